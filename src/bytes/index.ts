@@ -1,0 +1,5 @@
+export { compareBytes, equalBytes, equalConstantTime } from './compare.ts'
+export { fromHex, toHex } from './hex.ts'
+export { concat, wipe } from './join.ts'
+export { Reader } from './reader.ts'
+export { Writer } from './writer.ts'

@@ -1,0 +1,28 @@
+import { concat, wipe } from '../bytes/index.ts'
+import type { CryptoProvider } from './provider.ts'
+import type { HashName } from './transforms.ts'
+
+/**
+ * prf+ (K, S) = T1 | T2 | ..., Tn = prf(K, Tn-1 | S | n). Returns exactly `length` octets, at most 255 blocks.
+ * RFC 7296 §2.13.
+ */
+export function prfPlus(
+  crypto: CryptoProvider,
+  hash: HashName,
+  key: Uint8Array,
+  seed: Uint8Array,
+  length: number,
+): Uint8Array {
+  const output = new Uint8Array(length)
+  let block = new Uint8Array(0)
+  for (let filled = 0, counter = 1; filled < length; counter++) {
+    const input = concat(block, seed, Uint8Array.of(counter))
+    wipe(block)
+    block = new Uint8Array(crypto.hmac(hash, key, input))
+    wipe(input)
+    output.set(block.subarray(0, length - filled), filled)
+    filled += block.length
+  }
+  wipe(block)
+  return output
+}

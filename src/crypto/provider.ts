@@ -1,0 +1,109 @@
+import type { HashName } from './transforms.ts'
+
+/**
+ * What the protocol needs of cryptography, all of it synchronous. `noble` runs on any JavaScript engine, `node` on
+ * node:crypto; both pass the same vectors. Numbers are IANA transform ids (`transforms.ts`). A transform that the
+ * provider does not implement throws `UsageError` when it is asked for: check `encrInfo` and its like first.
+ */
+export interface CryptoProvider {
+  /** `noble`, `node`. */
+  readonly name: string
+
+  /** Digest of `data`, copied. */
+  hash(hash: HashName, data: Uint8Array): Uint8Array
+
+  /** HMAC of `data` under `key` of any length, full length, copied. */
+  hmac(hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array
+
+  /** A keyed AEAD. `key` is copied: `keyBits/8` octets, without the salt. */
+  aead(encr: number, key: Uint8Array): Aead
+
+  /** A keyed AES-CBC without padding. `key` is copied: 16, 24 or 32 octets. */
+  cbc(key: Uint8Array): BlockCipherCbc
+
+  /** A keyed integrity transform (truncated HMAC). `key` is copied. */
+  mac(integ: number, key: Uint8Array): Mac
+
+  /** A fresh key pair of the side that sends its KE payload first. */
+  keyExchange(group: number, random: RandomSource): KeyExchange
+
+  /** The same from a known private value: big-endian scalar, exponent of any length, or X25519 scalar (for recorded handshakes). */
+  keyExchangeFromPrivate(group: number, privateValue: Uint8Array): KeyExchange
+
+  /**
+   * The side that answers a KE payload. Throws `PeerError` with notify INVALID_SYNTAX (7) when `peerPublic` fails the
+   * checks of RFC 6989 (length, range, on the curve, not zero).
+   */
+  respondKeyExchange(group: number, peerPublic: Uint8Array, random: RandomSource): KeyExchangeAnswer
+}
+
+/** Fills a new array with `length` unpredictable octets. Injected: the core has no random source of its own. */
+export type RandomSource = (length: number) => Uint8Array
+
+export interface KeyExchange {
+  readonly group: number
+  /** For the KE payload; owned by this object. */
+  readonly publicValue: Uint8Array
+  /** The shared secret g^ir, a fresh array that the caller wipes. Throws `PeerError` when `peerPublic` fails RFC 6989's checks. */
+  finish(peerPublic: Uint8Array): Uint8Array
+  /** Wipes the private value. */
+  destroy(): void
+}
+
+export interface KeyExchangeAnswer {
+  /** For our KE payload. */
+  readonly publicValue: Uint8Array
+  /** The shared secret g^ir; the caller wipes it. */
+  readonly sharedSecret: Uint8Array
+}
+
+/** A keyed AEAD that works in place on borrowed buffers. */
+export interface Aead {
+  /** Always 12: salt | IV. */
+  readonly nonceBytes: number
+  readonly tagBytes: number
+  /**
+   * Encrypts `buffer[offset, offset + length)` in place and writes the tag behind it, at `offset + length`.
+   * `aadLength` octets of associated data stand at `aad[aadOffset]`, which may be the same buffer.
+   */
+  seal(
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    aadOffset: number,
+    aadLength: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): void
+  /**
+   * Checks the tag at `offset + length` and decrypts `buffer[offset, offset + length)` in place. Returns false when the
+   * tag is wrong; the buffer's contents are then unspecified. Never throws for any content.
+   */
+  open(
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    aadOffset: number,
+    aadLength: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean
+  /** Wipes the key; the object must not be used afterwards. */
+  destroy(): void
+}
+
+/** AES-CBC in place, `length` a multiple of 16. */
+export interface BlockCipherCbc {
+  encrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void
+  decrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void
+  destroy(): void
+}
+
+export interface Mac {
+  readonly icvBytes: number
+  /** Computes the ICV over `buffer[offset, offset + length)` and writes `icvBytes` octets to `out[outOffset]`. */
+  compute(buffer: Uint8Array, offset: number, length: number, out: Uint8Array, outOffset: number): void
+  /** Constant-time comparison of the ICV over `buffer[offset, offset + length)` with `icv[icvOffset, + icvBytes)`. */
+  verify(buffer: Uint8Array, offset: number, length: number, icv: Uint8Array, icvOffset: number): boolean
+  destroy(): void
+}

@@ -1,0 +1,221 @@
+/**
+ * IANA "IKEv2 Transform" numbers by name, and the sizes that follow from each. RFC 7296 §3.3.2 and the registry
+ * https://www.iana.org/assignments/ikev2-parameters. A number that is not in a table here is still kept by the
+ * codec; it just cannot be negotiated.
+ */
+
+export const TransformType = { ENCR: 1, PRF: 2, INTEG: 3, KE: 4, SN: 5 } as const
+export type TransformType = (typeof TransformType)[keyof typeof TransformType]
+
+export const Encr = {
+  ENCR_3DES: 3,
+  ENCR_NULL: 11,
+  ENCR_AES_CBC: 12,
+  ENCR_AES_CTR: 13,
+  ENCR_AES_CCM_8: 14,
+  ENCR_AES_CCM_12: 15,
+  ENCR_AES_CCM_16: 16,
+  ENCR_AES_GCM_8: 18,
+  ENCR_AES_GCM_12: 19,
+  ENCR_AES_GCM_16: 20,
+  ENCR_NULL_AUTH_AES_GMAC: 21,
+  ENCR_CHACHA20_POLY1305: 28,
+} as const
+
+export const Prf = {
+  PRF_HMAC_MD5: 1,
+  PRF_HMAC_SHA1: 2,
+  PRF_AES128_XCBC: 4,
+  PRF_HMAC_SHA2_256: 5,
+  PRF_HMAC_SHA2_384: 6,
+  PRF_HMAC_SHA2_512: 7,
+  PRF_AES128_CMAC: 8,
+} as const
+
+export const Integ = {
+  NONE: 0,
+  AUTH_HMAC_MD5_96: 1,
+  AUTH_HMAC_SHA1_96: 2,
+  AUTH_AES_XCBC_96: 5,
+  AUTH_AES_CMAC_96: 8,
+  AUTH_HMAC_SHA2_256_128: 12,
+  AUTH_HMAC_SHA2_384_192: 13,
+  AUTH_HMAC_SHA2_512_256: 14,
+} as const
+
+export const KeGroup = {
+  NONE: 0,
+  MODP_768: 1,
+  MODP_1024: 2,
+  MODP_1536: 5,
+  MODP_2048: 14,
+  MODP_3072: 15,
+  MODP_4096: 16,
+  MODP_6144: 17,
+  MODP_8192: 18,
+  ECP_256: 19,
+  ECP_384: 20,
+  ECP_521: 21,
+  MODP_1024_160: 22,
+  MODP_2048_224: 23,
+  MODP_2048_256: 24,
+  ECP_192: 25,
+  ECP_224: 26,
+  BRAINPOOL_P224R1: 27,
+  BRAINPOOL_P256R1: 28,
+  BRAINPOOL_P384R1: 29,
+  BRAINPOOL_P512R1: 30,
+  CURVE25519: 31,
+  CURVE448: 32,
+  ML_KEM_512: 35,
+  ML_KEM_768: 36,
+  ML_KEM_1024: 37,
+} as const
+
+/** Sequence numbers (transform type 5): 0 is 32-bit, 1 is 64-bit (ESN). */
+export const Sn = { NO_ESN: 0, ESN: 1 } as const
+
+export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512'
+
+/** Sizes in octets of an encryption transform that the providers implement. */
+export interface EncrInfo {
+  readonly id: number
+  readonly kind: 'aead' | 'cbc'
+  /** Key lengths that may be negotiated, in bits; the key length attribute is omitted when `fixedKey`. */
+  readonly keyBits: readonly number[]
+  readonly fixedKey: boolean
+  /** Octets of salt that KEYMAT and SK_e carry after the key (RFC 4106 §8.1, RFC 7634 §2). */
+  readonly saltBytes: number
+  /** Octets of explicit IV in each packet. */
+  readonly ivBytes: number
+  /** Octets of ICV that the cipher itself makes, 0 when a separate integrity transform is needed. */
+  readonly tagBytes: number
+  /** Multiple of octets that the plaintext is padded to: 16 for CBC, 1 for AEADs (ESP itself aligns to 4). */
+  readonly blockBytes: number
+}
+
+export interface PrfInfo {
+  readonly id: number
+  readonly hash: HashName
+  /** Output and preferred key length in octets. */
+  readonly bytes: number
+}
+
+export interface IntegInfo {
+  readonly id: number
+  readonly hash: HashName
+  readonly keyBytes: number
+  /** Octets of truncated ICV in a packet. */
+  readonly icvBytes: number
+}
+
+export interface KeGroupInfo {
+  readonly id: number
+  readonly kind: 'modp' | 'ecp' | 'x25519'
+  /** Octets of public value in a KE payload (x|y without a prefix octet for ECP, RFC 5903 §7). */
+  readonly publicBytes: number
+  /** Octets of the shared secret g^ir. */
+  readonly sharedBytes: number
+}
+
+const encrTable: readonly EncrInfo[] = [
+  {
+    id: Encr.ENCR_AES_CBC,
+    kind: 'cbc',
+    keyBits: [128, 192, 256],
+    fixedKey: false,
+    saltBytes: 0,
+    ivBytes: 16,
+    tagBytes: 0,
+    blockBytes: 16,
+  },
+  {
+    id: Encr.ENCR_AES_GCM_16,
+    kind: 'aead',
+    keyBits: [128, 192, 256],
+    fixedKey: false,
+    saltBytes: 4,
+    ivBytes: 8,
+    tagBytes: 16,
+    blockBytes: 1,
+  },
+  {
+    id: Encr.ENCR_CHACHA20_POLY1305,
+    kind: 'aead',
+    keyBits: [256],
+    fixedKey: true,
+    saltBytes: 4,
+    ivBytes: 8,
+    tagBytes: 16,
+    blockBytes: 1,
+  },
+]
+
+const prfTable: readonly PrfInfo[] = [
+  { id: Prf.PRF_HMAC_SHA1, hash: 'sha1', bytes: 20 },
+  { id: Prf.PRF_HMAC_SHA2_256, hash: 'sha256', bytes: 32 },
+  { id: Prf.PRF_HMAC_SHA2_384, hash: 'sha384', bytes: 48 },
+  { id: Prf.PRF_HMAC_SHA2_512, hash: 'sha512', bytes: 64 },
+]
+
+const integTable: readonly IntegInfo[] = [
+  { id: Integ.AUTH_HMAC_SHA1_96, hash: 'sha1', keyBytes: 20, icvBytes: 12 },
+  { id: Integ.AUTH_HMAC_SHA2_256_128, hash: 'sha256', keyBytes: 32, icvBytes: 16 },
+  { id: Integ.AUTH_HMAC_SHA2_384_192, hash: 'sha384', keyBytes: 48, icvBytes: 24 },
+  { id: Integ.AUTH_HMAC_SHA2_512_256, hash: 'sha512', keyBytes: 64, icvBytes: 32 },
+]
+
+const modp = (id: number, bits: number): KeGroupInfo => ({
+  id,
+  kind: 'modp',
+  publicBytes: bits / 8,
+  sharedBytes: bits / 8,
+})
+const ecp = (id: number, fieldBytes: number): KeGroupInfo => ({
+  id,
+  kind: 'ecp',
+  publicBytes: 2 * fieldBytes,
+  sharedBytes: fieldBytes,
+})
+
+const keTable: readonly KeGroupInfo[] = [
+  modp(KeGroup.MODP_1024, 1024),
+  modp(KeGroup.MODP_1536, 1536),
+  modp(KeGroup.MODP_2048, 2048),
+  modp(KeGroup.MODP_3072, 3072),
+  modp(KeGroup.MODP_4096, 4096),
+  ecp(KeGroup.ECP_256, 32),
+  ecp(KeGroup.ECP_384, 48),
+  ecp(KeGroup.ECP_521, 66),
+  { id: KeGroup.CURVE25519, kind: 'x25519', publicBytes: 32, sharedBytes: 32 },
+]
+
+const byId = <T extends { readonly id: number }>(table: readonly T[]) => new Map(table.map((row) => [row.id, row]))
+const encrById = byId(encrTable)
+const prfById = byId(prfTable)
+const integById = byId(integTable)
+const keById = byId(keTable)
+
+/** Sizes of an encryption transform, undefined when no provider implements it. */
+export const encrInfo = (id: number): EncrInfo | undefined => encrById.get(id)
+/** Sizes of a PRF, undefined when no provider implements it. */
+export const prfInfo = (id: number): PrfInfo | undefined => prfById.get(id)
+/** Sizes of an integrity transform, undefined when no provider implements it. */
+export const integInfo = (id: number): IntegInfo | undefined => integById.get(id)
+/** Sizes of a key exchange group, undefined when no provider implements it. */
+export const keGroupInfo = (id: number): KeGroupInfo | undefined => keById.get(id)
+
+const nameTables: Readonly<Record<number, Readonly<Record<string, number>>>> = {
+  1: Encr,
+  2: Prf,
+  3: Integ,
+  4: KeGroup,
+  5: Sn,
+}
+
+/** The registry's name of a transform, or `TYPE_number` when this table does not know it, for example `ENCR_99`. */
+export function transformName(type: number, id: number): string {
+  for (const [name, value] of Object.entries(nameTables[type] ?? {})) if (value === id) return name
+  const prefix = Object.entries(TransformType).find(([, value]) => value === type)?.[0] ?? `TRANSFORM${type}`
+  return `${prefix}_${id}`
+}

@@ -1,0 +1,116 @@
+import type { SocketAddress } from '../ip/address.ts'
+import type { Identity } from './config.ts'
+import type { Refusal } from './refusal.ts'
+
+/** What one call into the core brought about, in order. */
+export type IkeAction = SendAction | EventAction
+
+/** Send `message` (an IKE message; owned by the receiver of the action) from `local` to `remote`. */
+export interface SendAction {
+  readonly type: 'send'
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
+  /** Put four zero octets in front (port 4500, RFC 3948 §2.2). */
+  readonly nonEspMarker: boolean
+  readonly message: Uint8Array
+}
+
+export interface EventAction {
+  readonly type: 'event'
+  readonly event: IkeEvent
+}
+
+/** Names an IKE_SA for people and programs: `connection[n]`, n counting from 1 per endpoint. */
+export interface IkeSaRef {
+  readonly id: number
+  readonly connection: string
+}
+
+export type IkeEvent =
+  | MessageEvent
+  | { readonly kind: 'ike-established'; readonly sa: IkeSaRef; readonly details: IkeSaStatus }
+  | { readonly kind: 'ike-closed'; readonly sa: IkeSaRef; readonly reason: CloseReason; readonly refusal?: Refusal }
+  | { readonly kind: 'child-established'; readonly sa: IkeSaRef; readonly child: ChildSaStatus }
+  | {
+      readonly kind: 'child-closed'
+      readonly sa: IkeSaRef
+      readonly child: ChildSaStatus
+      readonly reason: CloseReason
+    }
+  /** A negotiation was refused, by us or by the peer, with the whole explanation. */
+  | {
+      readonly kind: 'refused'
+      readonly sa: IkeSaRef | undefined
+      readonly remote: SocketAddress
+      readonly refusal: Refusal
+    }
+  | { readonly kind: 'remote-moved'; readonly sa: IkeSaRef; readonly from: SocketAddress; readonly to: SocketAddress }
+  | { readonly kind: 'retransmit'; readonly sa: IkeSaRef; readonly messageId: number; readonly attempt: number }
+  /** A datagram was not processed; `reason` is one of a small fixed set, for counters. */
+  | { readonly kind: 'dropped'; readonly remote: SocketAddress; readonly reason: DropReason; readonly detail: string }
+
+export type CloseReason = 'local' | 'peer' | 'timeout' | 'refused' | 'error' | 'expired'
+
+export type DropReason =
+  | 'malformed'
+  | 'unknown-spi'
+  | 'bad-integrity'
+  | 'bad-message-id'
+  | 'unsupported-version'
+  | 'unexpected-exchange'
+  | 'invalid-syntax'
+  | 'half-open-limit'
+  | 'bad-cookie'
+
+/** Every message in and out, for logs and the demo's sequence. Payload names as in RFC 7296, inner ones after `SK`. No contents. */
+export interface MessageEvent {
+  readonly kind: 'message'
+  readonly direction: 'in' | 'out'
+  readonly sa: IkeSaRef | undefined
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
+  readonly exchange: string
+  readonly response: boolean
+  readonly messageId: number
+  /** For example `['SA', 'KE', 'Ni', 'N(NAT_DETECTION_SOURCE_IP)']`. */
+  readonly payloads: readonly string[]
+  readonly encrypted: boolean
+  /** Octets of the IKE message. */
+  readonly bytes: number
+}
+
+export interface IkeSaStatus {
+  readonly sa: IkeSaRef
+  /** A state of `ike-sa-states.ts`. */
+  readonly state: string
+  readonly role: 'initiator' | 'responder'
+  /** Hexadecimal. */
+  readonly SPIi: string
+  readonly SPIr: string
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
+  readonly localId: Identity
+  readonly remoteId: Identity | undefined
+  /** Proposal keywords, for example `aes128gcm16-prfsha256-ecp256`; empty before the choice. */
+  readonly suite: string
+  readonly natLocal: boolean
+  readonly natRemote: boolean
+  readonly encap: boolean
+  readonly establishedAt: number | undefined
+  readonly children: readonly ChildSaStatus[]
+}
+
+export interface ChildSaStatus {
+  readonly name: string
+  readonly state: string
+  readonly reqid: number
+  readonly spiIn: number
+  readonly spiOut: number
+  /** Proposal keywords, for example `aes128gcm16`. */
+  readonly suite: string
+  readonly esn: boolean
+  /** As text, for example `10.1.0.0/16`. */
+  readonly localTs: readonly string[]
+  readonly remoteTs: readonly string[]
+  readonly installedAt: number | undefined
+}

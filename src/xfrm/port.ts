@@ -1,0 +1,161 @@
+import type { IpAddress } from '../ip/address.ts'
+
+/**
+ * The seam between IKE and the SA and policy database: the verbs of Linux' XFRM netlink interface. No call waits for an
+ * answer, so the other side may be in memory, behind a message port, a recorder in a test, or a kernel. All byte arrays
+ * are copied by the receiver of a call. Numbers of octets and packets are plain numbers (below 2^53).
+ */
+export interface XfrmPort {
+  /** Makes a larval inbound state, so that the SPI is taken. IKE chooses the SPI; a duplicate is refused with `UsageError`. */
+  allocSpi(larval: LarvalState): void
+  /** Installs a state; replaces the larval one of the same (daddr, spi). Any other duplicate is refused with `UsageError`. */
+  newSa(state: XfrmStateConfig): void
+  /** Changes addresses or encapsulation ports of an installed state (a moved peer, a new NAT mapping). Unknown ids are ignored. */
+  updSa(id: XfrmStateId, change: XfrmStateChange): void
+  /** Removes a state, larval ones too, and wipes its keys. Unknown ids are ignored. */
+  delSa(id: XfrmStateId): void
+  /** Installs a policy; `index` names it in later calls. A duplicate index is refused with `UsageError`. */
+  newPolicy(policy: XfrmPolicyConfig): void
+  updPolicy(policy: XfrmPolicyConfig): void
+  delPolicy(index: number): void
+}
+
+/** What the database tells IKE. All are one-shot: one acquire until it is answered, one soft and one hard expire per state. */
+export interface XfrmListener {
+  /** An outbound packet met a policy whose template has no state. */
+  acquire(acquire: XfrmAcquire): void
+  /** A state reached its soft (rekey it) or hard (it is gone) limit. */
+  expire(expire: XfrmExpire): void
+  /** An authenticated packet came from another outer address or port than the state's. */
+  mapping(mapping: XfrmMapping): void
+}
+
+/** `proto` is 50 for ESP. */
+export interface XfrmStateId {
+  readonly daddr: IpAddress
+  readonly spi: number
+  readonly proto: number
+}
+
+export interface LarvalState extends XfrmStateId {
+  readonly saddr: IpAddress
+  readonly reqid: number
+}
+
+/** Where `saddr`, `daddr` are the outer addresses and the ports of `encap` the outer UDP ports, seen in the direction of the packet. */
+export interface XfrmStateConfig extends XfrmStateId {
+  readonly direction: 'in' | 'out'
+  readonly saddr: IpAddress
+  /** Ties states to policies' templates; equal for both directions of one CHILD_SA. Not 0. */
+  readonly reqid: number
+  readonly mode: 'tunnel'
+  readonly encr: { readonly id: number; readonly key: Uint8Array; readonly salt: Uint8Array }
+  /** Absent for AEADs. */
+  readonly integ?: { readonly id: number; readonly key: Uint8Array }
+  readonly esn: boolean
+  /** Anti-replay window in packets; inbound only. */
+  readonly replayWindow: number
+  readonly encap?: UdpEncap
+  readonly lifetime: XfrmLifetime
+  /** For people: the CHILD_SA's configured name. */
+  readonly label: string
+}
+
+/** ESP in UDP (RFC 3948). */
+export interface UdpEncap {
+  readonly sport: number
+  readonly dport: number
+}
+
+export interface XfrmStateChange {
+  readonly saddr?: IpAddress
+  readonly daddr?: IpAddress
+  readonly encap?: UdpEncap
+}
+
+/** Limits of a state; `Infinity` for none. Milliseconds count from installation. */
+export interface XfrmLifetime {
+  readonly softBytes: number
+  readonly hardBytes: number
+  readonly softPackets: number
+  readonly hardPackets: number
+  readonly softMs: number
+  readonly hardMs: number
+}
+
+/** No limit at all. */
+export const unlimited: XfrmLifetime = Object.freeze({
+  softBytes: Number.POSITIVE_INFINITY,
+  hardBytes: Number.POSITIVE_INFINITY,
+  softPackets: Number.POSITIVE_INFINITY,
+  hardPackets: Number.POSITIVE_INFINITY,
+  softMs: Number.POSITIVE_INFINITY,
+  hardMs: Number.POSITIVE_INFINITY,
+})
+
+/** Both ends belong to the range. Addresses of one family. */
+export interface AddressRange {
+  readonly start: IpAddress
+  readonly end: IpAddress
+}
+
+/** Both ends belong to the range; 0 to 65535 is any. For ICMP the source port holds type<<8|code (RFC 7296 §3.13.1). */
+export interface PortRange {
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * Which inner packets, seen in the direction of the packet. Ranges rather than the kernel's prefixes, because IKE's
+ * traffic selectors are ranges. `protocol` 0 is any.
+ */
+export interface XfrmSelector {
+  readonly source: AddressRange
+  readonly destination: AddressRange
+  readonly protocol: number
+  readonly sourcePort: PortRange
+  readonly destinationPort: PortRange
+}
+
+export interface XfrmTemplate {
+  readonly saddr: IpAddress
+  readonly daddr: IpAddress
+  readonly proto: number
+  readonly mode: 'tunnel'
+  readonly reqid: number
+}
+
+export interface XfrmPolicyConfig {
+  /** Chosen by the caller, unique. */
+  readonly index: number
+  readonly direction: 'in' | 'out' | 'fwd'
+  readonly selector: XfrmSelector
+  readonly action: 'allow' | 'block'
+  /** Lower wins, as in the kernel; among equals the first installed. */
+  readonly priority: number
+  /** None: bypass (with `allow`). One: the packet must use (out) or have come through (in, fwd) such a state. */
+  readonly templates: readonly XfrmTemplate[]
+  readonly label: string
+}
+
+/** The addresses and ports of the triggering packet as a selector of single values. */
+export interface XfrmAcquire {
+  readonly policyIndex: number
+  readonly reqid: number
+  readonly packet: XfrmSelector
+}
+
+export interface XfrmExpire extends XfrmStateId {
+  readonly reqid: number
+  readonly hard: boolean
+}
+
+export interface XfrmMapping extends XfrmStateId {
+  readonly reqid: number
+  /** The peer's outer address and UDP port that the state has. */
+  readonly oldAddress: IpAddress
+  readonly oldPort: number
+  /** Where the authenticated packet came from. */
+  readonly newAddress: IpAddress
+  readonly newPort: number
+}
