@@ -45,6 +45,7 @@ export class Reader {
 
   /** Unsigned 32 bits as a number from 0 to 2^32-1. */
   u32(what: string): number {
+    this.#need(4, what)
     return this.u16(what) * 0x10000 + this.u16(what)
   }
 

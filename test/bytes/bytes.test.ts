@@ -7,7 +7,11 @@ const octets = fc.uint8Array({ maxLength: 64 })
 
 describe('hex', () => {
   it('gives back what it was given', () => {
-    fc.assert(fc.property(octets, (bytes) => expect(fromHex(toHex(bytes))).toEqual(bytes)))
+    fc.assert(
+      fc.property(octets, (bytes) => {
+        expect(fromHex(toHex(bytes))).toEqual(bytes)
+      }),
+    )
   })
 
   it.each(['0', '0g', 'zz', '0x10'])('refuses %s', (text) => {
