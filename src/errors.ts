@@ -100,3 +100,14 @@ export class UsageError extends TypeswanError {
     this.argument = argument
   }
 }
+
+/** The operating system refuses: a privilege, a device or a tool is missing, a port is taken. Nobody's bytes are wrong. */
+export class PlatformError extends TypeswanError {
+  /** What the operator can do about it, one sentence. */
+  readonly remedy: string
+
+  constructor(code: string, problem: string, remedy: string, options?: ErrorOptions) {
+    super(code, remedy === '' ? problem : `${problem}: ${remedy}`, options)
+    this.remedy = remedy
+  }
+}
