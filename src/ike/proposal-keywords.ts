@@ -1,0 +1,163 @@
+import {
+  encrInfo,
+  Integ,
+  integInfo,
+  KeGroup,
+  keGroupInfo,
+  Prf,
+  prfInfo,
+  Sn,
+  TransformType,
+} from '../crypto/transforms.ts'
+import { UsageError } from '../errors.ts'
+import type { ProposalConfig, TransformConfig } from './config.ts'
+import { didYouMean } from './nearest-words.ts'
+import { keywordOf, keywordRow, type TransformKeyword, transformKeywords, transformOf } from './transform-keywords.ts'
+
+/** What a proposal is for. It decides which transform types it must and may have (RFC 7296 §3.3.3). */
+export type ProposalKind = 'IKE' | 'ESP'
+
+/** A transform as configured (`keyBits`) or as it came in a message (`attributes`). */
+export interface TransformLike {
+  readonly type: number
+  readonly id: number
+  readonly keyBits?: number
+  readonly attributes?: readonly { readonly type: number; readonly value: number | Uint8Array }[]
+}
+
+/** A proposal of a configuration or of a message. */
+export interface ProposalLike {
+  readonly transforms: readonly TransformLike[]
+}
+
+/** The Key Length attribute of a transform: RFC 7296 §3.3.5. */
+export const keyLengthType = 14
+
+/** The key length in bits that a transform names, undefined when it names none. */
+export function keyBitsOf(transform: TransformLike): number | undefined {
+  if (transform.keyBits !== undefined) return transform.keyBits
+  const attribute = transform.attributes?.find(({ type }) => type === keyLengthType)
+  return typeof attribute?.value === 'number' ? attribute.value : undefined
+}
+
+/**
+ * Parses strongSwan's notation: keywords joined by `-`, several of one kind are alternatives in order of preference,
+ * for example `aes256-aes128-sha256-modp2048`. For IKE, integrity implies the PRF of the same hash when none is named, and
+ * an AEAD without PRF implies the SHA-2 PRFs; for ESP, `noesn` is implied. Throws `UsageError` that names the keyword.
+ * Weak algorithms parse: see `weakKeywords`.
+ */
+export function parseProposal(text: string, what: ProposalKind): ProposalConfig {
+  const named = text
+    .trim()
+    .split('-')
+    .map((keyword) => parseKeyword(keyword, text))
+  const transforms: TransformConfig[] = []
+  for (const { type, id, keyBits } of named) {
+    if (transforms.some((one) => one.type === type && one.id === id && one.keyBits === keyBits)) continue
+    transforms.push(keyBits === undefined ? { type, id } : { type, id, keyBits })
+  }
+  checkKinds(transforms, what, text)
+  return { transforms: inTypeOrder([...transforms, ...implied(transforms, what)]) }
+}
+
+/**
+ * The proposal in the notation that `parseProposal` reads, types in the order encryption, integrity, PRF, key exchange,
+ * ESN; what parsing would imply is left out. Transforms without a keyword appear by their registry name or number.
+ */
+export function formatProposal(proposal: ProposalLike): string {
+  const ofType = (type: number) => proposal.transforms.filter((transform) => transform.type === type)
+  const integ = ofType(TransformType.INTEG).filter(({ id }) => id !== Integ.NONE)
+  const ke = ofType(TransformType.KE).filter(({ id }) => id !== KeGroup.NONE)
+  const prfs = ofType(TransformType.PRF)
+  const sn = ofType(TransformType.SN)
+  const others = proposal.transforms.filter(({ type }) => type < TransformType.ENCR || type > TransformType.SN)
+  const shown = [
+    ...ofType(TransformType.ENCR),
+    ...integ,
+    ...(sameIds(prfs, impliedPrfs(integ)) ? [] : prfs),
+    ...ke,
+    ...(sn.every(({ id }) => id === Sn.NO_ESN) ? [] : sn),
+    ...others,
+  ]
+  return shown.map((transform) => keywordOf(transform.type, transform.id, keyBitsOf(transform))).join('-')
+}
+
+/** The weak algorithms of a proposal by the names that allow them (`prfsha1` counts as `sha1`), each once. RFC 8247, RFC 8221. */
+export function weakKeywords(proposal: ProposalLike): string[] {
+  const weak = proposal.transforms.map((one) => keywordRow(one.type, one.id, keyBitsOf(one))?.weakAs)
+  return [...new Set(weak.filter((name) => name !== undefined))]
+}
+
+/** Algorithms that must be named in `allowWeak` before a configuration may use them, as far as the providers have them. */
+export const weakAlgorithms: readonly string[] = ['sha1', 'modp1024', 'modp1536']
+
+function parseKeyword(keyword: string, text: string): TransformKeyword {
+  const row = transformOf(keyword)
+  if (row === undefined) {
+    const near = didYouMean(
+      keyword,
+      transformKeywords.filter((known) => isProvided(transformOf(known)!)),
+    )
+    throw new UsageError('proposal', `"${keyword}" in "${text}" is not an algorithm keyword${near}`)
+  }
+  if (!isProvided(row)) throw new UsageError('proposal', `"${keyword}" in "${text}" is known, but not implemented here`)
+  return row
+}
+
+/** Whether the crypto providers can do it. */
+function isProvided({ type, id }: TransformConfig): boolean {
+  if (type === TransformType.ENCR) return encrInfo(id) !== undefined
+  if (type === TransformType.PRF) return prfInfo(id) !== undefined
+  if (type === TransformType.INTEG) return integInfo(id) !== undefined
+  if (type === TransformType.KE) return keGroupInfo(id) !== undefined
+  return true
+}
+
+function checkKinds(transforms: readonly TransformConfig[], what: ProposalKind, text: string): void {
+  const fail = (problem: string): never => {
+    throw new UsageError('proposal', `"${text}": ${problem}`)
+  }
+  const has = (type: TransformType) => transforms.some((transform) => transform.type === type)
+  const ciphers = transforms.filter(({ type }) => type === TransformType.ENCR).map(({ id }) => encrInfo(id)!)
+  const aeads = ciphers.filter(({ kind }) => kind === 'aead').length
+  if (ciphers.length === 0) fail(`an ${what} proposal needs an encryption algorithm, such as aes128gcm16`)
+  // RFC 7296 §3.3: AEADs and other ciphers need two proposals, since only one of them has an integrity transform.
+  if (aeads > 0 && aeads < ciphers.length) fail('AEADs and other ciphers cannot share a proposal: write two proposals')
+  if (aeads > 0 && has(TransformType.INTEG)) {
+    fail('an AEAD has its own integrity: name a PRF (prfsha256) instead, or write two proposals')
+  }
+  if (aeads === 0 && !has(TransformType.INTEG)) fail('the cipher needs an integrity algorithm, such as sha256')
+  if (what === 'IKE' && !has(TransformType.KE)) fail('an IKE proposal needs a key exchange group, such as x25519')
+  if (what === 'IKE' && has(TransformType.SN)) fail('esn and noesn belong to ESP proposals')
+  if (what === 'ESP' && has(TransformType.PRF)) fail('an ESP proposal has no PRF')
+}
+
+function implied(transforms: readonly TransformConfig[], what: ProposalKind): TransformConfig[] {
+  const has = (type: TransformType) => transforms.some((transform) => transform.type === type)
+  if (what === 'ESP') return has(TransformType.SN) ? [] : [{ type: TransformType.SN, id: Sn.NO_ESN }]
+  if (has(TransformType.PRF)) return []
+  const integ = transforms.filter(({ type }) => type === TransformType.INTEG)
+  const prfs =
+    integ.length > 0 ? impliedPrfs(integ) : [Prf.PRF_HMAC_SHA2_256, Prf.PRF_HMAC_SHA2_384, Prf.PRF_HMAC_SHA2_512]
+  return prfs.map((id) => ({ type: TransformType.PRF, id }))
+}
+
+const prfOfInteg: Readonly<Record<number, number>> = {
+  [Integ.AUTH_HMAC_MD5_96]: Prf.PRF_HMAC_MD5,
+  [Integ.AUTH_HMAC_SHA1_96]: Prf.PRF_HMAC_SHA1,
+  [Integ.AUTH_AES_XCBC_96]: Prf.PRF_AES128_XCBC,
+  [Integ.AUTH_AES_CMAC_96]: Prf.PRF_AES128_CMAC,
+  [Integ.AUTH_HMAC_SHA2_256_128]: Prf.PRF_HMAC_SHA2_256,
+  [Integ.AUTH_HMAC_SHA2_384_192]: Prf.PRF_HMAC_SHA2_384,
+  [Integ.AUTH_HMAC_SHA2_512_256]: Prf.PRF_HMAC_SHA2_512,
+}
+
+const impliedPrfs = (integ: readonly TransformLike[]): number[] =>
+  integ.map(({ id }) => prfOfInteg[id]).filter((id) => id !== undefined)
+
+const sameIds = (transforms: readonly TransformLike[], ids: readonly number[]): boolean =>
+  transforms.length === ids.length && transforms.every(({ id }, at) => id === ids[at])
+
+/** Stable: within a type the order of preference stays. */
+const inTypeOrder = (transforms: readonly TransformConfig[]): TransformConfig[] =>
+  [...transforms].sort((a, b) => a.type - b.type)

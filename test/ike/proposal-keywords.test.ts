@@ -1,0 +1,133 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Encr, Integ, KeGroup, Prf, Sn, TransformType } from '../../src/crypto/transforms.ts'
+import { UsageError } from '../../src/errors.ts'
+import { defaultEspProposals, defaultIkeProposals } from '../../src/ike/default-proposals.ts'
+import {
+  formatProposal,
+  keyBitsOf,
+  type ProposalKind,
+  parseProposal,
+  weakKeywords,
+} from '../../src/ike/proposal-keywords.ts'
+
+import { espText, ikeText } from './proposal-arbitraries.ts'
+
+const { ENCR, PRF, INTEG, KE, SN } = TransformType
+
+const failure = (text: string, what: ProposalKind): string => {
+  try {
+    parseProposal(text, what)
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError)
+    return (error as Error).message
+  }
+  throw new Error(`"${text}" parsed`)
+}
+
+describe('parseProposal', () => {
+  it('reads an AEAD suite', () => {
+    expect(parseProposal('aes128gcm16-prfsha256-ecp256', 'IKE').transforms).toEqual([
+      { type: ENCR, id: Encr.ENCR_AES_GCM_16, keyBits: 128 },
+      { type: PRF, id: Prf.PRF_HMAC_SHA2_256 },
+      { type: KE, id: KeGroup.ECP_256 },
+    ])
+  })
+
+  it('lets integrity imply the PRF of the same hash for IKE, not for ESP', () => {
+    expect(parseProposal('aes256-sha256-modp2048', 'IKE').transforms).toEqual([
+      { type: ENCR, id: Encr.ENCR_AES_CBC, keyBits: 256 },
+      { type: PRF, id: Prf.PRF_HMAC_SHA2_256 },
+      { type: INTEG, id: Integ.AUTH_HMAC_SHA2_256_128 },
+      { type: KE, id: KeGroup.MODP_2048 },
+    ])
+    expect(parseProposal('aes256-sha256', 'ESP').transforms.some(({ type }) => type === PRF)).toBe(false)
+  })
+
+  it('takes aliases, either case, and both names of curve 25519', () => {
+    const expected = parseProposal('chacha20poly1305-prfsha512-x25519', 'IKE')
+    expect(parseProposal('ChaCha20Poly1305-prfsha512-curve25519', 'IKE')).toEqual(expected)
+    expect(parseProposal('aes256gcm128', 'ESP')).toEqual(parseProposal('aes256gcm16', 'ESP'))
+  })
+
+  it('keeps several of one kind in the order of preference, without repetitions', () => {
+    const { transforms } = parseProposal('aes256-aes128-aes256-sha512-sha256', 'ESP')
+    expect(transforms.map(keyBitsOf)).toEqual([256, 128, undefined, undefined, undefined])
+    expect(transforms.filter(({ type }) => type === INTEG).map(({ id }) => id)).toEqual([
+      Integ.AUTH_HMAC_SHA2_512_256,
+      Integ.AUTH_HMAC_SHA2_256_128,
+    ])
+  })
+
+  it('takes 32-bit sequence numbers for ESP unless esn is named', () => {
+    const sn = (text: string) =>
+      parseProposal(text, 'ESP')
+        .transforms.filter(({ type }) => type === SN)
+        .map(({ id }) => id)
+    expect(sn('aes128gcm16')).toEqual([Sn.NO_ESN])
+    expect(sn('aes128gcm16-esn')).toEqual([Sn.ESN])
+    expect(sn('aes256-sha256-esn-noesn')).toEqual([Sn.ESN, Sn.NO_ESN])
+  })
+
+  it.each([
+    ['aes128gmc16-prfsha256-ecp256', 'IKE', '"aes128gmc16" in'],
+    ['aes128gmc16-prfsha256-ecp256', 'IKE', 'did you mean aes128gcm16'],
+    ['aes256ctr-sha256', 'ESP', 'known, but not implemented'],
+    ['aes128gcm16-aes128-sha256-ecp256', 'IKE', 'two proposals'],
+    ['aes128gcm16-sha256-ecp256', 'IKE', 'own integrity'],
+    ['aes128', 'ESP', 'needs an integrity algorithm'],
+    ['aes128gcm16-prfsha256', 'IKE', 'needs a key exchange group'],
+    ['sha256-modp2048', 'IKE', 'needs an encryption algorithm'],
+    ['aes128gcm16-prfsha256', 'ESP', 'has no PRF'],
+    ['aes128gcm16-prfsha256-ecp256-esn', 'IKE', 'belong to ESP'],
+    ['', 'ESP', '"" in ""'],
+  ] as const)('refuses %s for %s: %s', (text, what, expected) => {
+    expect(failure(text, what)).toContain(expected)
+  })
+})
+
+describe('formatProposal', () => {
+  it('is the inverse of parseProposal for canonical text', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          ikeText.map((text) => ({ text, what: 'IKE' as const })),
+          espText.map((text) => ({ text, what: 'ESP' as const })),
+        ),
+        ({ text, what }) => {
+          expect(formatProposal(parseProposal(text, what))).toBe(text)
+        },
+      ),
+    )
+  })
+
+  it('names what it does not know by type and number, and an unknown transform type too', () => {
+    const transforms = [
+      { type: ENCR, id: 99, attributes: [{ type: 14, value: 128 }] },
+      { type: PRF, id: Prf.PRF_HMAC_SHA2_256, attributes: [] },
+      { type: 6, id: KeGroup.ML_KEM_768, attributes: [] },
+      { type: 77, id: 1, attributes: [] },
+    ]
+    expect(formatProposal({ transforms })).toBe('ENCR_99/128-prfsha256-ke1_mlkem768-TRANSFORM77_1')
+  })
+
+  it('leaves NONE transforms out', () => {
+    const transforms = [
+      { type: ENCR, id: Encr.ENCR_CHACHA20_POLY1305 },
+      { type: INTEG, id: Integ.NONE },
+      { type: KE, id: KeGroup.NONE },
+      { type: SN, id: Sn.NO_ESN },
+    ]
+    expect(formatProposal({ transforms })).toBe('chacha20poly1305')
+  })
+})
+
+describe('weakKeywords', () => {
+  it('names each weak algorithm once, the implied PRF under the name of its hash', () => {
+    expect(weakKeywords(parseProposal('aes128-sha1-modp1024-modp2048', 'IKE'))).toEqual(['sha1', 'modp1024'])
+  })
+
+  it('finds none in the defaults', () => {
+    expect([...defaultIkeProposals, ...defaultEspProposals].flatMap(weakKeywords)).toEqual([])
+  })
+})
