@@ -1,10 +1,11 @@
 import { concat, wipe } from '../bytes/index.ts'
+import { UsageError } from '../errors.ts'
 import type { CryptoProvider } from './provider.ts'
 import type { HashName } from './transforms.ts'
 
 /**
- * prf+ (K, S) = T1 | T2 | ..., Tn = prf(K, Tn-1 | S | n). Returns exactly `length` octets, at most 255 blocks.
- * RFC 7296 §2.13.
+ * prf+ (K, S) = T1 | T2 | ..., Tn = prf(K, Tn-1 | S | n). Returns exactly `length` octets, which the caller wipes.
+ * Throws `UsageError` when that takes more than 255 blocks. RFC 7296 §2.13.
  */
 export function prfPlus(
   crypto: CryptoProvider,
@@ -14,11 +15,12 @@ export function prfPlus(
   length: number,
 ): Uint8Array {
   const output = new Uint8Array(length)
-  let block = new Uint8Array(0)
+  let block: Uint8Array = new Uint8Array(0)
   for (let filled = 0, counter = 1; filled < length; counter++) {
+    if (counter > 255) throw new UsageError('length', `${length} octets are more than 255 blocks of prf+`)
     const input = concat(block, seed, Uint8Array.of(counter))
     wipe(block)
-    block = new Uint8Array(crypto.hmac(hash, key, input))
+    block = crypto.hmac(hash, key, input)
     wipe(input)
     output.set(block.subarray(0, length - filled), filled)
     filled += block.length

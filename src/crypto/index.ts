@@ -1,0 +1,12 @@
+export { nobleProvider } from './noble.ts'
+export { prfPlus } from './prf-plus.ts'
+export type {
+  Aead,
+  BlockCipherCbc,
+  CryptoProvider,
+  KeyExchange,
+  KeyExchangeAnswer,
+  Mac,
+  RandomSource,
+} from './provider.ts'
+export * from './transforms.ts'

@@ -1,0 +1,57 @@
+import { UsageError } from '../errors.ts'
+import {
+  type EncrInfo,
+  encrInfo,
+  type IntegInfo,
+  integInfo,
+  type KeGroupInfo,
+  keGroupInfo,
+  TransformType,
+  transformName,
+} from './transforms.ts'
+
+/** The sizes of an AEAD for which `key` has a permitted length. Throws `UsageError` otherwise. */
+export function requireAead(encr: number, key: Uint8Array): EncrInfo {
+  const info = encrInfo(encr)
+  if (info?.kind !== 'aead') {
+    throw new UsageError('encr', `${transformName(TransformType.ENCR, encr)} is not an AEAD that is implemented`)
+  }
+  requireKeyBits(info, key)
+  return info
+}
+
+/** The sizes of AES-CBC for which `key` has a permitted length. Throws `UsageError` otherwise. */
+export function requireCbc(encr: number, key: Uint8Array): EncrInfo {
+  const info = encrInfo(encr)
+  if (info?.kind !== 'cbc') {
+    throw new UsageError('encr', `${transformName(TransformType.ENCR, encr)} is not a CBC cipher that is implemented`)
+  }
+  requireKeyBits(info, key)
+  return info
+}
+
+/** The sizes of an integrity transform for which `key` has the right length. Throws `UsageError` otherwise. */
+export function requireInteg(integ: number, key: Uint8Array): IntegInfo {
+  const info = integInfo(integ)
+  const name = transformName(TransformType.INTEG, integ)
+  if (info === undefined) throw new UsageError('integ', `${name} is not implemented`)
+  if (key.length !== info.keyBytes) {
+    throw new UsageError('key', `${name} needs ${info.keyBytes} octets of key, not ${key.length}`)
+  }
+  return info
+}
+
+/** The sizes of a key exchange group. Throws `UsageError` when it is not implemented. */
+export function requireGroup(group: number): KeGroupInfo {
+  const info = keGroupInfo(group)
+  if (info === undefined) {
+    throw new UsageError('group', `${transformName(TransformType.KE, group)} is not implemented`)
+  }
+  return info
+}
+
+function requireKeyBits(info: EncrInfo, key: Uint8Array): void {
+  if (info.keyBits.includes(8 * key.length)) return
+  const name = transformName(TransformType.ENCR, info.id)
+  throw new UsageError('key', `${name} takes ${info.keyBits.join(', ')} bits of key, not ${8 * key.length}`)
+}
