@@ -1,0 +1,119 @@
+// One case: two peers negotiate, carry traffic and take the tunnel down again; or refuse each other, and say why.
+import { mkdirSync } from 'node:fs'
+import { Capture } from './capture.mjs'
+import { waitFor } from './processes.mjs'
+import { Topology } from './topology.mjs'
+import { ping, transfer } from './traffic.mjs'
+
+const transferBytes = 20_000_000
+
+/**
+ * `client` and `server` are the peers' classes, `deleteBy` the side that takes the tunnel down. Resolves to the
+ * words for the case's line; throws when anything is not as it must be.
+ */
+export function tunnelCase({ client, server, nat, deleteBy, settings }) {
+  return (directory) =>
+    withPeers({ client, server, nat, directory, clientSettings: settings, serverSettings: settings }, async (peers) => {
+      const seconds = await establish(peers)
+      const { topology } = peers
+      const pings = [await ping(topology, 'client'), await ping(topology, 'server')]
+      const up = await transfer(topology, 'client', transferBytes, directory)
+      const down = await transfer(topology, 'server', transferBytes, directory)
+      const gone = await takeDown(peers, deleteBy)
+      const seen = await peers.capture.finish()
+      if (seen.malformed.length > 0) throw new Error(`malformed packets:\n${seen.malformed.join('\n')}`)
+      if (seen.esp < (2 * transferBytes) / 1400) throw new Error(`only ${seen.esp} ESP packets on the wire`)
+      return [
+        `established ${seconds.toFixed(2)} s`,
+        `ping ${pings.join('+')}`,
+        `20 MB up ${up.toFixed(0)} Mbit/s, down ${down.toFixed(0)} Mbit/s`,
+        `deleted by ${peers[deleteBy].name}, gone in ${gone.toFixed(2)} s`,
+        `${seen.ike} IKE + ${seen.esp} ESP packets, 0 malformed`,
+      ].join(', ')
+    })
+}
+
+/**
+ * The two sides cannot agree. `expect` is a list of `[side, pattern]`: what that side's log must say.
+ */
+export function refusalCase({ client, server, clientSettings, serverSettings, expect }) {
+  return (directory) =>
+    withPeers({ client, server, nat: false, directory, clientSettings, serverSettings }, async (peers) => {
+      await peers.server.start()
+      await peers.client.start()
+      await peers.client.initiate().then(
+        () => {
+          throw new Error('a tunnel was established')
+        },
+        () => {},
+      )
+      for (const [side, pattern] of expect) {
+        await waitFor(`${pattern} in the log of the ${side}`, () => pattern.test(peers[side].log()), 3000)
+      }
+      await nothingLeft(peers, 5000)
+      for (const side of ['client', 'server']) await peers[side].stop()
+      await peers.capture.finish()
+      return `refused by both, nothing left, ${expect.length} explanations found`
+    })
+}
+
+async function withPeers({ client, server, nat, directory, clientSettings, serverSettings }, body) {
+  mkdirSync(directory, { recursive: true })
+  const topology = new Topology(nat)
+  const capture = new Capture(topology, directory)
+  const peers = {
+    topology,
+    capture,
+    client: new client(topology, 'client', directory, clientSettings),
+    server: new server(topology, 'server', directory, serverSettings),
+  }
+  try {
+    await topology.create()
+    await capture.start()
+    return await body(peers)
+  } catch (error) {
+    error.logs = ['client', 'server']
+      .map((side) => lastLines(`${peers[side].name} (${side})`, peers[side].log()))
+      .join('')
+    throw error
+  } finally {
+    await peers.client.stop()
+    await peers.server.stop()
+    await capture.stop()
+    await topology.destroy()
+  }
+}
+
+const lastLines = (title, log) => `${title}:\n${log.trimEnd().split('\n').slice(-25).join('\n')}\n`
+
+/** Resolves to how long it took, in seconds, from the initiator's start or command to the CHILD_SAs on both sides. */
+async function establish({ client, server }) {
+  await server.start()
+  await client.start()
+  const begin = performance.now()
+  await client.initiate()
+  const seconds = (performance.now() - begin) / 1000
+  await waitFor('the CHILD_SA on the server', async () => (await server.sas()).children === 1)
+  return seconds
+}
+
+/** One side deletes; resolves to the seconds until the other side has nothing left. */
+async function takeDown(peers, deleteBy) {
+  const begin = performance.now()
+  await peers[deleteBy].terminate()
+  await nothingLeft(peers, 5000)
+  return (performance.now() - begin) / 1000
+}
+
+async function nothingLeft({ client, server }, timeoutMs) {
+  for (const peer of [client, server]) {
+    await waitFor(
+      `no SA left at ${peer.name} (${peer.side})`,
+      async () => {
+        const { ike, children } = await peer.sas()
+        return ike === 0 && children === 0
+      },
+      timeoutMs,
+    )
+  }
+}

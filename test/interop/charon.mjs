@@ -1,0 +1,123 @@
+// One strongSwan daemon in a namespace: ESP in userspace (kernel-libipsec), its own configuration, /run and vici socket.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { run, start, stop, waitFor } from './processes.mjs'
+import { addresses, identities, other } from './topology.mjs'
+
+const binary = '/usr/lib/ipsec/charon'
+const plugins =
+  'random nonce openssl curve25519 kdf hmac sha1 sha2 pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink socket-default vici updown'
+
+export class Charon {
+  name = 'strongSwan'
+
+  /** `side` is `client` or `server`; `settings` holds `ike`, `esp`, `psk`, `localTs`, `remoteTs`. */
+  constructor(topology, side, directory, settings) {
+    this.topology = topology
+    this.side = side
+    this.settings = settings
+    this.namespace = topology[side]
+    this.directory = `${directory}/charon-${side}`
+    this.viciSocket = `${this.directory}/vici.sock`
+    this.logFile = `${this.directory}/charon.log`
+    mkdirSync(this.directory, { recursive: true })
+  }
+
+  /** Starts the daemon and loads its connection `office` with one CHILD_SA `net`. */
+  async start() {
+    writeFileSync(`${this.directory}/strongswan.conf`, this.#strongswanConf())
+    writeFileSync(`${this.directory}/swanctl.conf`, this.#swanctlConf())
+    const script = `mount -t tmpfs tmpfs /run && exec ${binary}`
+    this.process = start(
+      'ip',
+      ['netns', 'exec', this.namespace, 'unshare', '-m', 'sh', '-c', script],
+      `${this.directory}/stdout`,
+      { STRONGSWAN_CONF: `${this.directory}/strongswan.conf` },
+    )
+    await waitFor('charon', () => existsSync(this.viciSocket) || this.process.result)
+    if (this.process.result) throw new Error(`charon ended:\n${this.log()}`)
+    await this.topology.batch(this.namespace, [`addr add ${addresses[this.side].inner}/32 dev lo`])
+    // kernel-libipsec makes its TUN device when it is loaded, and truncates packets above 1,400 octets.
+    await waitFor('ipsec0', async () => {
+      const link = await run('ip', ['-n', this.namespace, 'link', 'set', 'ipsec0', 'mtu', '1400'], { check: false })
+      return link.code === 0
+    })
+    await this.swanctl(['--load-all', '--file', `${this.directory}/swanctl.conf`])
+  }
+
+  /** Negotiates the IKE_SA and the CHILD_SA. Resolves when both are there, throws with the daemon's reason otherwise. */
+  async initiate() {
+    await this.swanctl(['--initiate', '--child', 'net', '--timeout', '10'])
+  }
+
+  /** Deletes the IKE_SA and all below it. */
+  async terminate() {
+    await this.swanctl(['--terminate', '--ike', 'office', '--timeout', '5'])
+  }
+
+  /** How many IKE_SAs and how many installed CHILD_SAs there are. */
+  async sas() {
+    const { stdout } = await this.swanctl(['--list-sas'])
+    return { ike: count(stdout, /^office: #/gm), children: count(stdout, /^ {2}net: #\d+.*INSTALLED/gm) }
+  }
+
+  swanctl([command, ...args], options = {}) {
+    const uri = `unix://${this.viciSocket}`
+    return run('ip', ['netns', 'exec', this.namespace, 'swanctl', command, '--uri', uri, ...args], {
+      env: { STRONGSWAN_CONF: `${this.directory}/strongswan.conf` },
+      ...options,
+    })
+  }
+
+  log() {
+    return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : ''
+  }
+
+  async stop() {
+    if (this.process) await stop(this.process)
+  }
+
+  #strongswanConf() {
+    return `charon {
+  load = ${plugins}
+  threads = 16
+  retransmit_tries = 2
+  filelog { main { path = ${this.logFile}
+    flush_line = yes
+    time_format = %H:%M:%S
+    default = 1
+    ike_name = yes } }
+  plugins { vici { socket = unix://${this.viciSocket} } }
+}
+swanctl { load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey hmac sha1 sha2 }
+`
+  }
+
+  #swanctlConf() {
+    const { side, settings, topology } = this
+    const remote = side === 'server' && topology.nat ? '%any' : addresses[other(side)].outer
+    return `connections { office {
+  version = 2
+  local_addrs = ${addresses[side].outer}
+  remote_addrs = ${remote}
+  encap = yes
+  mobike = no
+  proposals = ${settings.ike}
+  local { auth = psk
+    id = ${identities[side]} }
+  remote { auth = psk
+    id = ${identities[other(side)]} }
+  children { net {
+    local_ts = ${settings.localTs ?? addresses[side].net}
+    remote_ts = ${settings.remoteTs ?? addresses[other(side)].net}
+    esp_proposals = ${settings.esp}
+    mode = tunnel
+  } }
+} }
+secrets { ike-office { id-1 = ${identities.client}
+  id-2 = ${identities.server}
+  secret = "${settings.psk}" } }
+`
+  }
+}
+
+const count = (text, pattern) => (text.match(pattern) ?? []).length

@@ -1,0 +1,55 @@
+// Three network namespaces, client -- router -- server, joined by veth pairs; optionally the client is behind a NAT.
+import { run } from './processes.mjs'
+
+/** Outer addresses of the two peers, and the inner ones that the tunnel joins. */
+export const addresses = {
+  client: { outer: '10.91.1.2', inner: '10.91.101.1', net: '10.91.101.0/24' },
+  server: { outer: '10.91.2.2', inner: '10.91.102.1', net: '10.91.102.0/24' },
+}
+export const identities = { client: 'client.example.org', server: 'server.example.org' }
+export const other = (side) => (side === 'client' ? 'server' : 'client')
+
+let count = 0
+
+export class Topology {
+  constructor(nat) {
+    const prefix = `tsi${process.pid}-${count++}`
+    this.nat = nat
+    this.client = `${prefix}c`
+    this.router = `${prefix}r`
+    this.server = `${prefix}s`
+  }
+
+  /** Runs a command inside a namespace. */
+  in(namespace, command, args = [], options = {}) {
+    return run('ip', ['netns', 'exec', namespace, command, ...args], options)
+  }
+
+  async create() {
+    const { client, router, server } = this
+    for (const namespace of [client, router, server]) {
+      await run('ip', ['netns', 'add', namespace])
+      await this.batch(namespace, ['link set lo up'])
+      await this.in(namespace, 'sysctl', ['-qw', 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.default.rp_filter=0'])
+    }
+    await run('ip', ['link', 'add', 'c0', 'netns', client, 'type', 'veth', 'peer', 'name', 'r1', 'netns', router])
+    await run('ip', ['link', 'add', 's0', 'netns', server, 'type', 'veth', 'peer', 'name', 'r2', 'netns', router])
+    await this.batch(client, ['addr add 10.91.1.2/24 dev c0', 'link set c0 up', 'route add default via 10.91.1.1'])
+    await this.batch(server, ['addr add 10.91.2.2/24 dev s0', 'link set s0 up', 'route add default via 10.91.2.1'])
+    await this.batch(router, ['addr add 10.91.1.1/24 dev r1', 'link set r1 up'])
+    await this.batch(router, ['addr add 10.91.2.1/24 dev r2', 'link set r2 up'])
+    await this.in(router, 'sysctl', ['-qw', 'net.ipv4.ip_forward=1'])
+    if (this.nat) await this.in(router, 'iptables', ['-t', 'nat', '-A', 'POSTROUTING', '-o', 'r2', '-j', 'MASQUERADE'])
+    await this.in(client, 'ping', ['-c', '1', '-W', '2', addresses.server.outer])
+  }
+
+  async batch(namespace, lines) {
+    for (const line of lines) await run('ip', ['-n', namespace, ...line.split(' ')])
+  }
+
+  async destroy() {
+    for (const namespace of [this.client, this.router, this.server]) {
+      await run('ip', ['netns', 'del', namespace], { check: false })
+    }
+  }
+}
