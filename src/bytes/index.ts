@@ -1,3 +1,4 @@
+export { readU16, readU32, writeU16, writeU32 } from './big-endian.ts'
 export { compareBytes, equalBytes, equalConstantTime } from './compare.ts'
 export { fromHex, toHex } from './hex.ts'
 export { concat, wipe } from './join.ts'

@@ -1,0 +1,142 @@
+import { writeU32 } from '../bytes/index.ts'
+import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import { UsageError } from '../errors.ts'
+import { createEspCipher, type EspCipher } from './esp-crypto.ts'
+import {
+  EncapStatus,
+  ESP_ALIGNMENT,
+  ESP_HEADER_BYTES,
+  ESP_TRAILER_BYTES,
+  type EspSaParameters,
+  paddingBytes,
+  writeTrailer,
+} from './packet.ts'
+
+/** Octets of unpredictable IVs that are fetched at a time: asking the source for each packet would cost more than the IV is long. */
+const IV_POOL_BYTES = 4096
+
+/** The sending end of one SA: makes ESP packets in place and counts them. RFC 4303 §3.3. */
+export class EspEncapsulator {
+  readonly spi: number
+  readonly esn: boolean
+  /** Octets in front of the inner packet: SPI, sequence number, IV. */
+  readonly headerBytes: number
+  /** Octets behind the inner packet at most: padding, pad length, next header, ICV. */
+  readonly maxTrailerBytes: number
+  readonly #cipher: EspCipher
+  readonly #alignment: number
+  readonly #random: RandomSource
+  #ivPool = new Uint8Array(0)
+  #ivAt = 0
+  #sequenceLow = 0
+  #sequenceHigh = 0
+
+  /** Keys are copied; `random` is asked for IVs when the cipher needs unpredictable ones. Throws `UsageError` on parameters that do not fit. */
+  constructor(crypto: CryptoProvider, parameters: EspSaParameters, random: RandomSource) {
+    this.spi = checkSpi(parameters.spi)
+    this.esn = parameters.esn
+    this.#cipher = createEspCipher(crypto, parameters)
+    this.#alignment = Math.max(ESP_ALIGNMENT, this.#cipher.blockBytes)
+    this.#random = random
+    this.headerBytes = ESP_HEADER_BYTES + this.#cipher.ivBytes
+    this.maxTrailerBytes = this.#alignment - 1 + ESP_TRAILER_BYTES + this.#cipher.icvBytes
+  }
+
+  /** Lower half of the last sequence number that was used; 0 before the first packet. */
+  get sequenceLow(): number {
+    return this.#sequenceLow
+  }
+
+  /** Upper half of the last sequence number that was used; always 0 without ESN. */
+  get sequenceHigh(): number {
+    return this.#sequenceHigh
+  }
+
+  /**
+   * Goes on behind the given sequence number, for an SA that was moved here. Only forward, because an AEAD's IV is its
+   * sequence number and must never come twice. Throws `UsageError`.
+   */
+  startAfter(low: number, high: number): void {
+    const back = high < this.#sequenceHigh || (high === this.#sequenceHigh && low < this.#sequenceLow)
+    if (back || !isUint32(low) || !isUint32(high) || (high !== 0 && !this.esn)) {
+      throw new UsageError('sequence', `cannot go on behind ${high}:${low}`)
+    }
+    this.#sequenceLow = low
+    this.#sequenceHigh = high
+  }
+
+  /** Octets of the ESP packet around an inner packet of `innerLength` octets. */
+  sealedLength(innerLength: number): number {
+    const padding = paddingBytes(innerLength, this.#alignment)
+    return this.headerBytes + innerLength + padding + ESP_TRAILER_BYTES + this.#cipher.icvBytes
+  }
+
+  /** The longest inner packet whose ESP packet has at most `espLength` octets; negative when not even an empty one fits. */
+  maxInnerLength(espLength: number): number {
+    const text = espLength - this.headerBytes - this.#cipher.icvBytes
+    return Math.floor(text / this.#alignment) * this.#alignment - ESP_TRAILER_BYTES
+  }
+
+  /**
+   * Makes the ESP packet of the inner packet at `buffer[offset, offset + length)`, in place: it starts at
+   * `offset - headerBytes`, over at least that much headroom, and may reach `maxTrailerBytes` behind the inner packet.
+   * Returns its length in octets, or a negative `EncapStatus` with the buffer and the counter untouched; never throws.
+   */
+  encapsulate(buffer: Uint8Array, offset: number, length: number, nextHeader: number): number {
+    const at = offset - this.headerBytes
+    const total = this.sealedLength(length)
+    if (at < 0 || length < 0 || at + total > buffer.length) return EncapStatus.NO_ROOM
+    if (!this.#nextSequence()) return EncapStatus.SEQUENCE_EXHAUSTED
+    writeU32(buffer, at, this.spi)
+    writeU32(buffer, at + 4, this.#sequenceLow)
+    this.#writeIv(buffer, at + ESP_HEADER_BYTES)
+    const padding = paddingBytes(length, this.#alignment)
+    writeTrailer(buffer, offset + length, padding, nextHeader)
+    this.#cipher.seal(buffer, at, length + padding + ESP_TRAILER_BYTES, this.#sequenceHigh)
+    return total
+  }
+
+  /** Wipes the keys; the object must not be used afterwards. */
+  destroy(): void {
+    this.#cipher.destroy()
+    this.#ivPool.fill(0)
+  }
+
+  /** Counts on; false when the last number was used, for the counter must not cycle. */
+  #nextSequence(): boolean {
+    if (this.#sequenceLow !== 0xffffffff) {
+      this.#sequenceLow++
+      return true
+    }
+    if (!this.esn || this.#sequenceHigh === 0xffffffff) return false
+    this.#sequenceLow = 0
+    this.#sequenceHigh++
+    return true
+  }
+
+  #writeIv(buffer: Uint8Array, at: number): void {
+    if (!this.#cipher.unpredictableIv) {
+      // The sequence number never comes twice under one key, which is all that a counter mode asks. RFC 4106 §3.1.
+      writeU32(buffer, at, this.#sequenceHigh)
+      writeU32(buffer, at + 4, this.#sequenceLow)
+      return
+    }
+    const bytes = this.#cipher.ivBytes
+    if (this.#ivAt + bytes > this.#ivPool.length) {
+      this.#ivPool = new Uint8Array(this.#random(IV_POOL_BYTES))
+      this.#ivAt = 0
+    }
+    for (let i = 0; i < bytes; i++) buffer[at + i] = this.#ivPool[this.#ivAt + i]!
+    this.#ivAt += bytes
+  }
+}
+
+/** The SPI, when it may stand in a packet: 1 to 2^32-1. Throws `UsageError`. RFC 4303 §2.1. */
+function checkSpi(spi: number): number {
+  if (!isUint32(spi) || spi === 0) throw new UsageError('spi', `must be 1 to 2^32-1, not ${spi}`)
+  return spi
+}
+
+function isUint32(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 0xffffffff
+}

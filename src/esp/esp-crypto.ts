@@ -1,0 +1,170 @@
+import { wipe, writeU32 } from '../bytes/index.ts'
+import type { Aead, BlockCipherCbc, CryptoProvider, Mac } from '../crypto/provider.ts'
+import { type EncrInfo, encrInfo, integInfo, transformName } from '../crypto/transforms.ts'
+import { UsageError } from '../errors.ts'
+import { ESP_HEADER_BYTES, type EspSaParameters } from './packet.ts'
+
+/**
+ * A keyed ESP transform that works in place. A packet starts with its SPI at `buffer[at]`; behind SPI and sequence number
+ * stands the IV, then `textLength` octets of text (payload, padding, pad length, next header), then the ICV.
+ * `sequenceHigh` is used with ESN only.
+ */
+export interface EspCipher {
+  readonly ivBytes: number
+  readonly icvBytes: number
+  /** `textLength` is a multiple of it. */
+  readonly blockBytes: number
+  /** True when the IV must be unpredictable, false when it must only never repeat (a counter will do). */
+  readonly unpredictableIv: boolean
+  /** Encrypts the text and writes the ICV. SPI, sequence number and IV are in place. */
+  seal(buffer: Uint8Array, at: number, textLength: number, sequenceHigh: number): void
+  /** Verifies the ICV and decrypts. False when the ICV is wrong; the packet's contents are then unspecified. Never throws for any content. */
+  open(buffer: Uint8Array, at: number, textLength: number, sequenceHigh: number): boolean
+  /** Wipes the keys; the object must not be used afterwards. */
+  destroy(): void
+}
+
+/** The transform of an SA. Keys are copied. Throws `UsageError` when the transforms, or the sizes of the keys, do not fit together. */
+export function createEspCipher(crypto: CryptoProvider, parameters: EspSaParameters): EspCipher {
+  const { encr, integ, esn } = parameters
+  const info = encrInfo(encr.id)
+  if (info === undefined) throw new UsageError('encr', `${transformName(1, encr.id)} is not implemented`)
+  if (!info.keyBits.includes(encr.key.length * 8)) {
+    throw new UsageError('encr', `${transformName(1, encr.id)} has no ${encr.key.length * 8}-bit keys`)
+  }
+  if (encr.salt.length !== info.saltBytes) {
+    throw new UsageError('encr', `${transformName(1, encr.id)} has a salt of ${info.saltBytes} octets`)
+  }
+  if (info.kind === 'aead') {
+    if (integ !== undefined) throw new UsageError('integ', 'an AEAD has no integrity transform')
+    return new AeadEspCipher(info, crypto.aead(encr.id, encr.key), encr.salt, esn)
+  }
+  // ESP allows encryption alone, and it is broken: it can be decrypted by asking. RFC 4303 §1.
+  if (integ === undefined) throw new UsageError('integ', `${transformName(1, encr.id)} needs an integrity transform`)
+  const integrity = integInfo(integ.id)
+  if (integrity === undefined) throw new UsageError('integ', `${transformName(3, integ.id)} is not implemented`)
+  if (integ.key.length !== integrity.keyBytes) {
+    throw new UsageError('integ', `${transformName(3, integ.id)} has a key of ${integrity.keyBytes} octets`)
+  }
+  return new CbcEspCipher(info, crypto.cbc(encr.key), crypto.mac(integ.id, integ.key), esn)
+}
+
+/** AES-GCM (RFC 4106) and ChaCha20-Poly1305 (RFC 7634): nonce = salt | IV, AAD = SPI | sequence number of 32 or 64 bits. */
+class AeadEspCipher implements EspCipher {
+  readonly ivBytes: number
+  readonly icvBytes: number
+  readonly blockBytes: number
+  readonly unpredictableIv = false
+  readonly #aead: Aead
+  readonly #esn: boolean
+  readonly #saltBytes: number
+  readonly #nonce: Uint8Array
+  /** SPI | high | low: the high half is not in the packet, so the AAD of ESN needs a place of its own. */
+  readonly #esnAad = new Uint8Array(12)
+
+  constructor(info: EncrInfo, aead: Aead, salt: Uint8Array, esn: boolean) {
+    this.ivBytes = info.ivBytes
+    this.icvBytes = aead.tagBytes
+    this.blockBytes = info.blockBytes
+    this.#aead = aead
+    this.#esn = esn
+    this.#saltBytes = salt.length
+    this.#nonce = new Uint8Array(aead.nonceBytes)
+    this.#nonce.set(salt)
+  }
+
+  seal(buffer: Uint8Array, at: number, textLength: number, sequenceHigh: number): void {
+    const text = at + ESP_HEADER_BYTES + this.ivBytes
+    this.#loadNonce(buffer, at)
+    if (this.#esn) {
+      this.#loadEsnAad(buffer, at, sequenceHigh)
+      this.#aead.seal(this.#nonce, this.#esnAad, 0, 12, buffer, text, textLength)
+    } else this.#aead.seal(this.#nonce, buffer, at, ESP_HEADER_BYTES, buffer, text, textLength)
+  }
+
+  open(buffer: Uint8Array, at: number, textLength: number, sequenceHigh: number): boolean {
+    const text = at + ESP_HEADER_BYTES + this.ivBytes
+    this.#loadNonce(buffer, at)
+    if (!this.#esn) return this.#aead.open(this.#nonce, buffer, at, ESP_HEADER_BYTES, buffer, text, textLength)
+    this.#loadEsnAad(buffer, at, sequenceHigh)
+    return this.#aead.open(this.#nonce, this.#esnAad, 0, 12, buffer, text, textLength)
+  }
+
+  destroy(): void {
+    this.#aead.destroy()
+    wipe(this.#nonce)
+  }
+
+  #loadNonce(buffer: Uint8Array, at: number): void {
+    const iv = at + ESP_HEADER_BYTES
+    for (let i = 0; i < this.ivBytes; i++) this.#nonce[this.#saltBytes + i] = buffer[iv + i]!
+  }
+
+  #loadEsnAad(buffer: Uint8Array, at: number, sequenceHigh: number): void {
+    for (let i = 0; i < 4; i++) {
+      this.#esnAad[i] = buffer[at + i]!
+      this.#esnAad[8 + i] = buffer[at + 4 + i]!
+    }
+    writeU32(this.#esnAad, 4, sequenceHigh)
+  }
+}
+
+/**
+ * AES-CBC (RFC 3602), then HMAC over SPI to the end of the ciphertext. With ESN the high half of the sequence number is
+ * authenticated behind the ciphertext and not sent (RFC 4303 §2.2.1): it stands where the ICV will be for that moment.
+ */
+class CbcEspCipher implements EspCipher {
+  readonly ivBytes: number
+  readonly icvBytes: number
+  readonly blockBytes: number
+  readonly unpredictableIv = true
+  readonly #cbc: BlockCipherCbc
+  readonly #mac: Mac
+  readonly #esn: boolean
+  readonly #iv: Uint8Array
+  readonly #receivedIcv: Uint8Array
+
+  constructor(info: EncrInfo, cbc: BlockCipherCbc, mac: Mac, esn: boolean) {
+    this.ivBytes = info.ivBytes
+    this.icvBytes = mac.icvBytes
+    this.blockBytes = info.blockBytes
+    this.#cbc = cbc
+    this.#mac = mac
+    this.#esn = esn
+    this.#iv = new Uint8Array(info.ivBytes)
+    this.#receivedIcv = new Uint8Array(mac.icvBytes)
+  }
+
+  seal(buffer: Uint8Array, at: number, textLength: number, sequenceHigh: number): void {
+    const text = at + ESP_HEADER_BYTES + this.ivBytes
+    const icv = text + textLength
+    this.#loadIv(buffer, at)
+    this.#cbc.encrypt(this.#iv, buffer, text, textLength)
+    if (this.#esn) writeU32(buffer, icv, sequenceHigh)
+    this.#mac.compute(buffer, at, icv - at + (this.#esn ? 4 : 0), buffer, icv)
+  }
+
+  open(buffer: Uint8Array, at: number, textLength: number, sequenceHigh: number): boolean {
+    const text = at + ESP_HEADER_BYTES + this.ivBytes
+    if (!this.#verify(buffer, at, text + textLength, sequenceHigh)) return false
+    this.#loadIv(buffer, at)
+    this.#cbc.decrypt(this.#iv, buffer, text, textLength)
+    return true
+  }
+
+  destroy(): void {
+    this.#cbc.destroy()
+    this.#mac.destroy()
+  }
+
+  #verify(buffer: Uint8Array, at: number, icv: number, sequenceHigh: number): boolean {
+    if (!this.#esn) return this.#mac.verify(buffer, at, icv - at, buffer, icv)
+    for (let i = 0; i < this.icvBytes; i++) this.#receivedIcv[i] = buffer[icv + i]!
+    writeU32(buffer, icv, sequenceHigh)
+    return this.#mac.verify(buffer, at, icv - at + 4, this.#receivedIcv, 0)
+  }
+
+  #loadIv(buffer: Uint8Array, at: number): void {
+    for (let i = 0; i < this.ivBytes; i++) this.#iv[i] = buffer[at + ESP_HEADER_BYTES + i]!
+  }
+}

@@ -1,0 +1,36 @@
+export { formatIp, formatSocketAddress, type IpAddress, parseIp, type SocketAddress } from './address.ts'
+export {
+  buildIcmp,
+  buildIcmpEcho,
+  buildIp,
+  buildIpv4,
+  buildIpv6,
+  buildUdp,
+  type IcmpEchoFields,
+  type IpPacketFields,
+  type Ipv4Fields,
+  type PacketAddresses,
+  type UdpFields,
+} from './build.ts'
+export { addToChecksum, checksum, finishChecksum, transportChecksum, updateChecksum } from './checksum.ts'
+export { FlowStatus, Fragment, MAX_EXTENSION_HEADERS, newPacketFlow, type PacketFlow, parseFlow } from './flow.ts'
+export {
+  hopLimit,
+  IPV4_HEADER_BYTES,
+  IPV6_HEADER_BYTES,
+  ipVersion,
+  ipv4DontFragment,
+  ipv4FragmentOffset,
+  ipv4HeaderBytes,
+  ipv4MoreFragments,
+  ipv4Protocol,
+  ipv4TotalLength,
+  ipv6NextHeader,
+  ipv6TotalLength,
+  packetLength,
+  trafficClass,
+} from './header.ts'
+export { answerIcmpEcho, buildPacketTooBig } from './icmp.ts'
+export { formatRange, parseRange, prefixLength, rangeOfPrefix } from './prefix.ts'
+export { hasPorts, IpProtocol, isIcmp } from './protocol.ts'
+export { type AddressRange, containsAddress, containsRange, equalRanges, intersectRanges } from './range.ts'
