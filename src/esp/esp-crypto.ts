@@ -1,6 +1,6 @@
 import { wipe, writeU32 } from '../bytes/index.ts'
 import type { Aead, BlockCipherCbc, CryptoProvider, Mac } from '../crypto/provider.ts'
-import { type EncrInfo, encrInfo, integInfo, transformName } from '../crypto/transforms.ts'
+import { type EncrInfo, encrInfo, TransformType, transformName } from '../crypto/transforms.ts'
 import { UsageError } from '../errors.ts'
 import { ESP_HEADER_BYTES, type EspSaParameters } from './packet.ts'
 
@@ -24,28 +24,24 @@ export interface EspCipher {
   destroy(): void
 }
 
-/** The transform of an SA. Keys are copied. Throws `UsageError` when the transforms, or the sizes of the keys, do not fit together. */
+/**
+ * The transform of an SA. Keys are copied; the provider checks their lengths. Throws `UsageError` when a transform is not
+ * implemented or the parts do not fit together.
+ */
 export function createEspCipher(crypto: CryptoProvider, parameters: EspSaParameters): EspCipher {
   const { encr, integ, esn } = parameters
   const info = encrInfo(encr.id)
-  if (info === undefined) throw new UsageError('encr', `${transformName(1, encr.id)} is not implemented`)
-  if (!info.keyBits.includes(encr.key.length * 8)) {
-    throw new UsageError('encr', `${transformName(1, encr.id)} has no ${encr.key.length * 8}-bit keys`)
-  }
+  const name = transformName(TransformType.ENCR, encr.id)
+  if (info === undefined) throw new UsageError('encr', `${name} is not implemented`)
   if (encr.salt.length !== info.saltBytes) {
-    throw new UsageError('encr', `${transformName(1, encr.id)} has a salt of ${info.saltBytes} octets`)
+    throw new UsageError('encr', `${name} needs ${info.saltBytes} octets of salt, not ${encr.salt.length}`)
   }
   if (info.kind === 'aead') {
-    if (integ !== undefined) throw new UsageError('integ', 'an AEAD has no integrity transform')
+    if (integ !== undefined) throw new UsageError('integ', `${name} has no integrity transform beside it`)
     return new AeadEspCipher(info, crypto.aead(encr.id, encr.key), encr.salt, esn)
   }
-  // ESP allows encryption alone, and it is broken: it can be decrypted by asking. RFC 4303 §1.
-  if (integ === undefined) throw new UsageError('integ', `${transformName(1, encr.id)} needs an integrity transform`)
-  const integrity = integInfo(integ.id)
-  if (integrity === undefined) throw new UsageError('integ', `${transformName(3, integ.id)} is not implemented`)
-  if (integ.key.length !== integrity.keyBytes) {
-    throw new UsageError('integ', `${transformName(3, integ.id)} has a key of ${integrity.keyBytes} octets`)
-  }
+  // Encryption alone can be decrypted by whoever may send packets and watch the answers. RFC 4303 §1.
+  if (integ === undefined) throw new UsageError('integ', `${name} needs an integrity transform`)
   return new CbcEspCipher(info, crypto.cbc(encr.key), crypto.mac(integ.id, integ.key), esn)
 }
 
