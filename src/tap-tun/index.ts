@@ -1,4 +1,6 @@
+export { canOpenTun, openTun, type TunOptions } from './linux.ts'
 export { createMemoryTun, type MemoryTun, type MemoryTunOptions } from './memory.ts'
+export { type AppliedNetworkSetup, applyNetworkSetup, type NetworkRoute, type NetworkSetup } from './network-setup.ts'
 export {
   defaultHeadroom,
   defaultTailroom,

@@ -93,6 +93,8 @@ export function createMemoryTun(options: MemoryTunOptions = {}): MemoryTun {
     onWritten(handler) {
       writtenHandler = handler
     },
+    // Memory does not go away.
+    onFailure() {},
     async close() {
       closed = true
       waiting.length = 0

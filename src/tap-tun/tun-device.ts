@@ -1,3 +1,5 @@
+import type { PlatformError } from '../errors.ts'
+
 /** Called for each packet read from a TUN device. `buffer` is borrowed until the handler returns and may be written to. */
 export type TunPacketHandler = (buffer: Uint8Array, offset: number, length: number) => void
 
@@ -22,6 +24,8 @@ export interface TunDevice {
    * packet was not taken (device down or closed, queue full, not an IP packet); it is then counted in `stats.writeDrops`.
    */
   write(buffer: Uint8Array, offset: number, length: number): boolean
+  /** Sets the one handler for the device's end: somebody removed it, nothing more will be read. Called at most once. */
+  onFailure(handler: (error: PlatformError) => void): void
   /** Stops reading and removes the device. May be called again. */
   close(): Promise<void>
 }
