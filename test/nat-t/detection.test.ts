@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../src/bytes/index.ts'
 import { parseIp } from '../../src/ip/address.ts'
 import { NAT_DETECTION_BYTES, natDetectionHash } from '../../src/nat-t/detection.ts'
+import { sharedVectors } from '../support/vectors.ts'
 
 interface Case {
   readonly id: string
@@ -19,12 +19,7 @@ const sha1 = (data: Uint8Array) => new Uint8Array(createHash('sha1').update(data
 const hashOf = (test: Case) =>
   toHex(natDetectionHash(sha1, fromHex(test.spiI), fromHex(test.spiR), parseIp(test.address), test.port))
 
-// Captured packets of other projects are read where they lie beside the checkout; they are not part of this repository.
-const recorded = ['../../../shared', '../../../../shared']
-  .map((shared) => new URL(`${shared}/vectors/packets/nat-detection.json`, import.meta.url))
-  .find((url) => existsSync(url))
-if (recorded === undefined)
-  console.log('skipped: recorded NAT detection hashes, no shared/vectors/packets beside the checkout')
+const recorded = sharedVectors<{ cases: readonly Case[] }>('packets/nat-detection.json')
 
 describe('natDetectionHash', () => {
   it('hashes SPIi, SPIr, address and port in network order', () => {
@@ -47,7 +42,7 @@ describe('natDetectionHash', () => {
   it.skipIf(recorded === undefined)(
     'gives the hashes of recorded handshakes, and others where a NAT was between',
     () => {
-      const { cases } = JSON.parse(readFileSync(recorded!, 'utf8')) as { cases: Case[] }
+      const { cases } = recorded!
       expect(cases.length).toBeGreaterThan(100)
       for (const test of cases) expect(hashOf(test) === test.hash, test.id).toBe(test.matches)
     },
