@@ -1,0 +1,27 @@
+export { formatPolicy, formatState } from './format.ts'
+export { PolicyDirection, XfrmPolicy } from './policy.ts'
+export {
+  type AddressRange,
+  type LarvalState,
+  type PortRange,
+  type UdpEncap,
+  unlimited,
+  type XfrmAcquire,
+  type XfrmExpire,
+  type XfrmLifetime,
+  type XfrmListener,
+  type XfrmMapping,
+  type XfrmPolicyConfig,
+  type XfrmPort,
+  type XfrmSelector,
+  type XfrmStateChange,
+  type XfrmStateConfig,
+  type XfrmStateId,
+  type XfrmTemplate,
+} from './port.ts'
+export { Sad } from './sad.ts'
+export { matchesSelector, selectorOfFlow } from './selector.ts'
+export { Spd } from './spd.ts'
+export { StatePhase, XfrmState } from './state.ts'
+export { XfrmCounter, type XfrmCounterName, XfrmStats, xfrmCounterNames } from './stats.ts'
+export { ACQUIRE_TIMEOUT_MS, IPPROTO_ESP, POLICY_OK, Xfrm, type XfrmOptions, type XfrmWaiter } from './xfrm.ts'

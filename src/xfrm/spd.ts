@@ -1,0 +1,94 @@
+import { UsageError } from '../errors.ts'
+import type { PacketFlow } from '../ip/index.ts'
+import { FlowCache } from './flow-cache.ts'
+import { PolicyDirection, XfrmPolicy } from './policy.ts'
+import type { XfrmPolicyConfig } from './port.ts'
+import { matchesSelector } from './selector.ts'
+
+const directions = [PolicyDirection.IN, PolicyDirection.OUT, PolicyDirection.FWD]
+
+/**
+ * The policy database of RFC 4301 §4.4.1: for each direction the policies in order of priority (lower first), then of
+ * installation; the first that matches decides. Iterates by direction in, out, fwd, in that order.
+ */
+export class Spd implements Iterable<XfrmPolicy> {
+  readonly #byIndex = new Map<number, XfrmPolicy>()
+  /** Each sorted; indexed by `PolicyDirection`. */
+  readonly #ordered: readonly XfrmPolicy[][] = directions.map(() => [])
+  readonly #caches = directions.map(() => new FlowCache())
+  // Cached answers of an older generation are void.
+  #generation = 1
+  #lastSerial = 0
+
+  get size(): number {
+    return this.#byIndex.size
+  }
+
+  [Symbol.iterator](): Iterator<XfrmPolicy> {
+    return this.#ordered.flat().values()
+  }
+
+  /** The policies of one direction in the order in which they are tried. Borrowed. */
+  inOrder(direction: PolicyDirection): readonly XfrmPolicy[] {
+    return this.#ordered[direction]!
+  }
+
+  byIndex(index: number): XfrmPolicy | undefined {
+    return this.#byIndex.get(index)
+  }
+
+  /** Throws `UsageError` when the index is taken, or for a policy that cannot be carried out. */
+  add(config: XfrmPolicyConfig): XfrmPolicy {
+    if (this.#byIndex.has(config.index)) throw new UsageError('index', `policy ${config.index} is installed already`)
+    const policy = new XfrmPolicy(config, ++this.#lastSerial)
+    this.#byIndex.set(policy.index, policy)
+    this.#ordered[policy.direction]!.push(policy)
+    this.#changed(policy.direction)
+    return policy
+  }
+
+  /**
+   * Changes the policy of this index, which keeps its place among equals; adds it when there is none, as the kernel
+   * does. Throws `UsageError`.
+   */
+  update(config: XfrmPolicyConfig): XfrmPolicy {
+    const policy = this.#byIndex.get(config.index)
+    if (policy === undefined) return this.add(config)
+    policy.update(config)
+    this.#changed(policy.direction)
+    return policy
+  }
+
+  /** Returns the policy that was removed, undefined when there was none. */
+  remove(index: number): XfrmPolicy | undefined {
+    const policy = this.#byIndex.get(index)
+    if (policy === undefined) return undefined
+    this.#byIndex.delete(index)
+    const ordered = this.#ordered[policy.direction]!
+    ordered.splice(ordered.indexOf(policy), 1)
+    this.#changed(policy.direction)
+    return policy
+  }
+
+  /** The policy that decides about the flow, undefined when none matches. No allocation. */
+  lookup(direction: PolicyDirection, flow: PacketFlow): XfrmPolicy | undefined {
+    const cache = this.#caches[direction]!
+    const slot = cache.slotOf(flow)
+    if (cache.holds(slot, flow, this.#generation)) return cache.policy(slot)
+    const policy = firstMatch(this.#ordered[direction]!, flow)
+    cache.store(slot, flow, this.#generation, policy)
+    return policy
+  }
+
+  #changed(direction: PolicyDirection): void {
+    this.#generation++
+    this.#ordered[direction]!.sort((a, b) => a.priority - b.priority || a.serial - b.serial)
+  }
+}
+
+function firstMatch(policies: readonly XfrmPolicy[], flow: PacketFlow): XfrmPolicy | undefined {
+  for (let i = 0; i < policies.length; i++) {
+    if (matchesSelector(policies[i]!.selector, flow)) return policies[i]
+  }
+  return undefined
+}

@@ -1,0 +1,120 @@
+import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import { EspDecapsulator, EspEncapsulator } from '../esp/index.ts'
+import type { IpAddress } from '../ip/index.ts'
+import type { LarvalState, UdpEncap, XfrmLifetime, XfrmStateChange, XfrmStateConfig } from './port.ts'
+import { unlimited } from './port.ts'
+
+/** LARVAL holds an SPI until the keys are there; DEAD was removed, its keys are wiped. */
+export const StatePhase = { LARVAL: 0, VALID: 1, DEAD: 2 } as const
+export type StatePhase = (typeof StatePhase)[keyof typeof StatePhase]
+
+/**
+ * One SA in one direction: addresses, the keyed transform, lifetime and counters. The octets of the keys stay in the
+ * transform; nothing here can print them. Fields are written by `xfrm` and `datapath` only.
+ */
+export class XfrmState {
+  readonly spi: number
+  readonly proto: number
+  readonly direction: 'in' | 'out'
+  readonly reqid: number
+  readonly label: string
+  readonly encrId: number
+  /** 0 for AEADs. */
+  readonly integId: number
+  readonly esn: boolean
+  readonly replayWindow: number
+  readonly lifetime: XfrmLifetime
+
+  saddr: IpAddress
+  daddr: IpAddress
+  encap: UdpEncap | undefined
+  phase: StatePhase
+  /** Only in a valid outbound state. */
+  encapsulator: EspEncapsulator | undefined
+  /** Only in a valid inbound state. */
+  decapsulator: EspDecapsulator | undefined
+  /** The next state with this SPI and another daddr: a chain of the SAD. */
+  nextSameSpi: XfrmState | undefined
+  /** Counts installations; a newer state has a higher one. Set by the SAD. */
+  serial: number
+
+  /** ms; when it was installed. */
+  readonly addedAt: number
+  /** ms; when a packet last used it, -1 for never. */
+  usedAt: number
+  /** Octets of inner packets. */
+  bytes: number
+  packets: number
+  softExpired: boolean
+  /** A `mapping` was told and not answered. */
+  mappingTold: boolean
+  /** Packets older than the window. */
+  replayWindowDrops: number
+  /** Packets that came a second time. */
+  replayDrops: number
+  integrityFailures: number
+  /** RFC 4303 §2.6 dummy packets, authentic and dropped. */
+  dummies: number
+
+  private constructor(config: LarvalState | XfrmStateConfig, now: number) {
+    const installed = 'encr' in config ? config : undefined
+    this.spi = config.spi
+    this.proto = config.proto
+    this.direction = installed?.direction ?? 'in'
+    this.reqid = config.reqid
+    this.label = installed?.label ?? ''
+    this.encrId = installed?.encr.id ?? 0
+    this.integId = installed?.integ?.id ?? 0
+    this.esn = installed?.esn ?? false
+    this.replayWindow = installed?.replayWindow ?? 0
+    this.lifetime = { ...(installed?.lifetime ?? unlimited) }
+    this.saddr = config.saddr.slice()
+    this.daddr = config.daddr.slice()
+    this.encap = installed?.encap && { ...installed.encap }
+    this.phase = installed === undefined ? StatePhase.LARVAL : StatePhase.VALID
+    this.encapsulator = undefined
+    this.decapsulator = undefined
+    this.nextSameSpi = undefined
+    this.serial = 0
+    this.addedAt = now
+    this.usedAt = -1
+    this.bytes = 0
+    this.packets = 0
+    this.softExpired = false
+    this.mappingTold = false
+    this.replayWindowDrops = 0
+    this.replayDrops = 0
+    this.integrityFailures = 0
+    this.dummies = 0
+  }
+
+  /** Takes an SPI without keys. Addresses are copied. */
+  static larval(config: LarvalState, now: number): XfrmState {
+    return new XfrmState(config, now)
+  }
+
+  /** A state ready for packets; everything is copied. Throws `UsageError` for an unknown transform or a wrong key length. */
+  static valid(config: XfrmStateConfig, crypto: CryptoProvider, random: RandomSource, now: number): XfrmState {
+    const state = new XfrmState(config, now)
+    if (config.direction === 'out') state.encapsulator = new EspEncapsulator(crypto, config, random)
+    else state.decapsulator = new EspDecapsulator(crypto, config)
+    return state
+  }
+
+  /** Changes the outer addresses and ports. Only the SAD calls this, because it indexes by address. */
+  move(change: XfrmStateChange): void {
+    if (change.saddr !== undefined) this.saddr = change.saddr.slice()
+    if (change.daddr !== undefined) this.daddr = change.daddr.slice()
+    if (change.encap !== undefined) this.encap = { ...change.encap }
+    this.mappingTold = false
+  }
+
+  /** Wipes the keys. The state takes no packet any more. */
+  destroy(): void {
+    this.phase = StatePhase.DEAD
+    this.encapsulator?.destroy()
+    this.decapsulator?.destroy()
+    this.encapsulator = undefined
+    this.decapsulator = undefined
+  }
+}
