@@ -1,0 +1,48 @@
+import type { SocketAddress } from '../ip/index.ts'
+import type { Xfrm } from '../xfrm/xfrm.ts'
+import { type Deliver, Inbound } from './inbound.ts'
+import { Outbound, type SendEsp } from './outbound.ts'
+
+/** Where packets go. Both are called within the call that brought the packet, must not throw, and may call the datapath again. */
+export interface DatapathSinks {
+  readonly sendEsp: SendEsp
+  readonly deliver: Deliver
+}
+
+/** Carries packets between the inner side (a TUN device) and the outer side (UDP), by the databases of one `Xfrm`. */
+export class Datapath {
+  readonly #inbound: Inbound
+  readonly #outbound: Outbound
+
+  /** One datapath for each `Xfrm`: it becomes the one who holds packets back for it. */
+  constructor(xfrm: Xfrm, sinks: DatapathSinks) {
+    this.#inbound = new Inbound(xfrm, sinks.deliver)
+    this.#outbound = new Outbound(xfrm, sinks.sendEsp)
+  }
+
+  /**
+   * Opens an ESP packet in place and delivers what is inside. `buffer[offset]` is the first octet of its SPI, `length` in
+   * octets. `remote` is where it came from (port 0: plain ESP, not in UDP), `local` where it came to (an all-zero address when
+   * that is not known). Returns a `DatapathStatus`, or a negative number for `droppedAs`; never throws for any octets.
+   * The buffer's contents are unspecified afterwards.
+   */
+  receiveEsp(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    remote: SocketAddress,
+    local: SocketAddress,
+    now: number,
+  ): number {
+    return this.#inbound.receive(buffer, offset, length, remote, local, now)
+  }
+
+  /**
+   * Encapsulates the inner IP packet at `buffer[offset, offset + length)` in place and sends it. The buffer has at
+   * least `HEADROOM` octets in front of the packet and `TAILROOM` behind it, which are written to. Returns a
+   * `DatapathStatus`, or a negative number for `droppedAs`; never throws for any octets.
+   */
+  sendInner(buffer: Uint8Array, offset: number, length: number, now: number): number {
+    return this.#outbound.send(buffer, offset, length, now)
+  }
+}

@@ -1,0 +1,31 @@
+import type { XfrmPolicy } from '../xfrm/policy.ts'
+import { HEADROOM, TAILROOM } from './pool.ts'
+
+/** Packets held back for each policy: a TCP handshake's or a resolver's few retries. Each is copied, so there must be a bound. */
+export const MAX_WAITING_PACKETS = 16
+
+/** Inner packets that wait for a state of their policy, copied with the room that encapsulation needs. */
+export class WaitingPackets {
+  readonly #byPolicy = new Map<XfrmPolicy, Uint8Array[]>()
+
+  /** Copies the packet. False when the policy's queue is full. */
+  add(policy: XfrmPolicy, buffer: Uint8Array, offset: number, length: number): boolean {
+    let packets = this.#byPolicy.get(policy)
+    if (packets === undefined) {
+      packets = []
+      this.#byPolicy.set(policy, packets)
+    }
+    if (packets.length >= MAX_WAITING_PACKETS) return false
+    const copy = new Uint8Array(HEADROOM + length + TAILROOM)
+    copy.set(buffer.subarray(offset, offset + length), HEADROOM)
+    packets.push(copy)
+    return true
+  }
+
+  /** Takes all packets of the policy out, in order. Each is `[HEADROOM][packet][TAILROOM]`. */
+  take(policy: XfrmPolicy): readonly Uint8Array[] {
+    const packets = this.#byPolicy.get(policy)
+    this.#byPolicy.delete(policy)
+    return packets ?? []
+  }
+}
