@@ -1,0 +1,58 @@
+// Runs every bench file beside this one, or those named, on the built JavaScript in dist:
+//   npm run bench [-- NAME...] [-- --quick]
+import { readdirSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const folder = dirname(fileURLToPath(import.meta.url))
+const source = resolve(folder, '../src')
+const dist = resolve(folder, '../dist')
+const quick = process.argv.includes('--quick')
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const [rounds, sliceMs] = quick ? [3, 50] : [9, 200]
+
+const names = readdirSync(folder)
+  .filter((file) => file.endsWith('.ts') && file !== 'harness.ts')
+  .map((file) => file.slice(0, -3))
+  .filter((name) => named.length === 0 || named.includes(name))
+const { measure } = await load('harness')
+
+console.log(`Node ${process.version}, ${cpus()[0].model}, ${rounds} interleaved rounds of ${sliceMs} ms, medians`)
+for (const name of names) {
+  const { bench } = await load(name)
+  print(name, bench, measure(bench, rounds, sliceMs))
+}
+
+/** A bench is TypeScript over `../src`; what it imports from there is taken from dist. */
+async function load(name) {
+  const { outputFiles } = await build({
+    entryPoints: [join(folder, `${name}.ts`)],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    plugins: [{ name: 'dist', setup: (esbuild) => esbuild.onResolve({ filter: /^\.\.\/src\// }, fromDist) }],
+  })
+  return import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`)
+}
+
+function fromDist({ path }) {
+  const file = resolve(folder, path)
+  return { path: `file://${file.replace(source, dist).replace(/\.ts$/, '.js')}`, external: true }
+}
+
+function print(name, { question, unit }, figures) {
+  console.log(`\n${name}: ${question}\n`)
+  console.log(`| variant | ${unit}/s | lowest to highest | Mbit/s |`)
+  console.log('| --- | ---: | ---: | ---: |')
+  for (const { name: variant, median, lowest, highest, octets } of figures) {
+    const mbits = octets === undefined ? '' : ((median * octets * 8) / 1e6).toFixed(0)
+    console.log(`| ${variant} | ${round(median)} | ${round(lowest)} to ${round(highest)} | ${mbits} |`)
+  }
+}
+
+function round(value) {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
+}

@@ -1,0 +1,316 @@
+import { Writer, wipe } from '../bytes/index.ts'
+import type { Aead, BlockCipherCbc, CryptoProvider, Mac, RandomSource } from '../crypto/provider.ts'
+import { type EncrInfo, encrInfo, type IntegInfo, integInfo, transformName } from '../crypto/transforms.ts'
+import { DecodeError, UsageError } from '../errors.ts'
+import {
+  decodeMessage,
+  decodePayloads,
+  encodeHeader,
+  encodePayloads,
+  genericHeaderBytes,
+  type OutgoingHeader,
+  type Payload,
+  PayloadType,
+  patchHeader,
+  type SkfPayload,
+  type SkPayload,
+} from './codec/index.ts'
+
+/** What protects the messages of one IKE SA. `integ` is absent for AEADs. */
+export interface IkeCipherSuite {
+  readonly encr: EncrInfo
+  readonly keyBits: number
+  readonly integ?: IntegInfo
+}
+
+/** The same as IANA transform ids; `integ` is 0 for AEADs. */
+export interface IkeCipherIds {
+  readonly encr: number
+  readonly integ: number
+}
+
+/** A message whose ICV is wrong, or that has no place for one; nothing of it may be believed. */
+export interface BadIntegrity {
+  readonly ok: false
+  readonly reason: 'bad-integrity'
+}
+
+/** The inside of an SK payload. All octets are views into one fresh copy, so they outlive the call. */
+export interface OpenedMessage {
+  readonly ok: true
+  readonly firstPayload: number
+  readonly payloads: readonly Payload[]
+  /** The payloads as octets, without padding. */
+  readonly plaintext: Uint8Array
+  /** The padding between them and the pad length. */
+  readonly padding: Uint8Array
+}
+
+/** The inside of one SKF payload: a piece of the chain of payloads. */
+export interface OpenedFragment {
+  readonly ok: true
+  readonly firstPayload: number
+  readonly fragmentNumber: number
+  readonly totalFragments: number
+  readonly plaintext: Uint8Array
+}
+
+/** Values that `protect` chooses itself; given only to build a known message again. */
+export interface ProtectChoices {
+  /** `ivBytes` octets. With an AEAD an IV must never repeat under one key. */
+  readonly iv?: Uint8Array
+  /** Octets of padding before the pad length, 0 to 255; they are zero. */
+  readonly padLength?: number
+}
+
+const badIntegrity: BadIntegrity = Object.freeze({ ok: false, reason: 'bad-integrity' })
+
+/**
+ * Protects and opens the messages of one direction of one IKE SA: SK_ei with SK_ai, or SK_er with SK_ar. RFC 7296
+ * §3.14, RFC 5282 for AEADs, RFC 7383 §2.5 for fragments.
+ */
+export class MessageProtector {
+  readonly suite: IkeCipherSuite
+  readonly #cipher: SkCipher
+
+  /**
+   * `SK_e` is the key with the AEAD's salt behind it, `SK_a` is empty for AEADs; both are copied. `random` is asked for
+   * the IVs of CBC. Throws `UsageError` for a transform that no provider has, and for keys of the wrong length.
+   */
+  constructor(crypto: CryptoProvider, suite: IkeCipherIds, SK_e: Uint8Array, SK_a: Uint8Array, random: RandomSource) {
+    this.suite = resolveSuite(suite, SK_e.length, SK_a.length)
+    const { encr, integ } = this.suite
+    this.#cipher =
+      integ === undefined
+        ? new AeadCipher(crypto, encr, SK_e)
+        : new CbcCipher(crypto.cbc(SK_e), crypto.mac(integ.id, SK_a), encr, integ, random)
+  }
+
+  /** A complete message `HDR, SK {payloads}` in a fresh array. */
+  protect(header: OutgoingHeader, payloads: readonly Payload[]): Uint8Array {
+    const inner = new Writer(512)
+    const firstPayload = encodePayloads(payloads, inner)
+    return this.protectRaw(header, firstPayload, inner.finish())
+  }
+
+  /** The same for octets that need not be payloads at all, and with `choices` for IV and padding. */
+  protectRaw(
+    header: OutgoingHeader,
+    firstPayload: number,
+    inner: Uint8Array,
+    choices: ProtectChoices = {},
+  ): Uint8Array {
+    const cipher = this.#cipher
+    const { ivBytes, blockBytes } = this.suite.encr
+    const padLength = choices.padLength ?? (blockBytes - ((inner.length + 1) % blockBytes)) % blockBytes
+    const iv = choices.iv ?? cipher.nextIv()
+    if (iv.length !== ivBytes) throw new UsageError('iv', `must have ${ivBytes} octets`)
+    if (padLength > 0xff || (inner.length + padLength + 1) % blockBytes !== 0)
+      throw new UsageError('padLength', `${padLength} does not fill blocks of ${blockBytes} octets`)
+
+    const skBytes = genericHeaderBytes + ivBytes + inner.length + padLength + 1 + cipher.icvBytes
+    if (skBytes > 0xffff) throw new UsageError('inner', `an SK payload of ${skBytes} octets does not fit 16 bits`)
+    const writer = new Writer(128 + skBytes)
+    encodeHeader(header, writer)
+    writer.u8(firstPayload).u8(0).u16(skBytes).bytes(iv)
+    const bodyOffset = writer.position
+    writer.bytes(inner).zeros(padLength).u8(padLength).zeros(cipher.icvBytes)
+    patchHeader(writer, PayloadType.SK, writer.position)
+    const message = writer.finish()
+    cipher.seal(message, bodyOffset - ivBytes)
+    return message
+  }
+
+  /**
+   * Opens a message whose last payload is SK; `message` is not altered. Anything wrong before or with the ICV gives
+   * `bad-integrity`. A `DecodeError` means that the ICV was good and the inside is malformed, so that the caller may
+   * answer INVALID_SYNTAX.
+   */
+  open(message: Uint8Array): OpenedMessage | BadIntegrity {
+    const copy = message.slice()
+    const sk = this.#openInPlace(copy, 'SK')
+    if (sk === undefined) return badIntegrity
+    const { plaintext, padding } = this.#withoutPadding(copy, sk)
+    const payloads = decodePayloads(sk.firstPayload, plaintext, plaintext.byteOffset - copy.byteOffset)
+    return { ok: true, firstPayload: sk.firstPayload, payloads, plaintext, padding }
+  }
+
+  /** Opens a message whose last payload is SKF, as `open` does; the fragment's octets are not decoded. */
+  openFragment(message: Uint8Array): OpenedFragment | BadIntegrity {
+    const copy = message.slice()
+    const skf = this.#openInPlace(copy, 'SKF')
+    if (skf === undefined) return badIntegrity
+    const { firstPayload, fragmentNumber, totalFragments } = skf
+    return {
+      ok: true,
+      firstPayload,
+      fragmentNumber,
+      totalFragments,
+      plaintext: this.#withoutPadding(copy, skf).plaintext,
+    }
+  }
+
+  /** Wipes the keys; the object must not be used afterwards. */
+  destroy(): void {
+    this.#cipher.destroy()
+  }
+
+  #openInPlace<K extends 'SK' | 'SKF'>(
+    message: Uint8Array,
+    kind: K,
+  ): Extract<EncryptedPayload, { kind: K }> | undefined {
+    const payload = closedPayload(message)
+    if (payload?.kind !== kind) return undefined
+    const { encr } = this.suite
+    const textBytes = payload.body.length - encr.ivBytes - this.#cipher.icvBytes
+    if (textBytes < 1 || textBytes % encr.blockBytes !== 0) return undefined
+    if (!this.#cipher.open(message, message.length - payload.body.length)) return undefined
+    return payload as Extract<EncryptedPayload, { kind: K }>
+  }
+
+  #withoutPadding(message: Uint8Array, payload: EncryptedPayload): { plaintext: Uint8Array; padding: Uint8Array } {
+    const start = message.length - payload.body.length + this.suite.encr.ivBytes
+    const padLengthAt = message.length - this.#cipher.icvBytes - 1
+    const padLength = message[padLengthAt]!
+    const end = padLengthAt - padLength
+    if (end < start) {
+      throw new DecodeError({
+        where: `${payload.kind} payload`,
+        offset: padLengthAt,
+        section: 'RFC 7296 §3.14',
+        problem: `Pad Length ${padLength} is longer than what was encrypted`,
+      })
+    }
+    return { plaintext: message.subarray(start, end), padding: message.subarray(end, padLengthAt) }
+  }
+}
+
+type EncryptedPayload = SkPayload | SkfPayload
+
+/** The SK or SKF payload that ends the message, undefined when there is none or the message is malformed. */
+function closedPayload(message: Uint8Array): EncryptedPayload | undefined {
+  try {
+    const last = decodeMessage(message).payloads.at(-1)
+    return last?.kind === 'SK' || last?.kind === 'SKF' ? last : undefined
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}
+
+function resolveSuite(ids: IkeCipherIds, skeBytes: number, skaBytes: number): IkeCipherSuite {
+  const encr = encrInfo(ids.encr)
+  if (encr === undefined) throw new UsageError('suite.encr', `${transformName(1, ids.encr)} is not implemented`)
+  const keyBits = 8 * (skeBytes - encr.saltBytes)
+  if (!encr.keyBits.includes(keyBits))
+    throw new UsageError('SK_e', `${skeBytes} octets for ${transformName(1, encr.id)}`)
+  if (encr.kind === 'aead') {
+    if (ids.integ !== 0) throw new UsageError('suite.integ', `${transformName(1, encr.id)} has its own integrity`)
+    return { encr, keyBits }
+  }
+  const integ = integInfo(ids.integ)
+  if (integ === undefined) throw new UsageError('suite.integ', `${transformName(3, ids.integ)} is not implemented`)
+  if (skaBytes !== integ.keyBytes) throw new UsageError('SK_a', `${skaBytes} octets for ${transformName(3, integ.id)}`)
+  return { encr, keyBits, integ }
+}
+
+/**
+ * Seals and opens in place a message that is complete but for its ciphertext and ICV: all before `ivOffset` is
+ * authenticated only, the IV stands at `ivOffset`, the ICV at the end. Lengths are checked by the caller.
+ */
+interface SkCipher {
+  readonly icvBytes: number
+  nextIv(): Uint8Array
+  seal(message: Uint8Array, ivOffset: number): void
+  open(message: Uint8Array, ivOffset: number): boolean
+  destroy(): void
+}
+
+/** RFC 5282: nonce = salt | IV, the IV a counter; the associated data ends where the IV begins. */
+class AeadCipher implements SkCipher {
+  readonly icvBytes: number
+  readonly #aead: Aead
+  readonly #nonce: Uint8Array
+  readonly #saltBytes: number
+  readonly #ivBytes: number
+  #counterLow = 0
+  #counterHigh = 0
+
+  constructor(crypto: CryptoProvider, encr: EncrInfo, SK_e: Uint8Array) {
+    const keyBytes = SK_e.length - encr.saltBytes
+    this.icvBytes = encr.tagBytes
+    this.#aead = crypto.aead(encr.id, SK_e.subarray(0, keyBytes))
+    this.#saltBytes = encr.saltBytes
+    this.#ivBytes = encr.ivBytes
+    this.#nonce = new Uint8Array(encr.saltBytes + encr.ivBytes)
+    this.#nonce.set(SK_e.subarray(keyBytes))
+  }
+
+  nextIv(): Uint8Array {
+    this.#counterLow = (this.#counterLow + 1) >>> 0
+    if (this.#counterLow === 0) this.#counterHigh = (this.#counterHigh + 1) >>> 0
+    return new Writer(this.#ivBytes).u32(this.#counterHigh).u32(this.#counterLow).finish()
+  }
+
+  seal(message: Uint8Array, ivOffset: number): void {
+    const offset = this.#takeNonce(message, ivOffset)
+    this.#aead.seal(this.#nonce, message, 0, ivOffset, message, offset, message.length - this.icvBytes - offset)
+  }
+
+  open(message: Uint8Array, ivOffset: number): boolean {
+    const offset = this.#takeNonce(message, ivOffset)
+    return this.#aead.open(this.#nonce, message, 0, ivOffset, message, offset, message.length - this.icvBytes - offset)
+  }
+
+  destroy(): void {
+    this.#aead.destroy()
+    wipe(this.#nonce)
+  }
+
+  #takeNonce(message: Uint8Array, ivOffset: number): number {
+    const offset = ivOffset + this.#ivBytes
+    this.#nonce.set(message.subarray(ivOffset, offset), this.#saltBytes)
+    return offset
+  }
+}
+
+/** RFC 7296 §3.14: encrypt, then an ICV over everything before it. The IV is unpredictable. */
+class CbcCipher implements SkCipher {
+  readonly icvBytes: number
+  readonly #cbc: BlockCipherCbc
+  readonly #mac: Mac
+  readonly #ivBytes: number
+  readonly #random: RandomSource
+
+  constructor(cbc: BlockCipherCbc, mac: Mac, encr: EncrInfo, integ: IntegInfo, random: RandomSource) {
+    this.icvBytes = integ.icvBytes
+    this.#cbc = cbc
+    this.#mac = mac
+    this.#ivBytes = encr.ivBytes
+    this.#random = random
+  }
+
+  nextIv(): Uint8Array {
+    return this.#random(this.#ivBytes)
+  }
+
+  seal(message: Uint8Array, ivOffset: number): void {
+    const icvOffset = message.length - this.icvBytes
+    const offset = ivOffset + this.#ivBytes
+    this.#cbc.encrypt(message.subarray(ivOffset, offset), message, offset, icvOffset - offset)
+    this.#mac.compute(message, 0, icvOffset, message, icvOffset)
+  }
+
+  open(message: Uint8Array, ivOffset: number): boolean {
+    const icvOffset = message.length - this.icvBytes
+    if (!this.#mac.verify(message, 0, icvOffset, message, icvOffset)) return false
+    const offset = ivOffset + this.#ivBytes
+    this.#cbc.decrypt(message.subarray(ivOffset, offset), message, offset, icvOffset - offset)
+    return true
+  }
+
+  destroy(): void {
+    this.#cbc.destroy()
+    this.#mac.destroy()
+  }
+}
