@@ -5,6 +5,7 @@ import { IpProtocol } from '../ip/protocol.ts'
 import { inferSequenceHigh } from './esn.ts'
 import { createEspCipher, type EspCipher } from './esp-crypto.ts'
 import {
+  checkSpi,
   type DecapResult,
   DecapStatus,
   ESP_ALIGNMENT,
@@ -28,7 +29,7 @@ export class EspDecapsulator {
 
   /** Keys are copied. Throws `UsageError` on parameters that do not fit. */
   constructor(crypto: CryptoProvider, parameters: EspSaParameters) {
-    this.spi = parameters.spi
+    this.spi = checkSpi(parameters.spi)
     this.esn = parameters.esn
     this.replay = new ReplayWindow(parameters.replayWindow)
     this.#cipher = createEspCipher(crypto, parameters)

@@ -3,11 +3,13 @@ import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
 import { createEspCipher, type EspCipher } from './esp-crypto.ts'
 import {
+  checkSpi,
   EncapStatus,
   ESP_ALIGNMENT,
   ESP_HEADER_BYTES,
   ESP_TRAILER_BYTES,
   type EspSaParameters,
+  isUint32,
   paddingBytes,
   writeTrailer,
 } from './packet.ts'
@@ -129,14 +131,4 @@ export class EspEncapsulator {
     for (let i = 0; i < bytes; i++) buffer[at + i] = this.#ivPool[this.#ivAt + i]!
     this.#ivAt += bytes
   }
-}
-
-/** The SPI, when it may stand in a packet: 1 to 2^32-1. Throws `UsageError`. RFC 4303 §2.1. */
-function checkSpi(spi: number): number {
-  if (!isUint32(spi) || spi === 0) throw new UsageError('spi', `must be 1 to 2^32-1, not ${spi}`)
-  return spi
-}
-
-function isUint32(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= 0xffffffff
 }

@@ -1,3 +1,5 @@
+import { UsageError } from '../errors.ts'
+
 /**
  * The shape of an ESP packet, RFC 4303 §2. All offsets are octets from the SPI.
  *
@@ -82,6 +84,17 @@ export interface DecapResult {
 /** A record to fill. Make one and keep it. */
 export function newDecapResult(): DecapResult {
   return { offset: 0, length: 0, nextHeader: 0 }
+}
+
+/** The SPI, when it may stand in a packet: 1 to 2^32-1. Throws `UsageError`. RFC 4303 §2.1. */
+export function checkSpi(spi: number): number {
+  if (!isUint32(spi) || spi === 0) throw new UsageError('spi', `must be 1 to 2^32-1, not ${spi}`)
+  return spi
+}
+
+/** True for an integer from 0 to 2^32-1. */
+export function isUint32(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 0xffffffff
 }
 
 /** Octets of padding in front of the pad length field, so that `length` inner octets end on `alignment`. */

@@ -1,0 +1,108 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { UsageError } from '../../src/errors.ts'
+import { ReplayStatus, ReplayWindow } from '../../src/esp/index.ts'
+
+const low = (n: bigint) => Number(n & 0xffffffffn)
+const high = (n: bigint) => Number(n >> 32n)
+
+/** The slow twin: remembers every number. */
+class SetWindow {
+  readonly seen = new Set<bigint>()
+  readonly size: bigint
+  top = 0n
+
+  constructor(size: number) {
+    this.size = BigInt(size)
+  }
+
+  check(n: bigint): number {
+    if (n === 0n || n + this.size <= this.top) return ReplayStatus.OLD
+    return this.seen.has(n) ? ReplayStatus.DUPLICATE : ReplayStatus.OK
+  }
+
+  advance(n: bigint): number {
+    const status = this.check(n)
+    if (status !== ReplayStatus.OK) return status
+    this.seen.add(n)
+    if (n > this.top) this.top = n
+    return status
+  }
+}
+
+/** Steps relative to the top: around it, around the window's lower edge, and far jumps in both directions. */
+const steps = fc.array(
+  fc.oneof(
+    fc.bigInt({ min: -40n, max: 40n }),
+    fc.bigInt({ min: -1100n, max: 1100n }),
+    fc.bigInt({ min: -(2n ** 33n), max: 2n ** 33n }),
+  ),
+  { minLength: 1, maxLength: 120 },
+)
+
+const starts = fc.oneof(
+  fc.constant(0n),
+  fc.bigInt({ min: 0n, max: 5000n }),
+  fc.bigInt({ min: 2n ** 32n - 2000n, max: 2n ** 32n + 2000n }),
+  fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  fc.bigInt({ min: 2n ** 64n - 3000n, max: 2n ** 64n - 1n }),
+)
+
+describe('ReplayWindow', () => {
+  it.each([32, 64, 96, 1000, 1024])('decides as a set of all numbers would, %i packets', (size) => {
+    const statuses = new Set<number>()
+    fc.assert(
+      fc.property(starts, steps, (start, offsets) => {
+        const ring = new ReplayWindow(size)
+        const model = new SetWindow(ring.size)
+        for (const offset of [0n, ...offsets]) {
+          const n = BigInt.asUintN(64, (model.top === 0n ? start : model.top) + offset)
+          const expected = model.check(n)
+          expect(ring.check(low(n), high(n))).toBe(expected)
+          expect(ring.advance(low(n), high(n))).toBe(expected)
+          model.advance(n)
+          expect([ring.low, ring.high]).toEqual([low(model.top), high(model.top)])
+          statuses.add(expected)
+        }
+      }),
+      { numRuns: 150 },
+    )
+    expect([...statuses].sort()).toEqual([ReplayStatus.OK, ReplayStatus.OLD, ReplayStatus.DUPLICATE])
+  })
+
+  it('rounds the size up to whole blocks', () => {
+    expect([32, 33, 1024, 1025].map((size) => new ReplayWindow(size).size)).toEqual([32, 64, 1024, 1056])
+  })
+
+  it.each([0, 31, -1, 1.5, Number.NaN, 2 ** 24 + 1])('refuses a size of %s', (size) => {
+    expect(() => new ReplayWindow(size)).toThrow(UsageError)
+  })
+
+  it('takes each number of the window once, in any order', () => {
+    const ring = new ReplayWindow(64)
+    expect(ring.advance(64, 0)).toBe(ReplayStatus.OK)
+    for (let n = 63; n >= 1; n--) expect(ring.advance(n, 0)).toBe(ReplayStatus.OK)
+    for (let n = 1; n <= 64; n++) expect(ring.advance(n, 0)).toBe(ReplayStatus.DUPLICATE)
+    expect(ring.advance(0, 0)).toBe(ReplayStatus.OLD)
+    expect(ring.advance(65, 0)).toBe(ReplayStatus.OK)
+    expect(ring.check(1, 0)).toBe(ReplayStatus.OLD)
+    expect(ring.check(2, 0)).toBe(ReplayStatus.DUPLICATE)
+  })
+
+  it('goes on across the end of a 32-bit subspace', () => {
+    const ring = new ReplayWindow(32)
+    ring.advance(0xffffffff, 6)
+    expect(ring.advance(0, 7)).toBe(ReplayStatus.OK)
+    expect(ring.advance(0xfffffffe, 6)).toBe(ReplayStatus.OK)
+    expect(ring.advance(0xffffffff, 6)).toBe(ReplayStatus.DUPLICATE)
+    expect(ring.check(0xffffffe0, 6)).toBe(ReplayStatus.OLD)
+    expect(ring.check(0xffffffe1, 6)).toBe(ReplayStatus.OK)
+    expect([ring.low, ring.high]).toEqual([0, 7])
+  })
+
+  it('shows its bits for display: number n at bit n % 32 of block n / 32', () => {
+    const ring = new ReplayWindow(32)
+    for (const n of [1, 3, 33]) ring.advance(n, 0)
+    expect([...ring.bitmap]).toEqual([0b1010, 0b10])
+  })
+})
