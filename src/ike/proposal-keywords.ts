@@ -1,18 +1,15 @@
-import {
-  encrInfo,
-  Integ,
-  integInfo,
-  KeGroup,
-  keGroupInfo,
-  Prf,
-  prfInfo,
-  Sn,
-  TransformType,
-} from '../crypto/transforms.ts'
+import { encrInfo, Integ, KeGroup, Prf, Sn, TransformType } from '../crypto/transforms.ts'
 import { UsageError } from '../errors.ts'
 import type { ProposalConfig, TransformConfig } from './config.ts'
 import { didYouMean } from './nearest-words.ts'
-import { keywordOf, keywordRow, type TransformKeyword, transformKeywords, transformOf } from './transform-keywords.ts'
+import {
+  isProvided,
+  keywordOf,
+  keywordRow,
+  type TransformKeyword,
+  transformKeywords,
+  transformOf,
+} from './transform-keywords.ts'
 
 /** What a proposal is for. It decides which transform types it must and may have (RFC 7296 §3.3.3). */
 export type ProposalKind = 'IKE' | 'ESP'
@@ -96,22 +93,15 @@ function parseKeyword(keyword: string, text: string): TransformKeyword {
   if (row === undefined) {
     const near = didYouMean(
       keyword,
-      transformKeywords.filter((known) => isProvided(transformOf(known)!)),
+      transformKeywords.filter((known) => isUsable(transformOf(known)!)),
     )
     throw new UsageError('proposal', `"${keyword}" in "${text}" is not an algorithm keyword${near}`)
   }
-  if (!isProvided(row)) throw new UsageError('proposal', `"${keyword}" in "${text}" is known, but not implemented here`)
+  if (!isUsable(row)) throw new UsageError('proposal', `"${keyword}" in "${text}" is known, but not implemented here`)
   return row
 }
 
-/** Whether the crypto providers can do it. */
-function isProvided({ type, id }: TransformConfig): boolean {
-  if (type === TransformType.ENCR) return encrInfo(id) !== undefined
-  if (type === TransformType.PRF) return prfInfo(id) !== undefined
-  if (type === TransformType.INTEG) return integInfo(id) !== undefined
-  if (type === TransformType.KE) return keGroupInfo(id) !== undefined
-  return true
-}
+const isUsable = ({ type, id, keyBits }: TransformConfig) => isProvided(type, id, keyBits)
 
 function checkKinds(transforms: readonly TransformConfig[], what: ProposalKind, text: string): void {
   const fail = (problem: string): never => {

@@ -1,4 +1,16 @@
-import { Encr, Integ, KeGroup, Prf, Sn, TransformType, transformName } from '../crypto/transforms.ts'
+import {
+  Encr,
+  encrInfo,
+  Integ,
+  integInfo,
+  KeGroup,
+  keGroupInfo,
+  Prf,
+  prfInfo,
+  Sn,
+  TransformType,
+  transformName,
+} from '../crypto/transforms.ts'
 import type { TransformConfig } from './config.ts'
 
 /** A keyword of the proposal notation and the transform it stands for. */
@@ -111,6 +123,8 @@ const table: readonly TransformKeyword[] = [
   ...rows(SN, { esn: Sn.ESN, noesn: Sn.NO_ESN }),
 ]
 
+// Reversed, so that the canonical keyword, which comes first, is the one that stays.
+const byTransform = new Map(table.toReversed().map((row) => [`${row.type} ${row.id} ${row.keyBits}`, row]))
 const byKeyword = new Map(table.map((row) => [row.keyword, row]))
 
 /** All keywords, aliases too. */
@@ -123,7 +137,7 @@ export function transformOf(keyword: string): TransformKeyword | undefined {
 
 /** The row of a transform, undefined when it has no keyword. `type` may be any number that a peer sent. */
 export function keywordRow(type: number, id: number, keyBits: number | undefined): TransformKeyword | undefined {
-  return table.find((row) => row.type === type && row.id === id && row.keyBits === keyBits)
+  return byTransform.get(`${type} ${id} ${keyBits}`)
 }
 
 /** The canonical keyword; for what has none the registry's name, with the key length when there is one. */
@@ -135,4 +149,14 @@ export function keywordOf(type: number, id: number, keyBits: number | undefined)
   // Additional key exchanges, RFC 9370 §2.2.1.
   if (type >= 6 && type <= 12) return `ke${type - 5}_${keywordOf(KE, id, keyBits)}`
   return transformName(type, id) + (keyBits === undefined ? '' : `/${keyBits}`)
+}
+
+/** True when it has a keyword and the crypto providers can do it. Of any transform that a peer sent. */
+export function isProvided(type: number, id: number, keyBits: number | undefined): boolean {
+  if (keywordRow(type, id, keyBits) === undefined) return false
+  if (type === ENCR) return encrInfo(id) !== undefined
+  if (type === PRF) return prfInfo(id) !== undefined
+  if (type === INTEG) return integInfo(id) !== undefined
+  if (type === KE) return keGroupInfo(id) !== undefined
+  return true
 }

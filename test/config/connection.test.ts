@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
+import { UsageError } from '../../src/errors.ts'
+import { formatIdentity } from '../../src/ike/identity.ts'
+import { formatProposal } from '../../src/ike/proposal-keywords.ts'
+import { formatTrafficSelector } from '../../src/ike/traffic-selector-text.ts'
+
+const settings: PskConnection = {
+  name: 'office',
+  psk: 'secret',
+  localAddress: '10.0.0.1',
+  remoteAddress: '10.0.0.2',
+  children: [{ name: 'net', localTs: ['10.1.0.0/16'], remoteTs: ['10.2.0.0/16[tcp/80]'] }],
+}
+
+describe('pskConnection', () => {
+  it('fills in safe defaults', () => {
+    const connection = pskConnection(settings)
+    expect(connection).toMatchObject({ encap: 'force', livenessDelayMs: 30_000, keepaliveMs: 20_000 })
+    expect(formatIdentity(connection.local.id)).toBe('10.0.0.1')
+    expect(connection.remote).toMatchObject({ port: 500, natPort: 4500, id: { type: 1 } })
+    expect(formatProposal(connection.ikeProposals[0]!)).toMatch(/^aes128gcm16-.*-x25519-/)
+    const [child] = connection.children
+    expect(child).toMatchObject({ mode: 'tunnel', replayWindow: 1024, startAction: 'none' })
+    expect(child?.remoteTs.map(formatTrafficSelector)).toEqual(['10.2.0.0/16[tcp/80]'])
+  })
+
+  it('copies the key', () => {
+    const psk = Uint8Array.of(1, 2, 3)
+    const connection = pskConnection({ ...settings, psk })
+    psk.fill(0)
+    expect(connection.local.auth.secret).toEqual(Uint8Array.of(1, 2, 3))
+    expect(connection.remote.auth.secret).toEqual(Uint8Array.of(1, 2, 3))
+  })
+
+  it('waits for any peer with any identity when no remote is named', () => {
+    const { remoteAddress: _, ...anyPeer } = settings
+    expect(pskConnection(anyPeer).remote).toMatchObject({ address: undefined, id: undefined })
+    expect(pskConnection({ ...settings, remoteId: '%any' }).remote.id).toBeUndefined()
+  })
+
+  it('takes weak algorithms only when they are allowed', () => {
+    const weak = { ...settings, proposals: ['aes128-sha1-modp1024'] }
+    expect(() => pskConnection(weak)).toThrow(/sha1, modp1024/)
+    expect(() => pskConnection({ ...weak, allowWeak: ['sha1'] })).toThrow(/uses modp1024/)
+    expect(pskConnection({ ...weak, allowWeak: ['sha1', 'modp1024'] }).ikeProposals).toHaveLength(1)
+  })
+
+  it('refuses an empty key and a missing local identity', () => {
+    const { localAddress: _, ...withoutAddress } = settings
+    expect(() => pskConnection({ ...settings, psk: '' })).toThrow(UsageError)
+    expect(() => pskConnection(withoutAddress)).toThrow(/localId/)
+  })
+})
