@@ -1,6 +1,8 @@
 // What went over the wire, as tshark reads it: captured on the router's link to the server.
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { espOptions, ikeOptions } from './keys.mjs'
 import { run, start, stop, waitFor } from './processes.mjs'
+import { transferPort } from './traffic.mjs'
 
 export class Capture {
   constructor(topology, directory) {
@@ -9,7 +11,6 @@ export class Capture {
     this.logFile = `${directory}/tcpdump.log`
   }
 
-  /** Whole IKE messages, and the first 200 octets of every ESP packet. */
   async start() {
     const { router } = this.topology
     const args = ['-n', '-U', '-i', 'r2', '-s', '2000', '-w', this.file, 'udp port 500 or udp port 4500 or esp']
@@ -21,23 +22,35 @@ export class Capture {
     if (this.process) await stop(this.process, 'SIGINT')
   }
 
-  /** Ends the capture; resolves to counts of packets, and the summary line of every malformed one. */
-  async finish() {
-    await stop(this.process, 'SIGINT')
+  /**
+   * Ends the capture. `charonLog` holds the keys, if there is a strongSwan; `settings` what was negotiated. Resolves to the
+   * number of IKE and ESP packets, how many of each tshark could look into, and the summary of every malformed packet.
+   */
+  async finish(charonLog, { ike, esp }) {
+    await this.stop()
     if (statSync(this.file).size <= 24) throw new Error('the capture is empty')
-    const fields = await this.#tshark('-T', 'fields', '-e', 'isakmp.exchangetype', '-e', 'esp.spi')
-    const lines = fields.split('\n').filter((line) => line !== '')
-    const ike = lines.filter((line) => !line.startsWith('\t')).length
-    const malformed = await this.#tshark('-Y', '_ws.malformed')
+    const spis = await this.#tshark('-Y', 'isakmp.rspi != 0', '-T', 'fields', '-e', 'isakmp.ispi', '-e', 'isakmp.rspi')
+    const [SPIi, SPIr] = spis.split('\n')[0].split('\t')
+    const keys = charonLog === '' ? [] : [...ikeOptions(charonLog, ike, SPIi, SPIr), ...espOptions(charonLog, esp)]
+    const columns = ['isakmp.exchangetype', 'isakmp.enc.decrypted', 'esp.spi', 'ip.proto', 'udp.dstport', '_ws.malformed']
+    const text = await this.#tshark(...keys, '-T', 'fields', ...columns.flatMap((column) => ['-e', column]))
+    const rows = text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => line.split('\t'))
     return {
-      ike,
-      esp: lines.length - ike,
-      malformed: malformed.split('\n').filter((line) => line !== ''),
+      ike: rows.filter(([exchange]) => exchange !== '').length,
+      ikeOpened: rows.filter(([, opened]) => opened !== '').length,
+      esp: rows.filter(([, , spi]) => spi !== '').length,
+      espOpened: rows.filter(([, , spi, protocol]) => spi !== '' && protocol.includes(',')).length,
+      malformed: rows.filter((row) => row[5] !== '').map((row) => row.join(' ')),
     }
   }
 
   async #tshark(...args) {
-    const { stdout } = await run('tshark', ['-n', '-r', this.file, ...args])
+    // What we send over TCP is random, and must not be taken for some protocol.
+    const plain = ['-d', `tcp.port==${transferPort},data`]
+    const { stdout } = await run('tshark', ['-n', '-r', this.file, ...plain, ...args])
     return stdout
   }
 }

@@ -20,15 +20,15 @@ export function tunnelCase({ client, server, nat, deleteBy, settings }) {
       const up = await transfer(topology, 'client', transferBytes, directory)
       const down = await transfer(topology, 'server', transferBytes, directory)
       const gone = await takeDown(peers, deleteBy)
-      const seen = await peers.capture.finish()
-      if (seen.malformed.length > 0) throw new Error(`malformed packets:\n${seen.malformed.join('\n')}`)
+      const seen = await peers.capture.finish(charonLog(peers), settings)
+      checkMalformed(seen)
       if (seen.esp < (2 * transferBytes) / 1400) throw new Error(`only ${seen.esp} ESP packets on the wire`)
       return [
         `established ${seconds.toFixed(2)} s`,
         `ping ${pings.join('+')}`,
         `20 MB up ${up.toFixed(0)} Mbit/s, down ${down.toFixed(0)} Mbit/s`,
         `deleted by ${peers[deleteBy].name}, gone in ${gone.toFixed(2)} s`,
-        `${seen.ike} IKE + ${seen.esp} ESP packets, 0 malformed`,
+        `${seen.ike} IKE + ${seen.esp} ESP packets, 0 malformed (tshark read ${seen.ikeOpened} + ${seen.espOpened} of them inside)`,
       ].join(', ')
     })
 }
@@ -52,7 +52,8 @@ export function refusalCase({ client, server, clientSettings, serverSettings, ex
       }
       await nothingLeft(peers, 5000)
       for (const side of ['client', 'server']) await peers[side].stop()
-      await peers.capture.finish()
+      const seen = await peers.capture.finish(charonLog(peers), clientSettings)
+      checkMalformed(seen)
       return `refused by both, nothing left, ${expect.length} explanations found`
     })
 }
@@ -83,6 +84,14 @@ async function withPeers({ client, server, nat, directory, clientSettings, serve
     await topology.destroy()
   }
 }
+
+function checkMalformed({ malformed }) {
+  if (malformed.length > 0)
+    throw new Error(`${malformed.length} malformed packets:\n${malformed.slice(0, 10).join('\n')}`)
+}
+
+/** The log of the strongSwan of this case, which has the keys; empty when there is none. */
+const charonLog = ({ client, server }) => [client, server].find((peer) => peer.name === 'strongSwan')?.log() ?? ''
 
 const lastLines = (title, log) => `${title}:\n${log.trimEnd().split('\n').slice(-25).join('\n')}\n`
 

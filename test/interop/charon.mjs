@@ -85,6 +85,8 @@ export class Charon {
     flush_line = yes
     time_format = %H:%M:%S
     default = 1
+    ike = 4
+    chd = 4
     ike_name = yes } }
   plugins { vici { socket = unix://${this.viciSocket} } }
 }

@@ -5,7 +5,7 @@ import { start, stop, waitFor } from './processes.mjs'
 import { addresses, other } from './topology.mjs'
 
 const tcpPeer = fileURLToPath(new URL('tcp-peer.mjs', import.meta.url))
-const port = 5001
+export const transferPort = 5001
 
 /** Two pings from `from` to the other side; resolves to how many were answered, throws unless all were. */
 export async function ping(topology, from) {
@@ -25,7 +25,7 @@ export async function transfer(topology, from, bytes, directory) {
   const output = `${directory}/tcp-${from}-${to}.log`
   const receiver = start(
     'ip',
-    ['netns', 'exec', topology[to], process.execPath, tcpPeer, 'receive', addresses[to].inner, String(port)],
+    ['netns', 'exec', topology[to], process.execPath, tcpPeer, 'receive', addresses[to].inner, String(transferPort)],
     output,
   )
   try {
@@ -33,7 +33,7 @@ export async function transfer(topology, from, bytes, directory) {
     const sender = await topology.in(
       topology[from],
       process.execPath,
-      [tcpPeer, 'send', addresses[from].inner, addresses[to].inner, String(port), String(bytes)],
+      [tcpPeer, 'send', addresses[from].inner, addresses[to].inner, String(transferPort), String(bytes)],
       { timeoutMs: 60_000 },
     )
     await waitFor('the TCP receiver to end', () => receiver.result, 10_000)
