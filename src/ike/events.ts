@@ -3,7 +3,7 @@ import type { Identity } from './config.ts'
 import type { Refusal } from './refusal.ts'
 
 /** What one call into the core brought about, in order. */
-export type IkeAction = SendAction | EventAction
+export type IkeAction = SendAction | KeepaliveAction | EventAction
 
 /** Send `message` (an IKE message; owned by the receiver of the action) from `local` to `remote`. */
 export interface SendAction {
@@ -13,6 +13,13 @@ export interface SendAction {
   /** Put four zero octets in front (port 4500, RFC 3948 §2.2). */
   readonly nonEspMarker: boolean
   readonly message: Uint8Array
+}
+
+/** Send the single octet 0xFF, so that a NAT keeps its mapping. RFC 3948 §2.3. */
+export interface KeepaliveAction {
+  readonly type: 'keepalive'
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
 }
 
 export interface EventAction {

@@ -1,0 +1,239 @@
+import { wipe } from '../bytes/index.ts'
+import { prfInfo, TransformType } from '../crypto/transforms.ts'
+import { PeerError } from '../errors.ts'
+import { ChildSa } from './child-sa.ts'
+import { NotifyType, type Payload, type Proposal, ProtocolId, type TrafficSelector } from './codec/index.ts'
+import type { ChildConfig, ProposalConfig, TrafficSelectorConfig } from './config.ts'
+import { explainPeerNotify } from './explain-peer.ts'
+import { explainPeerRefusedProposal, explainRefusedProposal } from './explain-proposal.ts'
+import { explainPeerRefusedTs, explainRefusedTs } from './explain-ts.ts'
+import type { IkeSa } from './ike-sa.ts'
+import { deriveChildKeys } from './keymat.ts'
+import { need, notify } from './notifies.ts'
+import { type ChosenProposal, chooseProposal, encodeProposals, verifyChosen } from './proposal.ts'
+import type { Refusal } from './refusal.ts'
+import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector } from './traffic-selector.ts'
+
+/** Nonces and, with PFS, the fresh shared secret of the exchange that makes a CHILD_SA. RFC 7296 §2.17. */
+export interface ChildKeying {
+  readonly Ni: Uint8Array
+  readonly Nr: Uint8Array
+  /** Wiped when the keys are made. */
+  readonly sharedSecret?: Uint8Array
+}
+
+/** An initiator's offer of one CHILD_SA, in IKE_AUTH or CREATE_CHILD_SA. */
+export class ChildOffer {
+  readonly config: ChildConfig
+  readonly #sa: IkeSa
+  readonly #child: ChildSa
+  readonly #proposals: readonly ProposalConfig[]
+
+  /** `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). */
+  constructor(sa: IkeSa, config: ChildConfig, inAuth: boolean) {
+    this.config = config
+    this.#sa = sa
+    this.#child = new ChildSa(sa)
+    this.#proposals = inAuth ? config.espProposals.map(withoutKe) : config.espProposals
+  }
+
+  saPayload(): Payload {
+    return {
+      kind: 'SA',
+      critical: false,
+      proposals: encodeProposals(this.#proposals, ProtocolId.ESP, spiBytes(this.#child.spiIn)),
+    }
+  }
+
+  tsPayloads(): Payload[] {
+    return [
+      { kind: 'TSi', critical: false, selectors: this.config.localTs.map(toTrafficSelector) },
+      { kind: 'TSr', critical: false, selectors: this.config.remoteTs.map(toTrafficSelector) },
+    ]
+  }
+
+  /** What the responder chose; throws `PeerError` when it is not in our offer. */
+  verify(payloads: readonly Payload[]): ChosenProposal {
+    return verifyChosen(need(payloads, 'SA').proposals, this.#proposals, { protocol: ProtocolId.ESP })
+  }
+
+  /** Installs the CHILD_SA of a good answer. Throws `PeerError` when the answer is outside our offer. */
+  complete(payloads: readonly Payload[], suite: ChosenProposal, keying: ChildKeying): void {
+    const localTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
+    const remoteTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSr').selectors))
+    const { config } = this
+    if (
+      localTs.length === 0 ||
+      remoteTs.length === 0 ||
+      !isSubset(localTs, config.localTs) ||
+      !isSubset(remoteTs, config.remoteTs)
+    ) {
+      throw new PeerError(
+        'TS_OUTSIDE_OFFER',
+        "the responder's traffic selectors are not within our offer (RFC 7296 §2.9)",
+        {
+          notify: NotifyType.INVALID_SYNTAX,
+        },
+      )
+    }
+    const spiOut = freeOutboundSpi(this.#sa, suite)
+    const keys = childKeys(this.#sa, suite, keying)
+    this.#child.install({ config, role: 'initiator', suite, spiOut, keys, localTs, remoteTs })
+  }
+
+  /** The responder's error notify, explained and told. The IKE_SA stays as it is. */
+  refused(type: number): Refusal {
+    const sa = this.#sa
+    const refusal = this.#explain(type)
+    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+    this.abandon()
+    return refusal
+  }
+
+  abandon(): void {
+    if (this.#child.state === 'negotiating') this.#child.remove('refused')
+  }
+
+  #explain(type: number): Refusal {
+    const about = { connection: this.#sa.connection, child: this.config }
+    if (type === NotifyType.NO_PROPOSAL_CHOSEN) return explainPeerRefusedProposal({ what: 'CHILD', ...about })
+    if (type === NotifyType.TS_UNACCEPTABLE) return explainPeerRefusedTs(about)
+    return explainPeerNotify(type, `CHILD_SA ${this.config.name}`)
+  }
+}
+
+/** A responder's choice for one CHILD_SA, before keys and installation. */
+export interface ChildChoice {
+  readonly config: ChildConfig
+  readonly suite: ChosenProposal
+  readonly localTs: readonly TrafficSelectorConfig[]
+  readonly remoteTs: readonly TrafficSelectorConfig[]
+}
+
+/**
+ * Chooses among the configured children by traffic selectors first, then by proposals. Throws `PeerError` with
+ * TS_UNACCEPTABLE or NO_PROPOSAL_CHOSEN and tells the explanation. RFC 7296 §2.7, §2.9.
+ */
+export function chooseChild(sa: IkeSa, payloads: readonly Payload[], inAuth: boolean): ChildChoice {
+  const offeredTSi = need(payloads, 'TSi').selectors
+  const offeredTSr = need(payloads, 'TSr').selectors
+  const { connection } = sa
+  const matches = byFit(
+    connection.children
+      .map((config) => narrowed(config, offeredTSi, offeredTSr))
+      .filter((match) => match !== undefined),
+  )
+  if (matches.length === 0) {
+    throw refuse(sa, NotifyType.TS_UNACCEPTABLE, explainRefusedTs({ connection, offeredTSi, offeredTSr }))
+  }
+  const offered = need(payloads, 'SA').proposals
+  for (const match of matches) {
+    const suite = chooseFor(match.config, offered, inAuth)
+    if (suite !== undefined) return { config: match.config, suite, localTs: match.localTs, remoteTs: match.remoteTs }
+  }
+  const child = matches[0]!.config
+  throw refuse(
+    sa,
+    NotifyType.NO_PROPOSAL_CHOSEN,
+    explainRefusedProposal({ what: 'CHILD', connection, child, offered, ignoreKe: inAuth }),
+  )
+}
+
+/** Installs what was chosen and gives the payloads that say so: SA, TSi, TSr. */
+export function acceptChild(sa: IkeSa, choice: ChildChoice, keying: ChildKeying): { SA: Payload; TS: Payload[] } {
+  const { config, suite, localTs, remoteTs } = choice
+  if (sa.path.local.port !== sa.runtime.ports.nat) {
+    throw new PeerError(
+      'NO_UDP_ENCAPSULATION',
+      'the peer stays on the plain IKE port, where ESP cannot be carried in UDP',
+      {
+        notify: NotifyType.NO_PROPOSAL_CHOSEN,
+      },
+    )
+  }
+  const spiOut = freeOutboundSpi(sa, suite)
+  const child = new ChildSa(sa)
+  child.install({ config, role: 'responder', suite, spiOut, keys: childKeys(sa, suite, keying), localTs, remoteTs })
+  const accepted = suite.toProposal(spiBytes(child.spiIn))
+  return {
+    SA: { kind: 'SA', critical: false, proposals: [accepted] },
+    TS: [
+      { kind: 'TSi', critical: false, selectors: remoteTs.map(toTrafficSelector) },
+      { kind: 'TSr', critical: false, selectors: localTs.map(toTrafficSelector) },
+    ],
+  }
+}
+
+/** The error notify for a CHILD_SA that was refused inside an exchange that goes on. */
+export const refusalPayload = (error: PeerError): Payload => notify(error.notify, error.data)
+
+interface Narrowed {
+  readonly config: ChildConfig
+  readonly localTs: readonly TrafficSelectorConfig[]
+  readonly remoteTs: readonly TrafficSelectorConfig[]
+  /** Nothing of the offer was cut away. */
+  readonly whole: boolean
+}
+
+function narrowed(
+  config: ChildConfig,
+  TSi: readonly TrafficSelector[],
+  TSr: readonly TrafficSelector[],
+): Narrowed | undefined {
+  const remoteTs = copySelectors(narrow(TSi, config.remoteTs))
+  const localTs = copySelectors(narrow(TSr, config.localTs))
+  if (localTs.length === 0 || remoteTs.length === 0) return undefined
+  const whole = isSubset(knownTrafficSelectors(TSi), remoteTs) && isSubset(knownTrafficSelectors(TSr), localTs)
+  return { config, localTs, remoteTs, whole }
+}
+
+/** Children that take the offer whole come first: several configured children may overlap. */
+const byFit = (matches: readonly Narrowed[]): Narrowed[] =>
+  [...matches].sort((a, b) => Number(b.whole) - Number(a.whole))
+
+function chooseFor(config: ChildConfig, offered: readonly Proposal[], inAuth: boolean): ChosenProposal | undefined {
+  return chooseProposal(offered, config.espProposals, { protocol: ProtocolId.ESP, ignoreKe: inAuth })
+}
+
+function refuse(sa: IkeSa, type: number, refusal: Refusal): PeerError {
+  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  return new PeerError(refusal.kind.toUpperCase().replaceAll('-', '_'), refusal.message, {
+    notify: type,
+    explanation: refusal,
+  })
+}
+
+function childKeys(sa: IkeSa, suite: ChosenProposal, keying: ChildKeying) {
+  const { keys, suite: ikeSuite } = sa.init!
+  const { Ni, Nr, sharedSecret } = keying
+  const made = deriveChildKeys(sa.runtime.crypto, prfInfo(ikeSuite.prf)!, keys.SK_d, suite, Ni, Nr, sharedSecret)
+  wipe(sharedSecret)
+  return made
+}
+
+function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {
+  const { spi } = suite
+  const value = spi.length === 4 ? new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0) : 0
+  if (value === 0 || sa.runtime.hasOutboundSpi(sa.path.remote.address, value)) {
+    throw new PeerError('BAD_SPI', `the peer's ESP SPI ${value} is zero or already in use by it`, {
+      notify: NotifyType.NO_PROPOSAL_CHOSEN,
+    })
+  }
+  return value
+}
+
+function spiBytes(spi: number): Uint8Array {
+  return Uint8Array.of(spi >>> 24, (spi >>> 16) & 0xff, (spi >>> 8) & 0xff, spi & 0xff)
+}
+
+const withoutKe = (proposal: ProposalConfig): ProposalConfig => ({
+  transforms: proposal.transforms.filter(({ type }) => type !== TransformType.KE),
+})
+
+/** Selectors of a payload borrow the datagram's octets; installed ones must not. */
+const copySelectors = (selectors: readonly TrafficSelectorConfig[]): TrafficSelectorConfig[] =>
+  selectors.map((selector) => ({
+    ...selector,
+    startAddress: selector.startAddress.slice(),
+    endAddress: selector.endAddress.slice(),
+  }))

@@ -1,0 +1,265 @@
+import { equalBytes, toHex } from '../bytes/index.ts'
+import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import { UsageError } from '../errors.ts'
+import type { IpAddress, SocketAddress } from '../ip/address.ts'
+import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort } from '../xfrm/port.ts'
+import { ChildPolicies, policyKey } from './child-policies.ts'
+import { decodeHeader, ExchangeType, type IkeHeader } from './codec/index.ts'
+import type { ChildConfig, ConnectionConfig } from './config.ts'
+import type { IkeAction, IkeSaStatus } from './events.ts'
+import { formatIdentity } from './identity.ts'
+import { decodeOr, drop, nextTimeOf, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
+import { IkeSa } from './ike-sa.ts'
+import { InitResponder } from './init-responder.ts'
+import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
+import { IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
+import { AuthInitiator } from './tasks/auth-initiator.ts'
+import { ChildCreate } from './tasks/child-create.ts'
+import { ChildDelete } from './tasks/child-delete.ts'
+import { SaInit } from './tasks/sa-init.ts'
+import { toXfrmSelectors } from './traffic-selector.ts'
+
+export interface IkeEndpointOptions {
+  readonly crypto: CryptoProvider
+  /** The only source of randomness: with a seeded one a handshake repeats to the octet. */
+  readonly random: RandomSource
+  readonly xfrm: XfrmPort
+  readonly connections: readonly ConnectionConfig[]
+  /** Our own UDP ports, 500 and 4500 when absent. */
+  readonly ports?: LocalPorts
+  readonly limits?: Partial<GateLimits>
+}
+
+/** An IKE datagram without its non-ESP marker. `message` is borrowed for the duration of the call. */
+export interface IkeDatagram {
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
+  readonly message: Uint8Array
+}
+
+interface Trap {
+  readonly connection: ConnectionConfig
+  readonly child: ChildConfig
+}
+
+/**
+ * The sans-I/O IKEv2 core, both roles: a function of what happened and when. Every call returns at once with all that
+ * follows from it, in order; nothing is kept back. `now` is the caller's monotonic clock in ms and must not go back.
+ * Peers' input never makes a call throw; `UsageError` means that the caller asked for something that is not there.
+ */
+export class IkeEndpoint {
+  readonly #runtime: IkeRuntime
+  readonly #sas = new Map<string, IkeSa>()
+  readonly #responder: InitResponder
+  readonly #traps = new Map<number, Trap>()
+  #nextId = 1
+
+  constructor(options: IkeEndpointOptions) {
+    const { crypto, random, xfrm, connections } = options
+    const ports = options.ports ?? { ike: 500, nat: 4500 }
+    const policies = new ChildPolicies(xfrm)
+    this.#runtime = new IkeRuntime({ crypto, random, xfrm, connections, ports, policies })
+    this.#responder = new InitResponder(this.#runtime, { ...defaultGateLimits, ...options.limits })
+  }
+
+  /**
+   * Sets up a connection from `localAddress` with one of its children (the first when none is named), or that child on the
+   * IKE_SA that the connection has already. The outcome comes as events.
+   */
+  initiate(connectionName: string, now: number, options: { localAddress: IpAddress; child?: string }): IkeAction[] {
+    const connection = this.#connection(connectionName)
+    const child = childOf(connection, options.child)
+    return this.#at(now, () => this.#bringUp(connection, child, options.localAddress))
+  }
+
+  handleDatagram(datagram: IkeDatagram, now: number): IkeAction[] {
+    return this.#at(now, () => this.#receive(datagram))
+  }
+
+  /** Serves everything that is due at `now`. Call it at `nextTimeoutAt()`; early calls do no harm. */
+  handleTimeouts(now: number): IkeAction[] {
+    return this.#at(now, () => {
+      for (const sa of [...this.#sas.values()]) serveTime(sa)
+    })
+  }
+
+  /** Absolute ms of the earliest timer, `Infinity` when there is none. */
+  nextTimeoutAt(): number {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const sa of this.#sas.values()) earliest = Math.min(earliest, nextTimeOf(sa))
+    return earliest
+  }
+
+  /** Sets up a further CHILD_SA on an established IKE_SA. */
+  createChild(ikeSaId: number, childName: string, now: number): IkeAction[] {
+    const sa = this.#byId(ikeSaId)
+    const child = childOf(sa.connection, childName)
+    return this.#at(now, () => this.#begin(sa, () => sa.enqueue(new ChildCreate(sa, child))))
+  }
+
+  /** Deletes the CHILD_SA with this inbound SPI. */
+  deleteChild(ikeSaId: number, spiIn: number, now: number): IkeAction[] {
+    const sa = this.#byId(ikeSaId)
+    const child = sa.children.find((one) => one.spiIn === spiIn && one.state === 'installed')
+    if (child === undefined) throw new UsageError('spiIn', `IKE_SA ${ikeSaId} has no CHILD_SA 0x${spiIn.toString(16)}`)
+    return this.#at(now, () => this.#begin(sa, () => sa.enqueue(new ChildDelete(child))))
+  }
+
+  /** Deletes an IKE_SA with its CHILD_SAs. */
+  deleteIke(ikeSaId: number, now: number): IkeAction[] {
+    const sa = this.#byId(ikeSaId)
+    return this.#at(now, () => this.#begin(sa, () => sa.delete('local')))
+  }
+
+  /** Deletes all IKE_SAs. `isIdle()` tells when every peer has answered or was given up. */
+  shutdown(now: number): IkeAction[] {
+    return this.#at(now, () => {
+      for (const sa of [...this.#sas.values()]) this.#begin(sa, () => sa.delete('local'))
+    })
+  }
+
+  isIdle(): boolean {
+    return this.#sas.size === 0
+  }
+
+  /** Installs the policies of children with `startAction: 'trap'`, which ask for their CHILD_SA by `acquire`. */
+  installTraps(localAddressFor: (connection: ConnectionConfig) => IpAddress): void {
+    for (const connection of this.#runtime.connections) {
+      const remote = connection.remote.address
+      if (remote === undefined) continue
+      for (const child of connection.children.filter(({ startAction }) => startAction === 'trap')) {
+        const label = `${connection.name}/${child.name}`
+        const outbound = toXfrmSelectors(child.localTs, child.remoteTs, 'out')
+        const outer = { local: localAddressFor(connection), remote }
+        const peer = connection.remote.id === undefined ? '' : formatIdentity(connection.remote.id)
+        const key = policyKey(label, child.localTs, child.remoteTs, peer)
+        this.#traps.set(this.#runtime.policies.installTrap(key, label, outbound, outer), { connection, child })
+      }
+    }
+  }
+
+  /** A packet met a trap: sets its CHILD_SA up. Acquires of other policies are of no concern to IKE. */
+  acquire(acquire: XfrmAcquire, now: number, localAddress: IpAddress): IkeAction[] {
+    const trap = this.#traps.get(acquire.reqid)
+    return this.#at(now, () => {
+      if (trap !== undefined) this.#bringUp(trap.connection, trap.child, localAddress)
+    })
+  }
+
+  /** A state reached a limit. Hard: its CHILD_SA is deleted. Soft limits ask for a rekey, which this core does not do. */
+  expire(expire: XfrmExpire, now: number): IkeAction[] {
+    const sa = this.#byChildSpi(expire.spi)
+    const child = sa?.children.find(({ spiIn, spiOut }) => spiIn === expire.spi || spiOut === expire.spi)
+    return this.#at(now, () => {
+      if (!expire.hard || sa === undefined || child?.state !== 'installed') return
+      this.#begin(sa, () => sa.enqueue(new ChildDelete(child)))
+    })
+  }
+
+  /** An authenticated ESP packet came from elsewhere: a peer behind a NAT is followed. RFC 7296 §2.23. */
+  mapping(mapping: XfrmMapping, now: number): IkeAction[] {
+    const sa = this.#byChildSpi(mapping.spi)
+    return this.#at(now, () => {
+      if (sa?.state !== 'established' || !sa.init!.natRemote) return
+      sa.moveRemote({ address: mapping.newAddress, port: mapping.newPort })
+    })
+  }
+
+  /** All IKE_SAs with their CHILD_SAs, oldest first. */
+  status(): IkeSaStatus[] {
+    return [...this.#sas.values()].map((sa) => sa.status())
+  }
+
+  #at(now: number, work: () => void): IkeAction[] {
+    this.#runtime.now = now
+    work()
+    for (const [key, sa] of this.#sas) if (sa.state === 'closed') this.#sas.delete(key)
+    return this.#runtime.takeActions()
+  }
+
+  #begin(sa: IkeSa, change: () => void): void {
+    change()
+    pump(sa)
+  }
+
+  #bringUp(connection: ConnectionConfig, child: ChildConfig, localAddress: IpAddress): void {
+    const known = [...this.#sas.values()].find((sa) => sa.connection === connection && sa.state === 'established')
+    if (known !== undefined) return this.#begin(known, () => known.enqueue(new ChildCreate(known, child)))
+    const { address, port } = connection.remote
+    if (address === undefined)
+      throw new UsageError('connection', `${connection.name} has no remote address: it can only wait`)
+    const sa = new IkeSa({
+      runtime: this.#runtime,
+      id: this.#nextId++,
+      role: 'initiator',
+      SPIi: this.#runtime.takeIkeSpi(),
+      connection,
+      path: {
+        local: {
+          address: localAddress,
+          port: port === connection.remote.natPort ? this.#runtime.ports.nat : this.#runtime.ports.ike,
+        },
+        remote: { address, port },
+      },
+    })
+    this.#sas.set(toHex(sa.SPIi), sa)
+    this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => sa.enqueue(new AuthInitiator(sa, child)))))
+  }
+
+  #receive({ local, remote, message }: IkeDatagram): void {
+    const path: Path = { local, remote }
+    const header = decodeOr(() => decodeHeader(message), this.#runtime, path)
+    if (header === undefined) return
+    if (header.majorVersion !== 2) return this.#responder.refuseVersion(header, path)
+    if (header.exchangeType === ExchangeType.IKE_SA_INIT) return this.#receiveInit(header, message, path)
+    // RFC 7296 §2.6: our own SPI finds the IKE_SA; which of the two it is, the Initiator flag tells.
+    const sa = this.#sas.get(toHex(header.flags.initiator ? header.SPIr : header.SPIi))
+    if (sa === undefined || !belongsTo(sa, header)) {
+      return drop(this.#runtime, path, 'unknown-spi', `${toHex(header.SPIi)}/${toHex(header.SPIr)}`)
+    }
+    receiveProtected(sa, header, message, path)
+  }
+
+  #receiveInit(header: IkeHeader, message: Uint8Array, path: Path): void {
+    if (header.flags.response) {
+      const sa = this.#sas.get(toHex(header.SPIi))
+      if (sa?.role !== 'initiator' || header.flags.initiator)
+        return drop(this.#runtime, path, 'unknown-spi', toHex(header.SPIi))
+      return receiveInitResponse(sa, header, message, path)
+    }
+    const sa = this.#responder.receive(header, message, path, this.#nextId, [...this.#sas.values()])
+    if (sa === undefined) return
+    this.#nextId++
+    this.#sas.set(toHex(sa.init!.SPIr), sa)
+  }
+
+  #connection(name: string): ConnectionConfig {
+    const connection = this.#runtime.connections.find((one) => one.name === name)
+    if (connection === undefined) throw new UsageError('connection', `no connection is called "${name}"`)
+    return connection
+  }
+
+  #byId(id: number): IkeSa {
+    for (const sa of this.#sas.values()) if (sa.id === id) return sa
+    throw new UsageError('ikeSaId', `there is no IKE_SA ${id}`)
+  }
+
+  #byChildSpi(spi: number): IkeSa | undefined {
+    for (const sa of this.#sas.values()) {
+      if (sa.children.some(({ spiIn, spiOut }) => spiIn === spi || spiOut === spi)) return sa
+    }
+    return undefined
+  }
+}
+
+function childOf(connection: ConnectionConfig, name: string | undefined): ChildConfig {
+  const child = name === undefined ? connection.children[0] : connection.children.find((one) => one.name === name)
+  if (child === undefined) throw new UsageError('child', `${connection.name} has no child "${name ?? ''}"`)
+  return child
+}
+
+/** Both SPIs and the direction fit: a peer that is the original initiator sets the Initiator flag. RFC 7296 §3.1. */
+function belongsTo(sa: IkeSa, header: IkeHeader): boolean {
+  if (sa.init === undefined || header.flags.initiator === (sa.role === 'initiator')) return false
+  return equalBytes(sa.SPIi, header.SPIi) && equalBytes(sa.init.SPIr, header.SPIr)
+}

@@ -1,0 +1,248 @@
+import { DecodeError, PeerError } from '../errors.ts'
+import {
+  decodeMessage,
+  describePayload,
+  ExchangeType,
+  encodeMessage,
+  exchangeName,
+  type IkeHeader,
+  NotifyType,
+  type Payload,
+} from './codec/index.ts'
+import type { DropReason } from './events.ts'
+import { explainGivenUp, explainProtocolError } from './explain-peer.ts'
+import type { IkeSa } from './ike-sa.ts'
+import { notify } from './notifies.ts'
+import { checkPayloads } from './payload-rules.ts'
+import { answerRequest } from './responder.ts'
+import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
+import type { Task } from './task.ts'
+
+const NO_SPI = new Uint8Array(8)
+
+/** A header of ours; the length is filled in when the message is encoded. */
+export function headerOf(sa: IkeSa, exchangeType: number, response: boolean, messageId: number): IkeHeader {
+  return {
+    SPIi: sa.SPIi,
+    SPIr: sa.init?.SPIr ?? NO_SPI,
+    majorVersion: 2,
+    minorVersion: 0,
+    exchangeType,
+    flags: { initiator: sa.role === 'initiator', response, higherVersion: false },
+    messageId,
+    length: 0,
+  }
+}
+
+/** Begins the next exchange of the queue, when none is under way. */
+export function pump(sa: IkeSa): void {
+  const task = sa.nextTask()
+  if (task !== undefined) sendRequest(sa, task)
+}
+
+/** Retransmission and timers of one IKE_SA at `runtime.now`. RFC 7296 §2.1, §2.4. */
+export function serveTime(sa: IkeSa): void {
+  const pending = sa.window.pending
+  const step = sa.window.retransmission(sa.runtime.now)
+  if (step === 'resend') {
+    sa.runtime.send(sa.path.local, sa.path.remote, pending!.message)
+    const attempt = pending!.attempts - 1
+    sa.runtime.emit({ kind: 'retransmit', sa: sa.ref, messageId: pending!.messageId, attempt })
+  } else if (step === 'give-up') {
+    giveUp(sa)
+  }
+  sa.serveTimers()
+  pump(sa)
+}
+
+/** When `serveTime` wants to be called. */
+export function nextTimeOf(sa: IkeSa): number {
+  return Math.min(sa.timers.next(), sa.window.pending?.nextAt ?? Number.POSITIVE_INFINITY)
+}
+
+/** An IKE_SA_INIT response to us as initiator: the only response that is not inside SK{}. */
+export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8Array, path: Path): void {
+  if (sa.init !== undefined || !sa.window.isAnswer(header.messageId)) {
+    return drop(sa.runtime, path, 'bad-message-id', 'a late or repeated IKE_SA_INIT response')
+  }
+  const payloads = decodeOr(() => decodeMessage(message).payloads, sa.runtime, path)
+  if (payloads === undefined) return
+  emitMessage(sa, 'in', path, header, payloads, false, message.length)
+  takeResponse(sa, payloads, message, header)
+  pump(sa)
+}
+
+/** Any message inside SK{}. It changes nothing before its integrity is checked. RFC 7296 §2.1, §3.14. */
+export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Array, path: Path): void {
+  const init = sa.init
+  if (init === undefined) return drop(sa.runtime, path, 'unexpected-exchange', 'no keys yet')
+  const order = header.flags.response
+    ? sa.window.isAnswer(header.messageId)
+      ? 'fresh'
+      : 'out-of-window'
+    : sa.window.orderOf(header.messageId)
+  if (order === 'out-of-window') return drop(sa.runtime, path, 'bad-message-id', `message id ${header.messageId}`)
+  if (decodeOr(() => requireProtected(message), sa.runtime, path) === undefined) return
+  let payloads: readonly Payload[]
+  try {
+    const opened = init.protectInbound.open(message)
+    if (!opened.ok) return drop(sa.runtime, path, 'bad-integrity', `message id ${header.messageId}`)
+    payloads = opened.payloads
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return order === 'retransmit' ? undefined : malformedInside(sa, header, error, path)
+  }
+  if (order === 'retransmit')
+    return sa.runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), sa.window.lastResponse!)
+  sa.heardFrom(path)
+  emitMessage(sa, 'in', path, header, payloads, true, message.length)
+  if (header.flags.response) takeResponse(sa, payloads, message, header)
+  else takeRequest(sa, header, payloads, path)
+  pump(sa)
+}
+
+/** A datagram that is not processed further. */
+export function drop(runtime: IkeRuntime, path: Path, reason: DropReason, detail: string): void {
+  runtime.emit({ kind: 'dropped', remote: copyEndpoint(path.remote), reason, detail })
+}
+
+/** Runs a decoder over octets that nobody has authenticated: malformed ones are dropped and counted. */
+export function decodeOr<T>(decode: () => T, runtime: IkeRuntime, path: Path): T | undefined {
+  try {
+    return decode()
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    drop(runtime, path, 'malformed', error.message)
+    return undefined
+  }
+}
+
+export function emitMessage(
+  sa: IkeSa,
+  direction: 'in' | 'out',
+  path: Path,
+  header: IkeHeader,
+  payloads: readonly Payload[],
+  encrypted: boolean,
+  bytes: number,
+): void {
+  sa.runtime.emit({
+    kind: 'message',
+    direction,
+    sa: sa.ref,
+    local: copyEndpoint(path.local),
+    remote: copyEndpoint(path.remote),
+    exchange: exchangeName(header.exchangeType),
+    response: header.flags.response,
+    messageId: header.messageId,
+    payloads: payloads.map((payload) => describePayload(payload, header.flags.response)),
+    encrypted,
+    bytes,
+  })
+}
+
+function requireProtected(message: Uint8Array): true {
+  const last = decodeMessage(message).payloads.at(-1)
+  if (last?.kind === 'SK') return true
+  throw new DecodeError({ where: 'message', offset: 16, section: 'RFC 7296 §3.14', problem: 'no Encrypted payload' })
+}
+
+function sendRequest(sa: IkeSa, task: Task): void {
+  const payloads = task.buildRequest()
+  const header = headerOf(sa, task.exchangeType, false, sa.window.nextRequestId)
+  const protector = task.exchangeType === ExchangeType.IKE_SA_INIT ? undefined : sa.init!.protectOutbound
+  const message = protector === undefined ? encodeMessage(header, payloads) : protector.protect(header, payloads)
+  sa.window.requestSent(message, sa.runtime.now)
+  sa.runtime.send(sa.path.local, sa.path.remote, message)
+  emitMessage(sa, 'out', sa.path, header, payloads, protector !== undefined, message.length)
+}
+
+function takeResponse(sa: IkeSa, payloads: readonly Payload[], message: Uint8Array, header: IkeHeader): void {
+  const task = sa.activeTask!
+  if (header.exchangeType !== task.exchangeType) {
+    return drop(
+      sa.runtime,
+      sa.path,
+      'unexpected-exchange',
+      `${exchangeName(header.exchangeType)} answers ${exchangeName(task.exchangeType)}`,
+    )
+  }
+  if (header.exchangeType === ExchangeType.IKE_SA_INIT) {
+    // Nobody has authenticated this: a forged answer must not end the attempt.
+    const problem = brokenRule(header.exchangeType, payloads)
+    if (problem !== undefined) return drop(sa.runtime, sa.path, 'invalid-syntax', problem)
+  }
+  try {
+    checkPayloads(header.exchangeType, true, payloads)
+    sa.window.answered()
+    const result = task.processResponse({ payloads, message, SPIr: header.SPIr })
+    if (sa.state === 'closed') return
+    if (result === 'again') return sendRequest(sa, task)
+    sa.taskDone()
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error
+    sa.window.answered()
+    failed(sa, error)
+  }
+}
+
+function brokenRule(exchangeType: number, payloads: readonly Payload[]): string | undefined {
+  try {
+    checkPayloads(exchangeType, true, payloads)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error
+    return error.message
+  }
+}
+
+function takeRequest(sa: IkeSa, header: IkeHeader, payloads: readonly Payload[], path: Path): void {
+  let answer: Payload[]
+  try {
+    checkPayloads(header.exchangeType, false, payloads)
+    answer = answerRequest(sa, header.exchangeType, payloads)
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error
+    answer = [notify(error.notify || NotifyType.INVALID_SYNTAX, error.data)]
+    // RFC 7296 §2.21.3: INVALID_SYNTAX is fatal to the IKE_SA on both sides; §2.21.2: so is any error before it is established.
+    if (error.notify === NotifyType.INVALID_SYNTAX || sa.state === 'connecting') {
+      sa.closing = { reason: 'error', refusal: explainProtocolError(error) }
+    }
+  }
+  respond(sa, header, answer, path)
+}
+
+function respond(sa: IkeSa, request: IkeHeader, payloads: Payload[], path: Path): void {
+  const header = headerOf(sa, request.exchangeType, true, request.messageId)
+  const message = sa.init!.protectOutbound.protect(header, payloads)
+  sa.window.responded(message)
+  // RFC 7296 §2.11: the answer goes to where the request came from.
+  sa.runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), message)
+  emitMessage(sa, 'out', path, header, payloads, true, message.length)
+  if (sa.closing !== undefined) sa.close(sa.closing.reason, sa.closing.refusal)
+}
+
+/** The peer has our keys and sent nonsense: told with INVALID_SYNTAX, and the IKE_SA ends. RFC 7296 §2.21.3. */
+function malformedInside(sa: IkeSa, header: IkeHeader, error: DecodeError, path: Path): void {
+  drop(sa.runtime, path, 'invalid-syntax', error.message)
+  const problem = new PeerError('MALFORMED', error.message, { notify: NotifyType.INVALID_SYNTAX })
+  if (header.flags.response) return sa.close('error', explainProtocolError(problem))
+  sa.closing = { reason: 'error', refusal: explainProtocolError(problem) }
+  respond(sa, header, [notify(NotifyType.INVALID_SYNTAX)], path)
+}
+
+/** A response that breaks the protocol ends the IKE_SA: before it is established silently, afterwards with a DELETE. */
+function failed(sa: IkeSa, error: PeerError): void {
+  const refusal = explainProtocolError(error)
+  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  sa.taskDone()
+  if (sa.state === 'established') sa.delete('error', refusal)
+  else sa.close('error', refusal)
+}
+
+function giveUp(sa: IkeSa): void {
+  const task = sa.activeTask!
+  const refusal = explainGivenUp(task.name, sa.window.pending!.attempts, sa.path.remote)
+  if (sa.state !== 'deleting') sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  sa.close('timeout', refusal)
+}

@@ -1,0 +1,237 @@
+import { toHex, wipe } from '../bytes/index.ts'
+import type { SocketAddress } from '../ip/address.ts'
+import type { ChildSa } from './child-sa.ts'
+import type { ConnectionConfig, Identity } from './config.ts'
+import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
+import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
+import type { InitResult } from './init-result.ts'
+import { wipeIkeKeys } from './keymat.ts'
+import { MessageWindow } from './message-window.ts'
+import type { Refusal } from './refusal.ts'
+import { copyEndpoint, type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
+import { Lifecycle } from './states.ts'
+import type { Task } from './task.ts'
+import { IkeDelete } from './tasks/ike-delete.ts'
+import { Liveness } from './tasks/liveness.ts'
+import { Timers } from './timers.ts'
+
+type TimerName = 'half-open' | 'liveness' | 'keepalive'
+
+/** Responders forget an IKE_SA that is not authenticated after this long. */
+const HALF_OPEN_MS = 30_000
+
+/**
+ * One IKE_SA: its state, its keys, its message window, its queue of exchanges and its CHILD_SAs. How messages are made
+ * and taken apart is in `ike-messages.ts`; what each exchange does is in `tasks/`.
+ */
+export class IkeSa {
+  readonly runtime: IkeRuntime
+  readonly id: number
+  readonly role: 'initiator' | 'responder'
+  readonly SPIi: Uint8Array
+  readonly window: MessageWindow
+  readonly timers = new Timers<TimerName>()
+  readonly children: ChildSa[] = []
+  /** A responder learns which of its candidates it is by the peer's identity, in IKE_AUTH. */
+  connection: ConnectionConfig
+  candidates: readonly ConnectionConfig[]
+  path: Path
+  init: InitResult | undefined
+  remoteId: Identity | undefined
+  establishedAt: number | undefined
+  lastInboundAt: number
+  /** Set while a request is answered: the IKE_SA ends as soon as the response is out. */
+  closing: { readonly reason: CloseReason; readonly refusal?: Refusal } | undefined
+  readonly #lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, 'connecting')
+  readonly #queue: Task[] = []
+  #active: Task | undefined
+
+  constructor(parameters: {
+    runtime: IkeRuntime
+    id: number
+    role: 'initiator' | 'responder'
+    SPIi: Uint8Array
+    connection: ConnectionConfig
+    candidates?: readonly ConnectionConfig[]
+    path: Path
+  }) {
+    this.runtime = parameters.runtime
+    this.id = parameters.id
+    this.role = parameters.role
+    this.SPIi = parameters.SPIi
+    this.connection = parameters.connection
+    this.candidates = parameters.candidates ?? [parameters.connection]
+    this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
+    this.window = new MessageWindow(this.connection.retransmit)
+    this.lastInboundAt = this.runtime.now
+    if (this.role === 'responder') this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
+  }
+
+  get state(): IkeSaState {
+    return this.#lifecycle.state
+  }
+
+  get ref(): IkeSaRef {
+    return { id: this.id, connection: this.connection.name }
+  }
+
+  /** Our own SPI, by which arriving messages find this IKE_SA. */
+  get ownSpi(): Uint8Array {
+    return this.role === 'initiator' ? this.SPIi : this.init!.SPIr
+  }
+
+  /** The task whose request waits for its response. */
+  get activeTask(): Task | undefined {
+    return this.#active
+  }
+
+  /** Exchanges go out one after the other, in the order of this call: the peer's window is one until it says more. */
+  enqueue(task: Task): void {
+    this.#queue.push(task)
+  }
+
+  /** The next task to begin, which becomes the active one; undefined while one is active or none is left. */
+  nextTask(): Task | undefined {
+    if (this.#active !== undefined || this.state === 'closed') return undefined
+    this.#active = this.#queue.shift()
+    return this.#active
+  }
+
+  taskDone(): void {
+    this.#active = undefined
+  }
+
+  /** True when nothing is under way and nothing waits. */
+  get isQuiet(): boolean {
+    return this.#active === undefined && this.#queue.length === 0
+  }
+
+  /** True for a task that asks while it is active: nothing waits behind it. */
+  get isLastTask(): boolean {
+    return this.#queue.length === 0
+  }
+
+  established(): void {
+    this.#lifecycle.to('established')
+    this.establishedAt = this.runtime.now
+    this.timers.clear('half-open')
+    this.#armLiveness()
+    if (this.init!.natLocal && this.connection.keepaliveMs > 0) this.#armKeepalive()
+    this.runtime.emit({ kind: 'ike-established', sa: this.ref, details: this.status() })
+  }
+
+  /**
+   * Ends this IKE_SA with a DELETE, after the exchange under way; what else waits is given up. An IKE_SA without keys
+   * has nobody to tell and ends at once.
+   */
+  delete(reason: CloseReason, refusal?: Refusal, farewell?: Task): void {
+    if (this.state === 'closed' || this.state === 'deleting') return
+    if (this.init === undefined) {
+      this.close(reason, refusal)
+      return
+    }
+    this.#lifecycle.to('deleting')
+    this.#abandonQueue()
+    this.enqueue(farewell ?? new IkeDelete(this, reason, refusal))
+  }
+
+  /** Ends this IKE_SA here and now: CHILD_SAs, timers, keys. RFC 7296 §1.4.1. */
+  close(reason: CloseReason, refusal?: Refusal): void {
+    if (this.state === 'closed') return
+    for (const child of [...this.children]) child.remove(reason)
+    this.#lifecycle.to('closed')
+    this.#active?.abandon()
+    this.#active = undefined
+    this.#abandonQueue()
+    this.window.answered()
+    this.timers.clearAll()
+    this.#wipe()
+    this.runtime.emit({ kind: 'ike-closed', sa: this.ref, reason, ...(refusal === undefined ? {} : { refusal }) })
+  }
+
+  /** A fresh, authenticated message of the peer: a sign of life, and perhaps a new place (RFC 7296 §2.23). */
+  heardFrom(path: Path): void {
+    this.lastInboundAt = this.runtime.now
+    if (this.state === 'established') this.#armLiveness()
+    if (sameEndpoint(path.remote, this.path.remote) && sameEndpoint(path.local, this.path.local)) return
+    if (this.state === 'connecting') {
+      // The initiator floats from port 500 to 4500 between IKE_SA_INIT and IKE_AUTH.
+      this.path = { local: copyEndpoint(path.local), remote: copyEndpoint(path.remote) }
+    } else if (this.init!.natRemote && sameEndpoint(path.local, this.path.local)) {
+      this.moveRemote(path.remote)
+    }
+  }
+
+  /** The peer's NAT gave it another address or port: IKE, the states and the policies follow. */
+  moveRemote(remote: SocketAddress): void {
+    if (sameEndpoint(remote, this.path.remote)) return
+    const from = this.path.remote
+    this.path = { local: this.path.local, remote: copyEndpoint(remote) }
+    for (const child of this.children) child.moved(from.address)
+    this.runtime.emit({ kind: 'remote-moved', sa: this.ref, from, to: this.path.remote })
+  }
+
+  /** Serves the timers whose time has come; retransmission is in `ike-messages.ts`. */
+  serveTimers(): void {
+    for (const name of this.timers.due(this.runtime.now)) {
+      if (name === 'half-open') this.close('timeout')
+      else if (name === 'liveness') this.#checkLiveness()
+      else this.#keepalive()
+    }
+  }
+
+  status(): IkeSaStatus {
+    const init = this.init
+    return {
+      sa: this.ref,
+      state: this.state,
+      role: this.role,
+      SPIi: toHex(this.SPIi),
+      SPIr: init === undefined ? '0000000000000000' : toHex(init.SPIr),
+      local: this.path.local,
+      remote: this.path.remote,
+      localId: this.connection.local.id,
+      remoteId: this.remoteId,
+      suite: init?.suite.suite ?? '',
+      natLocal: init?.natLocal ?? false,
+      natRemote: init?.natRemote ?? false,
+      encap: this.path.local.port === this.runtime.ports.nat,
+      establishedAt: this.establishedAt,
+      children: this.children.map((child) => child.status()),
+    }
+  }
+
+  #armLiveness(): void {
+    const delay = this.connection.livenessDelayMs
+    if (delay > 0) this.timers.set('liveness', this.runtime.now + delay)
+  }
+
+  #checkLiveness(): void {
+    if (this.state !== 'established') return
+    this.#armLiveness()
+    // A request under way is itself a question whether the peer lives.
+    if (this.isQuiet) this.enqueue(new Liveness())
+  }
+
+  #armKeepalive(): void {
+    this.timers.set('keepalive', this.runtime.now + this.connection.keepaliveMs)
+  }
+
+  #keepalive(): void {
+    this.runtime.sendKeepalive(this.path.local, this.path.remote)
+    this.#armKeepalive()
+  }
+
+  #abandonQueue(): void {
+    for (const task of this.#queue.splice(0)) task.abandon()
+  }
+
+  #wipe(): void {
+    this.runtime.releaseIkeSpi(this.role === 'initiator' ? this.SPIi : (this.init?.SPIr ?? this.SPIi))
+    if (this.init === undefined) return
+    wipeIkeKeys(this.init.keys)
+    this.init.protectInbound.destroy()
+    this.init.protectOutbound.destroy()
+    wipe(this.init.Ni, this.init.Nr)
+  }
+}

@@ -1,0 +1,132 @@
+import { equalBytes } from '../bytes/index.ts'
+import { PeerError } from '../errors.ts'
+import {
+  decodeMessage,
+  describePayload,
+  encodeMessage,
+  exchangeName,
+  type IkeHeader,
+  NotifyType,
+  type Payload,
+} from './codec/index.ts'
+import { decodeOr, drop } from './ike-messages.ts'
+import type { IkeSa } from './ike-sa.ts'
+import { findNotify, need, notify } from './notifies.ts'
+import { checkPayloads } from './payload-rules.ts'
+import { attemptKey, type GateLimits, ResponderGate } from './responder-gate.ts'
+import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
+import { answerInit } from './tasks/sa-init-responder.ts'
+
+/** Serves IKE_SA_INIT requests of strangers, and answers what belongs to no IKE_SA, without state where it can. */
+export class InitResponder {
+  readonly #runtime: IkeRuntime
+  readonly #gate: ResponderGate
+
+  constructor(runtime: IkeRuntime, limits: GateLimits) {
+    this.#runtime = runtime
+    this.#gate = new ResponderGate(runtime.crypto, runtime.random, limits)
+  }
+
+  /** Returns a new half-open IKE_SA, or undefined when the request was answered or dropped without one. */
+  receive(header: IkeHeader, message: Uint8Array, path: Path, id: number, sas: readonly IkeSa[]): IkeSa | undefined {
+    const runtime = this.#runtime
+    if (header.messageId !== 0 || !header.flags.initiator || !header.SPIr.every((octet) => octet === 0)) {
+      drop(runtime, path, 'unexpected-exchange', 'an IKE_SA_INIT request with a message id or a responder SPI')
+      return undefined
+    }
+    if (this.#wasRetransmit(header, message, path, sas)) return undefined
+    const payloads = decodeOr(() => decodeMessage(message).payloads, runtime, path)
+    if (payloads === undefined) return undefined
+    try {
+      checkPayloads(header.exchangeType, false, payloads)
+      this.#announce('in', header, payloads, path, message.length, undefined)
+      if (!this.#passesGate(header, payloads, path, sas)) return undefined
+      return this.#answer(header, payloads, message, path, id)
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error
+      drop(runtime, path, 'invalid-syntax', error.message)
+      this.#refuse(header, path, [notify(error.notify, error.data)])
+      return undefined
+    }
+  }
+
+  /** A message of another major version gets INVALID_MAJOR_VERSION, in ours. Responses are never answered. RFC 7296 §2.5. */
+  refuseVersion(header: IkeHeader, path: Path): void {
+    drop(this.#runtime, path, 'unsupported-version', `IKE version ${header.majorVersion}.${header.minorVersion}`)
+    // IKEv1 peers (major version 1) would not understand an IKEv2 notify, and its flags mean something else.
+    if (header.majorVersion < 2 || header.flags.response) return
+    this.#refuse(header, path, [notify(NotifyType.INVALID_MAJOR_VERSION)])
+  }
+
+  #wasRetransmit(header: IkeHeader, message: Uint8Array, path: Path, sas: readonly IkeSa[]): boolean {
+    const key = attemptKey(path.remote, header.SPIi)
+    const known = sas.find((sa) => sa.role === 'responder' && equalBytes(sa.init!.initRequest, message))
+    if (known === undefined || attemptKey(known.path.remote, known.SPIi) !== key) return false
+    if (known.state === 'connecting')
+      this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), known.init!.initResponse)
+    return true
+  }
+
+  #passesGate(header: IkeHeader, payloads: readonly Payload[], path: Path, sas: readonly IkeSa[]): boolean {
+    const halfOpen = sas.filter((sa) => sa.role === 'responder' && sa.state === 'connecting').length
+    const cookie = findNotify(payloads, NotifyType.COOKIE)?.data
+    const request = { SPIi: header.SPIi, Ni: need(payloads, 'Nonce').data, cookie, remote: path.remote }
+    const verdict = this.#gate.check(request, halfOpen, this.#runtime.now)
+    if (verdict.pass) return true
+    if (verdict.wasWrong) drop(this.#runtime, path, 'bad-cookie', 'a cookie that is not ours or too old')
+    if (verdict.cookie === undefined) drop(this.#runtime, path, 'half-open-limit', `${halfOpen} half-open IKE_SAs`)
+    else this.#refuse(header, path, [notify(NotifyType.COOKIE, verdict.cookie)])
+    return false
+  }
+
+  #answer(
+    header: IkeHeader,
+    payloads: readonly Payload[],
+    message: Uint8Array,
+    path: Path,
+    id: number,
+  ): IkeSa | undefined {
+    const answer = answerInit(this.#runtime, { header, payloads, message, path }, id)
+    if (answer.sa === undefined) {
+      this.#refuse(header, path, answer.payloads)
+      return undefined
+    }
+    this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), answer.response)
+    this.#announce('out', { ...header, flags: responseFlags }, answer.payloads, path, answer.response.length, answer.sa)
+    return answer.sa
+  }
+
+  /** A response without an IKE_SA: the responder's SPI stays zero. */
+  #refuse(header: IkeHeader, path: Path, payloads: readonly Payload[]): void {
+    const answer: IkeHeader = { ...header, majorVersion: 2, minorVersion: 0, flags: responseFlags }
+    const message = encodeMessage(answer, payloads)
+    this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), message)
+    this.#announce('out', answer, payloads, path, message.length, undefined)
+  }
+
+  #announce(
+    direction: 'in' | 'out',
+    header: IkeHeader,
+    payloads: readonly Payload[],
+    path: Path,
+    bytes: number,
+    sa: IkeSa | undefined,
+  ): void {
+    const { response } = header.flags
+    this.#runtime.emit({
+      kind: 'message',
+      direction,
+      sa: sa?.ref,
+      local: copyEndpoint(path.local),
+      remote: copyEndpoint(path.remote),
+      exchange: exchangeName(header.exchangeType),
+      response,
+      messageId: header.messageId,
+      payloads: payloads.map((payload) => describePayload(payload, response)),
+      encrypted: false,
+      bytes,
+    })
+  }
+}
+
+const responseFlags = { initiator: false, response: true, higherVersion: false } as const

@@ -1,0 +1,42 @@
+import { wipe } from '../bytes/index.ts'
+import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import { prfInfo } from '../crypto/transforms.ts'
+import { deriveIkeKeys, deriveSkeyseed, type IkeKeys } from './keymat.ts'
+import { MessageProtector } from './message-crypto.ts'
+import type { ChosenProposal } from './proposal.ts'
+
+/** What IKE_SA_INIT settles: everything that IKE_AUTH and the keys are made of. */
+export interface InitResult {
+  readonly SPIr: Uint8Array
+  readonly Ni: Uint8Array
+  readonly Nr: Uint8Array
+  /** The two messages as they were on the wire: AUTH covers them (RFC 7296 §2.15). */
+  readonly initRequest: Uint8Array
+  readonly initResponse: Uint8Array
+  readonly suite: ChosenProposal
+  readonly keys: IkeKeys
+  readonly natLocal: boolean
+  readonly natRemote: boolean
+  readonly protectOutbound: MessageProtector
+  readonly protectInbound: MessageProtector
+}
+
+/** SKEYSEED and the keys of a new IKE_SA. Wipes `sharedSecret`. The octet strings are kept, not copied. RFC 7296 §2.14. */
+export function settleInit(
+  world: { readonly crypto: CryptoProvider; readonly random: RandomSource },
+  role: 'initiator' | 'responder',
+  SPIi: Uint8Array,
+  sharedSecret: Uint8Array,
+  settled: Omit<InitResult, 'keys' | 'protectOutbound' | 'protectInbound'>,
+): InitResult {
+  const { crypto, random } = world
+  const { suite, Ni, Nr, SPIr } = settled
+  const SKEYSEED = deriveSkeyseed(crypto, prfInfo(suite.prf)!, Ni, Nr, sharedSecret)
+  const keys = deriveIkeKeys(crypto, suite, SKEYSEED, Ni, Nr, SPIi, SPIr)
+  wipe(SKEYSEED, sharedSecret)
+  const ofInitiator = new MessageProtector(crypto, suite, keys.SK_ei, keys.SK_ai, random)
+  const ofResponder = new MessageProtector(crypto, suite, keys.SK_er, keys.SK_ar, random)
+  const [protectOutbound, protectInbound] =
+    role === 'initiator' ? [ofInitiator, ofResponder] : [ofResponder, ofInitiator]
+  return { ...settled, keys, protectOutbound, protectInbound }
+}

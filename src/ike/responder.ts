@@ -1,0 +1,62 @@
+import { PeerError } from '../errors.ts'
+import type { ChildSa } from './child-sa.ts'
+import { ExchangeType, exchangeName, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
+import { explainPeerRefusedAuthentication } from './explain-auth.ts'
+import type { IkeSa } from './ike-sa.ts'
+import { findNotify } from './notifies.ts'
+import { answerAuth } from './tasks/auth-responder.ts'
+import { answerCreateChild } from './tasks/child-create.ts'
+import { deletePayload } from './tasks/child-delete.ts'
+
+/** Answers an authenticated request: the payloads of the response. Throws `PeerError` for an error notify. */
+export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonly Payload[]): Payload[] {
+  if (exchangeType === ExchangeType.IKE_AUTH && sa.role === 'responder') return answerAuth(sa, payloads)
+  if (sa.state === 'connecting') {
+    throw new PeerError('NOT_AUTHENTICATED', `${exchangeName(exchangeType)} before IKE_AUTH`, {
+      notify: NotifyType.INVALID_SYNTAX,
+    })
+  }
+  if (exchangeType === ExchangeType.CREATE_CHILD_SA) return answerCreateChild(sa, payloads)
+  if (exchangeType === ExchangeType.INFORMATIONAL) return answerInformational(sa, payloads)
+  throw new PeerError('UNEXPECTED_EXCHANGE', `${exchangeName(exchangeType)} is not expected here`, {
+    notify: NotifyType.INVALID_SYNTAX,
+  })
+}
+
+/** INFORMATIONAL: deletes, notifies, or nothing at all (liveness). RFC 7296 §1.4. */
+// <-- HDR, SK {[N,] [D,] [CP,] ...}
+function answerInformational(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
+  if (findNotify(payloads, NotifyType.AUTHENTICATION_FAILED) !== undefined) return authenticationFailed(sa)
+  const deletes = payloads.filter((payload) => payload.kind === 'D')
+  if (deletes.some(({ protocol }) => protocol === ProtocolId.IKE)) {
+    sa.closing = { reason: 'peer' }
+    return []
+  }
+  const spis = deletes.filter(({ protocol }) => protocol === ProtocolId.ESP).flatMap((payload) => payload.spis)
+  return spis.length === 0 ? [] : deleteChildren(sa, spis)
+}
+
+/** The peer took our AUTH for wrong after we had established the IKE_SA as responder. RFC 7296 §2.21.2. */
+function authenticationFailed(sa: IkeSa): Payload[] {
+  const refusal = explainPeerRefusedAuthentication({ connection: sa.connection })
+  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  sa.closing = { reason: 'refused', refusal }
+  return []
+}
+
+/**
+ * The peer names the SPIs that it receives on, our outbound ones. We answer with ours, but not for a CHILD_SA that we are
+ * deleting ourselves: our own DELETE says it. RFC 7296 §1.4.1.
+ */
+// HDR, SK {D} --> or SK {}
+function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
+  const named: ChildSa[] = []
+  for (const spi of spis) {
+    const value = new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0)
+    const child = sa.children.find(({ spiOut }) => spiOut === value)
+    if (child !== undefined && !named.includes(child)) named.push(child)
+  }
+  const answered = named.filter(({ state }) => state === 'installed').map(({ spiIn }) => spiIn)
+  for (const child of named) child.remove('peer')
+  return answered.length === 0 ? [] : [deletePayload(answered)]
+}

@@ -1,0 +1,127 @@
+import { toHex } from '../bytes/index.ts'
+import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import type { IpAddress, SocketAddress } from '../ip/address.ts'
+import type { XfrmPort } from '../xfrm/port.ts'
+import type { ChildPolicies } from './child-policies.ts'
+import type { ConnectionConfig } from './config.ts'
+import type { IkeAction, IkeEvent } from './events.ts'
+
+/** What every IKE_SA of one endpoint shares: the injected world, the time of the current call, and its actions so far. */
+export class IkeRuntime {
+  readonly crypto: CryptoProvider
+  readonly random: RandomSource
+  readonly xfrm: XfrmPort
+  readonly connections: readonly ConnectionConfig[]
+  readonly ports: LocalPorts
+  readonly policies: ChildPolicies
+  /** Monotonic ms of the call that is being served. */
+  now = 0
+  #actions: IkeAction[] = []
+  readonly #ownSpis = new Set<string>()
+  readonly #childSpis = new Set<number>()
+  readonly #outboundSpis = new Set<string>()
+
+  constructor(world: {
+    crypto: CryptoProvider
+    random: RandomSource
+    xfrm: XfrmPort
+    connections: readonly ConnectionConfig[]
+    ports: LocalPorts
+    policies: ChildPolicies
+  }) {
+    this.crypto = world.crypto
+    this.random = world.random
+    this.xfrm = world.xfrm
+    this.connections = world.connections
+    this.ports = world.ports
+    this.policies = world.policies
+  }
+
+  /** Takes the actions collected since the last call. */
+  takeActions(): IkeAction[] {
+    const actions = this.#actions
+    this.#actions = []
+    return actions
+  }
+
+  emit(event: IkeEvent): void {
+    this.#actions.push({ type: 'event', event })
+  }
+
+  /** `message` is handed over: the caller must not change it afterwards. */
+  send(local: SocketAddress, remote: SocketAddress, message: Uint8Array): void {
+    this.#actions.push({ type: 'send', local, remote, nonEspMarker: local.port === this.ports.nat, message })
+  }
+
+  sendKeepalive(local: SocketAddress, remote: SocketAddress): void {
+    this.#actions.push({ type: 'keepalive', local, remote })
+  }
+
+  /** A random IKE SPI that no IKE_SA of this endpoint uses, 8 octets, never zero. */
+  takeIkeSpi(): Uint8Array {
+    for (;;) {
+      const spi = this.random(8)
+      const key = toHex(spi)
+      if (spi.every((octet) => octet === 0) || this.#ownSpis.has(key)) continue
+      this.#ownSpis.add(key)
+      return spi
+    }
+  }
+
+  releaseIkeSpi(spi: Uint8Array): void {
+    this.#ownSpis.delete(toHex(spi))
+  }
+
+  /** A random inbound ESP SPI that no CHILD_SA of this endpoint uses. 1 to 255 are reserved (RFC 4303 §2.1). */
+  takeChildSpi(): number {
+    for (;;) {
+      const octets = this.random(4)
+      const spi = new DataView(octets.buffer, octets.byteOffset, 4).getUint32(0)
+      if (spi < 256 || this.#childSpis.has(spi)) continue
+      this.#childSpis.add(spi)
+      return spi
+    }
+  }
+
+  releaseChildSpi(spi: number): void {
+    this.#childSpis.delete(spi)
+  }
+
+  /** Outbound SPIs are the peer's choice; one address must not use the same twice, or its packets could not be told apart. */
+  hasOutboundSpi(daddr: IpAddress, spi: number): boolean {
+    return this.#outboundSpis.has(outboundKey(daddr, spi))
+  }
+
+  takeOutboundSpi(daddr: IpAddress, spi: number): void {
+    this.#outboundSpis.add(outboundKey(daddr, spi))
+  }
+
+  releaseOutboundSpi(daddr: IpAddress, spi: number): void {
+    this.#outboundSpis.delete(outboundKey(daddr, spi))
+  }
+}
+
+const outboundKey = (daddr: IpAddress, spi: number): string => `${toHex(daddr)}/${spi}`
+
+/** Our own UDP ports: plain IKE, and IKE with marker plus ESP. 500 and 4500 unless tests need others. */
+export interface LocalPorts {
+  readonly ike: number
+  readonly nat: number
+}
+
+/** Where an IKE_SA's messages go from and to. */
+export interface Path {
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
+}
+
+export const sameAddress = (a: IpAddress, b: IpAddress): boolean => toHex(a) === toHex(b)
+
+export const sameEndpoint = (a: SocketAddress, b: SocketAddress): boolean =>
+  a.port === b.port && sameAddress(a.address, b.address)
+
+/** A copy that does not borrow the caller's octets. */
+export const copyEndpoint = (endpoint: SocketAddress): SocketAddress => ({
+  address: endpoint.address.slice(),
+  port: endpoint.port,
+})

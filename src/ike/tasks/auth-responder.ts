@@ -1,0 +1,85 @@
+import { equalConstantTime } from '../../bytes/index.ts'
+import { PeerError } from '../../errors.ts'
+import { acceptChild, chooseChild, refusalPayload } from '../child-negotiation.ts'
+import { AuthMethod, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
+import type { ConnectionConfig, Identity } from '../config.ts'
+import { explainAuthenticationFailed, explainNoConnection } from '../explain-auth.ts'
+import { identityMatches } from '../identity.ts'
+import type { IkeSa } from '../ike-sa.ts'
+import { find, need, notify } from '../notifies.ts'
+import type { Refusal } from '../refusal.ts'
+import { authData, idPayload } from './auth-initiator.ts'
+
+/**
+ * IKE_AUTH as responder: the peer's identity chooses the connection, its AUTH proves it, and the first CHILD_SA is made.
+ * A CHILD_SA that cannot be made leaves the IKE_SA standing. RFC 7296 §1.2, §2.15, §2.21.2.
+ */
+// <-- HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}
+export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
+  if (sa.state !== 'connecting') {
+    throw new PeerError('UNEXPECTED_AUTH', 'IKE_AUTH on an IKE_SA that is authenticated', {
+      notify: NotifyType.INVALID_SYNTAX,
+    })
+  }
+  const IDi = need(payloads, 'IDi')
+  const IDr = find(payloads, 'IDr')
+  const wantedId = IDr === undefined ? undefined : { type: IDr.idType, data: IDr.data.slice() }
+  sa.remoteId = { type: IDi.idType, data: IDi.data.slice() }
+  const fitting = sa.candidates.filter((connection) => fitsIdentities(connection, sa.remoteId!, wantedId))
+  if (fitting.length === 0) {
+    return reject(sa, explainNoConnection({ candidates: sa.candidates, remoteId: sa.remoteId, localId: wantedId }))
+  }
+  const AUTH = find(payloads, 'AUTH')
+  const proven = fitting.find((connection) => provesIdentity(sa, connection, AUTH, encodeIdBody(IDi)))
+  sa.connection = proven ?? fitting[0]!
+  if (proven === undefined) {
+    const { connection, remoteId } = sa
+    return reject(sa, explainAuthenticationFailed({ connection, remoteId, method: AUTH?.method }))
+  }
+  sa.established()
+  return [...ourAuth(sa), ...answerFirstChild(sa, payloads)]
+}
+
+function fitsIdentities(connection: ConnectionConfig, remoteId: Identity, wantedId: Identity | undefined): boolean {
+  return (
+    identityMatches(connection.remote.id, remoteId) &&
+    (wantedId === undefined || identityMatches(connection.local.id, wantedId))
+  )
+}
+
+function provesIdentity(
+  sa: IkeSa,
+  connection: ConnectionConfig,
+  AUTH: { readonly method: number; readonly data: Uint8Array } | undefined,
+  idBody: Uint8Array,
+): boolean {
+  if (AUTH?.method !== AuthMethod.SHARED_KEY_MIC) return false
+  return equalConstantTime(authData(sa, connection.remote.auth.secret, 'initiator', idBody), AUTH.data)
+}
+
+// HDR, SK {N(AUTHENTICATION_FAILED)} -->
+function reject(sa: IkeSa, refusal: Refusal): Payload[] {
+  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  sa.closing = { reason: 'refused', refusal }
+  return [notify(NotifyType.AUTHENTICATION_FAILED)]
+}
+
+// HDR, SK {IDr, AUTH, ...} -->
+function ourAuth(sa: IkeSa): Payload[] {
+  const { local } = sa.connection
+  const IDr = idPayload('IDr', local.id)
+  const data = authData(sa, local.auth.secret, 'responder', encodeIdBody(IDr))
+  return [IDr, { kind: 'AUTH', critical: false, method: AuthMethod.SHARED_KEY_MIC, data }]
+}
+
+// HDR, SK {..., SAr2, TSi, TSr} --> or SK {..., N(TS_UNACCEPTABLE | NO_PROPOSAL_CHOSEN)}
+function answerFirstChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
+  try {
+    const { Ni, Nr } = sa.init!
+    const { SA, TS } = acceptChild(sa, chooseChild(sa, payloads, true), { Ni, Nr })
+    return [SA, ...TS]
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error
+    return [refusalPayload(error)]
+  }
+}

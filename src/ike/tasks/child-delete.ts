@@ -1,0 +1,33 @@
+import type { ChildSa } from '../child-sa.ts'
+import { ExchangeType, type Payload, ProtocolId } from '../codec/index.ts'
+import type { Task } from '../task.ts'
+
+/** Deletes one CHILD_SA: we name our inbound SPI, the peer answers with its own. RFC 7296 §1.4.1. */
+export class ChildDelete implements Task {
+  readonly name = 'child-delete'
+  readonly exchangeType = ExchangeType.INFORMATIONAL
+  readonly #child: ChildSa
+
+  constructor(child: ChildSa) {
+    this.#child = child
+  }
+
+  // HDR, SK {D} -->
+  buildRequest(): Payload[] {
+    if (this.#child.state === 'installed') this.#child.deleting()
+    return [deletePayload([this.#child.spiIn])]
+  }
+
+  // <-- HDR, SK {D}, or SK {} when both sides deleted at once
+  processResponse(): 'done' {
+    this.#child.remove('local')
+    return 'done'
+  }
+
+  abandon(): void {}
+}
+
+export function deletePayload(spis: readonly number[]): Payload {
+  const octets = spis.map((spi) => Uint8Array.of(spi >>> 24, (spi >>> 16) & 0xff, (spi >>> 8) & 0xff, spi & 0xff))
+  return { kind: 'D', critical: false, protocol: ProtocolId.ESP, spiSize: 4, spis: octets }
+}

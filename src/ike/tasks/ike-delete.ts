@@ -1,0 +1,47 @@
+import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
+import type { CloseReason } from '../events.ts'
+import type { IkeSa } from '../ike-sa.ts'
+import { notify } from '../notifies.ts'
+import type { Refusal } from '../refusal.ts'
+import type { Task } from '../task.ts'
+
+/** Deletes the IKE_SA with all its CHILD_SAs. RFC 7296 §1.4.1. */
+export class IkeDelete implements Task {
+  readonly name: string = 'ike-delete'
+  readonly exchangeType = ExchangeType.INFORMATIONAL
+  readonly #sa: IkeSa
+  readonly #reason: CloseReason
+  readonly #refusal: Refusal | undefined
+
+  constructor(sa: IkeSa, reason: CloseReason, refusal?: Refusal) {
+    this.#sa = sa
+    this.#reason = reason
+    this.#refusal = refusal
+  }
+
+  // HDR, SK {D} -->
+  buildRequest(): Payload[] {
+    return [{ kind: 'D', critical: false, protocol: ProtocolId.IKE, spiSize: 0, spis: [] }]
+  }
+
+  // <-- HDR, SK {}
+  processResponse(): 'done' {
+    this.#sa.close(this.#reason, this.#refusal)
+    return 'done'
+  }
+
+  abandon(): void {}
+}
+
+/**
+ * An initiator that cannot accept the responder's AUTH tells it so in an INFORMATIONAL of its own, because the responder
+ * already believes in the IKE_SA. RFC 7296 §2.21.2.
+ */
+export class RejectPeer extends IkeDelete {
+  override readonly name = 'reject-peer'
+
+  // HDR, SK {N(AUTHENTICATION_FAILED)} -->
+  override buildRequest(): Payload[] {
+    return [notify(NotifyType.AUTHENTICATION_FAILED)]
+  }
+}

@@ -1,0 +1,126 @@
+import { PeerError } from '../../errors.ts'
+import { encodeMessage, type IkeHeader, NotifyType, type Payload, type Proposal, ProtocolId } from '../codec/index.ts'
+import type { ConnectionConfig } from '../config.ts'
+import { explainNoConnectionAt } from '../explain-auth.ts'
+import { explainProtocolError } from '../explain-peer.ts'
+import { explainRefusedProposal } from '../explain-proposal.ts'
+import { IkeSa } from '../ike-sa.ts'
+import { settleInit } from '../init-result.ts'
+import { detectNat, natDetectionPayloads } from '../nat-detection.ts'
+import { find, invalidKePayload, need, notify } from '../notifies.ts'
+import { type ChosenProposal, chooseProposal } from '../proposal.ts'
+import type { Refusal } from '../refusal.ts'
+import { copyEndpoint, type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
+import { NO_NAT_TRAVERSAL, NONCE_BYTES } from './sa-init.ts'
+
+/** A first request of a stranger, checked by the payload rules. */
+export interface InitRequest {
+  readonly header: IkeHeader
+  readonly payloads: readonly Payload[]
+  readonly message: Uint8Array
+  readonly path: Path
+}
+
+/** Either a half-open IKE_SA, or a refusal for which no state is kept. */
+export type InitAnswer =
+  | { readonly sa: IkeSa; readonly response: Uint8Array; readonly payloads: readonly Payload[] }
+  | { readonly sa: undefined; readonly payloads: readonly Payload[] }
+
+/** IKE_SA_INIT as responder. `id` names the IKE_SA if there will be one. RFC 7296 §1.2, §2.7. */
+// <-- HDR, SAi1, KEi, Ni, N(NAT_DETECTION_*)
+export function answerInit(runtime: IkeRuntime, request: InitRequest, id: number): InitAnswer {
+  const reachable = connectionsFor(runtime.connections, request.path)
+  if (reachable.length === 0) {
+    const refusal = explainNoConnectionAt({
+      connections: runtime.connections,
+      local: request.path.local.address,
+      remote: request.path.remote.address,
+    })
+    return refuse(runtime, request, refusal, notify(NotifyType.NO_PROPOSAL_CHOSEN))
+  }
+  const offered = need(request.payloads, 'SA').proposals
+  const acceptable = reachable.filter((connection) => choose(offered, connection) !== undefined)
+  if (acceptable.length === 0) {
+    const refusal = explainRefusedProposal({ what: 'IKE', connection: reachable[0]!, offered })
+    return refuse(runtime, request, refusal, notify(NotifyType.NO_PROPOSAL_CHOSEN))
+  }
+  const connection = acceptable[0]!
+  const suite = choose(offered, connection)!
+  const KEi = need(request.payloads, 'KE')
+  // HDR, N(INVALID_KE_PAYLOAD) -->
+  if (KEi.group !== suite.ke) return { sa: undefined, payloads: [invalidKePayload(suite.ke)] }
+  const candidates = acceptable.filter((other) => sameSuite(choose(offered, other)!, suite))
+  return open(runtime, request, id, connection, candidates, suite)
+}
+
+/** Connections whose addresses fit, those that name the peer's address first. */
+function connectionsFor(connections: readonly ConnectionConfig[], path: Path): ConnectionConfig[] {
+  const fitting = connections.filter(
+    ({ local, remote }) =>
+      (local.address === undefined || sameAddress(local.address, path.local.address)) &&
+      (remote.address === undefined || sameAddress(remote.address, path.remote.address)),
+  )
+  const named = (connection: ConnectionConfig) => Number(connection.remote.address !== undefined)
+  return fitting.sort((a, b) => named(b) - named(a))
+}
+
+const choose = (offered: readonly Proposal[], connection: ConnectionConfig): ChosenProposal | undefined =>
+  chooseProposal(offered, connection.ikeProposals, { protocol: ProtocolId.IKE })
+
+const sameSuite = (a: ChosenProposal, b: ChosenProposal): boolean =>
+  a.number === b.number &&
+  a.encr === b.encr &&
+  a.keyBits === b.keyBits &&
+  a.integ === b.integ &&
+  a.prf === b.prf &&
+  a.ke === b.ke
+
+function refuse(runtime: IkeRuntime, request: InitRequest, refusal: Refusal, payload: Payload): InitAnswer {
+  runtime.emit({ kind: 'refused', sa: undefined, remote: copyEndpoint(request.path.remote), refusal })
+  return { sa: undefined, payloads: [payload] }
+}
+
+function open(
+  runtime: IkeRuntime,
+  request: InitRequest,
+  id: number,
+  connection: ConnectionConfig,
+  candidates: readonly ConnectionConfig[],
+  suite: ChosenProposal,
+): InitAnswer {
+  const { header, payloads, path } = request
+  const { crypto, random } = runtime
+  const SPIi = header.SPIi.slice()
+  const nat = detectNat(crypto, payloads, { SPIi, SPIr: new Uint8Array(8) }, path)
+  if (!nat.supported) {
+    const error = new PeerError('NO_NAT_TRAVERSAL', NO_NAT_TRAVERSAL)
+    return refuse(runtime, request, explainProtocolError(error), notify(NotifyType.NO_PROPOSAL_CHOSEN))
+  }
+  const answer = crypto.respondKeyExchange(suite.ke, need(payloads, 'KE').data, random)
+  const SPIr = runtime.takeIkeSpi()
+  const Nr = random(NONCE_BYTES)
+  // HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) -->
+  const ours: Payload[] = [
+    { kind: 'SA', critical: false, proposals: [suite.toProposal()] },
+    { kind: 'KE', critical: false, group: suite.ke, data: answer.publicValue },
+    { kind: 'Nonce', critical: false, data: Nr },
+    ...natDetectionPayloads(crypto, connection.encap, { SPIi, SPIr }, path),
+  ]
+  const response = encodeMessage(
+    { ...header, SPIi, SPIr, flags: { initiator: false, response: true, higherVersion: false } },
+    ours,
+  )
+  const sa = new IkeSa({ runtime, id, role: 'responder', SPIi, connection, candidates, path })
+  sa.init = settleInit(runtime, 'responder', SPIi, answer.sharedSecret, {
+    SPIr,
+    Ni: find(payloads, 'Nonce')!.data.slice(),
+    Nr,
+    initRequest: request.message.slice(),
+    initResponse: response,
+    suite,
+    natLocal: nat.natLocal,
+    natRemote: nat.natRemote,
+  })
+  sa.window.responded(response)
+  return { sa, response, payloads: ours }
+}

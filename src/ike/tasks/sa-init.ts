@@ -1,0 +1,153 @@
+import type { KeyExchange } from '../../crypto/provider.ts'
+import { TransformType } from '../../crypto/transforms.ts'
+import { PeerError } from '../../errors.ts'
+import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
+import type { ProposalConfig } from '../config.ts'
+import { explainPeerNotify } from '../explain-peer.ts'
+import { explainPeerRefusedProposal, explainUnknownKeGroup } from '../explain-proposal.ts'
+import type { IkeSa } from '../ike-sa.ts'
+import { settleInit } from '../init-result.ts'
+import { detectNat, natDetectionPayloads } from '../nat-detection.ts'
+import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
+import { encodeProposals, verifyChosen } from '../proposal.ts'
+import type { Refusal } from '../refusal.ts'
+import type { ResponseMessage, Task } from '../task.ts'
+
+/** Octets of our nonces: at least half the key length of any PRF we offer. RFC 7296 §2.10. */
+export const NONCE_BYTES = 32
+
+/** COOKIE and INVALID_KE_PAYLOAD may ask for another try this often, so that no peer keeps us busy. */
+const MOST_TRIES = 5
+
+/** The key exchange groups of proposals, in order of preference. */
+export function keGroupsOf(proposals: readonly ProposalConfig[]): number[] {
+  const all = proposals.flatMap(({ transforms }) => transforms.filter(({ type }) => type === TransformType.KE))
+  return [...new Set(all.map(({ id }) => id).filter((id) => id !== 0))]
+}
+
+/** IKE_SA_INIT as initiator, with its retries for COOKIE and INVALID_KE_PAYLOAD. RFC 7296 §1.2, §2.6. */
+export class SaInit implements Task {
+  readonly name = 'IKE_SA_INIT'
+  readonly exchangeType = ExchangeType.IKE_SA_INIT
+  readonly #sa: IkeSa
+  readonly #Ni: Uint8Array
+  readonly #onSettled: () => void
+  #keyExchange: KeyExchange
+  #cookie: Uint8Array | undefined
+  #tries = 1
+
+  /** `onSettled` runs when the keys are there: it enqueues IKE_AUTH. */
+  constructor(sa: IkeSa, onSettled: () => void) {
+    const { crypto, random } = sa.runtime
+    this.#sa = sa
+    this.#onSettled = onSettled
+    this.#Ni = random(NONCE_BYTES)
+    this.#keyExchange = crypto.keyExchange(keGroupsOf(sa.connection.ikeProposals)[0]!, random)
+  }
+
+  // HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NAT_DETECTION_*) -->
+  buildRequest(): Payload[] {
+    const sa = this.#sa
+    const spis = { SPIi: sa.SPIi, SPIr: new Uint8Array(8) }
+    return [
+      ...(this.#cookie === undefined ? [] : [notify(NotifyType.COOKIE, this.#cookie)]),
+      {
+        kind: 'SA',
+        critical: false,
+        proposals: encodeProposals(sa.connection.ikeProposals, ProtocolId.IKE, new Uint8Array(0)),
+      },
+      { kind: 'KE', critical: false, group: this.#keyExchange.group, data: this.#keyExchange.publicValue },
+      { kind: 'Nonce', critical: false, data: this.#Ni },
+      ...natDetectionPayloads(sa.runtime.crypto, sa.connection.encap, spis, sa.path),
+    ]
+  }
+
+  // <-- HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) | HDR, N(COOKIE) | HDR, N(INVALID_KE_PAYLOAD) | HDR, N(error)
+  processResponse(response: ResponseMessage): 'done' | 'again' {
+    const { payloads } = response
+    const cookie = findNotify(payloads, NotifyType.COOKIE)
+    if (cookie !== undefined) {
+      this.#cookie = cookie.data.slice()
+      return this.#again('COOKIE')
+    }
+    const otherGroup = findNotify(payloads, NotifyType.INVALID_KE_PAYLOAD)
+    if (otherGroup !== undefined) return this.#useGroup(otherGroup.data)
+    const error = findErrorNotify(payloads)
+    if (error !== undefined) return this.#refused(error.notify)
+    this.#settle(response)
+    this.#onSettled()
+    return 'done'
+  }
+
+  abandon(): void {
+    this.#keyExchange.destroy()
+  }
+
+  #again(why: string): 'again' {
+    if (++this.#tries > MOST_TRIES) {
+      throw new PeerError('TOO_MANY_TRIES', `the peer answered IKE_SA_INIT ${MOST_TRIES} times with ${why}`)
+    }
+    this.#sa.window.restart()
+    return 'again'
+  }
+
+  #useGroup(data: Uint8Array): 'done' | 'again' {
+    const { connection, runtime } = this.#sa
+    const group = data.length === 2 ? (data[0]! << 8) | data[1]! : 0
+    if (!keGroupsOf(connection.ikeProposals).includes(group) || group === this.#keyExchange.group) {
+      return this.#end(explainUnknownKeGroup({ what: 'IKE', connection, group }))
+    }
+    this.#keyExchange.destroy()
+    this.#keyExchange = runtime.crypto.keyExchange(group, runtime.random)
+    return this.#again('INVALID_KE_PAYLOAD')
+  }
+
+  #refused(type: number): 'done' {
+    const { connection } = this.#sa
+    return this.#end(
+      type === NotifyType.NO_PROPOSAL_CHOSEN
+        ? explainPeerRefusedProposal({ what: 'IKE', connection })
+        : explainPeerNotify(type, 'IKE_SA_INIT'),
+    )
+  }
+
+  #end(refusal: Refusal): 'done' {
+    const sa = this.#sa
+    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+    sa.close('refused', refusal)
+    return 'done'
+  }
+
+  #settle({ payloads, message, SPIr }: ResponseMessage): void {
+    const sa = this.#sa
+    const { crypto, ports } = sa.runtime
+    const suite = verifyChosen(need(payloads, 'SA').proposals, sa.connection.ikeProposals, { protocol: ProtocolId.IKE })
+    const KEr = need(payloads, 'KE')
+    if (KEr.group !== suite.ke || KEr.group !== this.#keyExchange.group) {
+      throw new PeerError('WRONG_KE_GROUP', `KE is of group ${KEr.group}, the chosen proposal of ${suite.ke}`)
+    }
+    if (SPIr.every((octet) => octet === 0)) throw new PeerError('ZERO_SPI', 'the responder chose SPI zero')
+    const nat = detectNat(crypto, payloads, { SPIi: sa.SPIi, SPIr }, sa.path)
+    if (!nat.supported) throw new PeerError('NO_NAT_TRAVERSAL', NO_NAT_TRAVERSAL)
+    sa.init = settleInit(sa.runtime, 'initiator', sa.SPIi, this.#keyExchange.finish(KEr.data), {
+      SPIr: SPIr.slice(),
+      Ni: this.#Ni,
+      Nr: find(payloads, 'Nonce')!.data.slice(),
+      initRequest: sa.window.lastRequest!,
+      initResponse: message.slice(),
+      suite,
+      natLocal: nat.natLocal,
+      natRemote: nat.natRemote,
+    })
+    this.#keyExchange.destroy()
+    // RFC 7296 §2.23: from here on both IKE and ESP use the NAT traversal ports.
+    sa.path = {
+      local: { address: sa.path.local.address, port: ports.nat },
+      remote: { address: sa.path.remote.address, port: sa.connection.remote.natPort },
+    }
+  }
+}
+
+/** ESP goes in UDP only: a peer that does not announce NAT traversal cannot be served. */
+export const NO_NAT_TRAVERSAL =
+  'the peer does not announce NAT traversal (no NAT_DETECTION notifies), and ESP is only carried in UDP: switch NAT traversal on at the peer'

@@ -1,0 +1,30 @@
+/** Named timers of one object: setting a name again moves it. Times are absolute, in the caller's monotonic ms. */
+export class Timers<Name extends string> {
+  readonly #at = new Map<Name, number>()
+
+  set(name: Name, at: number): void {
+    this.#at.set(name, at)
+  }
+
+  clear(name: Name): void {
+    this.#at.delete(name)
+  }
+
+  clearAll(): void {
+    this.#at.clear()
+  }
+
+  /** The earliest of them, `Infinity` when none is set. */
+  next(): number {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const at of this.#at.values()) if (at < earliest) earliest = at
+    return earliest
+  }
+
+  /** Takes out the names whose time has come, earliest first. */
+  due(now: number): Name[] {
+    const due = [...this.#at].filter(([, at]) => at <= now).sort((a, b) => a[1] - b[1])
+    for (const [name] of due) this.#at.delete(name)
+    return due.map(([name]) => name)
+  }
+}

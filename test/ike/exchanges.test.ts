@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest'
+import { parseIp } from '../../src/ip/address.ts'
+import { UsageError } from '../../src/errors.ts'
+import { establishedPair, left, leftConnection, makePair, right, rightConnection } from './support.ts'
+
+const second = (config: typeof leftConnection, local: string, remote: string, proposal = 'aes128gcm16') => [
+  ...config.children,
+  { name: 'second', localTs: [local], remoteTs: [remote], espProposals: [proposal] },
+]
+
+const withSecond = (ofA = 'aes128gcm16', ofB = ofA) => ({
+  a: { children: second(leftConnection, '10.3.0.0/16', '10.4.0.0/16', ofA) },
+  b: { children: second(rightConnection, '10.4.0.0/16', '10.3.0.0/16', ofB) },
+})
+
+describe('CREATE_CHILD_SA', () => {
+  it('makes a further CHILD_SA with its own reqid and keys', () => {
+    const pair = establishedPair(withSecond())
+    pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
+    pair.clock.advance(1000)
+    const [sa] = pair.a.ike.status()
+    expect(sa!.children.map(({ name }) => name)).toEqual(['net', 'second'])
+    expect(new Set(sa!.children.map(({ reqid }) => reqid)).size).toBe(2)
+    const keys = [...pair.xfrmA.states.values()].map(({ encr }) => encr.key.join())
+    expect(new Set(keys).size).toBe(4)
+  })
+
+  it('works in the other direction, on the same IKE_SA', () => {
+    const pair = establishedPair(withSecond())
+    pair.b.initiate('branch', 'second')
+    pair.clock.advance(1000)
+    expect(pair.b.ike.status()).toHaveLength(1)
+    expect(pair.a.ike.status()[0]!.children).toHaveLength(2)
+  })
+
+  it('makes a fresh key exchange, with a retry when the peer wants another group', () => {
+    const pair = establishedPair(withSecond('aes128gcm16-x25519-ecp256', 'aes128gcm16-ecp256'))
+    pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
+    pair.clock.advance(1000)
+    expect(pair.a.ike.status()[0]!.children[1]!.suite).toBe('aes128gcm16-ecp256')
+    const [inbound] = [...pair.xfrmB.states.values()].slice(-2)
+    expect(pair.xfrmA.states.get(inbound!.spi)!.encr).toEqual(inbound!.encr)
+  })
+
+  it('that is refused leaves the IKE_SA and its other CHILD_SA alone', () => {
+    const pair = establishedPair(withSecond('aes128gcm16', 'chacha20poly1305'))
+    pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
+    pair.clock.advance(1000)
+    expect(pair.a.eventsOf('refused')[0]!.refusal).toMatchObject({ kind: 'no-proposal-chosen', by: 'peer', what: 'CHILD' })
+    expect(pair.b.eventsOf('refused')[0]!.refusal).toMatchObject({ kind: 'no-proposal-chosen', by: 'local' })
+    expect(pair.a.ike.status()[0]).toMatchObject({ state: 'established' })
+    expect(pair.xfrmA.states.size).toBe(2)
+    expect(pair.xfrmA.larval.size).toBe(0)
+  })
+})
+
+describe('INFORMATIONAL', () => {
+  it('deletes one CHILD_SA on both sides', () => {
+    const pair = establishedPair(withSecond())
+    pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
+    pair.clock.advance(1000)
+    const [first] = pair.a.ike.status()[0]!.children
+    pair.a.perform(pair.a.ike.deleteChild(1, first!.spiIn, pair.clock.now))
+    pair.clock.advance(1000)
+    for (const peer of [pair.a, pair.b]) expect(peer.ike.status()[0]!.children.map(({ name }) => name)).toEqual(['second'])
+    expect([pair.xfrmA.states.size, pair.xfrmB.states.size]).toEqual([2, 2])
+    expect(pair.xfrmA.policies.size).toBe(3)
+  })
+
+  it.each([['a', 'b'], ['b', 'a']] as const)('deletes the IKE_SA from either side (%s)', (by, other) => {
+    const pair = establishedPair()
+    pair[by].perform(pair[by].ike.shutdown(pair.clock.now))
+    pair.clock.advance(1000)
+    expect([pair.a.ike.isIdle(), pair.b.ike.isIdle()]).toEqual([true, true])
+    expect(pair[by].eventsOf('ike-closed')[0]!.reason).toBe('local')
+    expect(pair[other].eventsOf('ike-closed')[0]!.reason).toBe('peer')
+    for (const xfrm of [pair.xfrmA, pair.xfrmB]) expect([xfrm.states.size, xfrm.policies.size]).toEqual([0, 0])
+  })
+
+  it('both sides deleting the same CHILD_SA at once end with none and keep the IKE_SA', () => {
+    const pair = establishedPair()
+    for (const peer of [pair.a, pair.b]) {
+      peer.perform(peer.ike.deleteChild(1, peer.ike.status()[0]!.children[0]!.spiIn, pair.clock.now))
+    }
+    pair.clock.advance(1000)
+    for (const peer of [pair.a, pair.b]) expect(peer.ike.status()[0]).toMatchObject({ state: 'established', children: [] })
+  })
+
+  it('both sides deleting the IKE_SA at once end', () => {
+    const pair = establishedPair()
+    for (const peer of [pair.a, pair.b]) peer.perform(peer.ike.shutdown(pair.clock.now))
+    pair.clock.advance(1000)
+    expect([pair.a.ike.isIdle(), pair.b.ike.isIdle()]).toEqual([true, true])
+  })
+
+  it('asks a silent peer whether it lives, in both directions, and ends when it does not', () => {
+    const pair = establishedPair({ a: { livenessDelayMs: 10_000 }, b: { livenessDelayMs: 15_000 } })
+    pair.clock.advance(60_000)
+    expect(pair.a.ike.status()[0]!.state).toBe('established')
+    const asked = (peer: typeof pair.a) => peer.eventsOf('message').filter((one) => one.direction === 'out' && one.exchange === 'INFORMATIONAL' && !one.response)
+    expect(asked(pair.a).length).toBeGreaterThan(3)
+    pair.network.path = () => []
+    pair.clock.advance(200_000)
+    for (const peer of [pair.a, pair.b]) {
+      expect(peer.ike.isIdle()).toBe(true)
+      expect(peer.eventsOf('ike-closed')[0]!.reason).toBe('timeout')
+    }
+  })
+
+  it('a responder asks too', () => {
+    const pair = establishedPair({ a: { livenessDelayMs: 0 }, b: { livenessDelayMs: 5_000 } })
+    pair.clock.advance(20_000)
+    const asked = pair.a.eventsOf('message').filter((one) => one.direction === 'in' && one.exchange === 'INFORMATIONAL' && !one.response)
+    expect(asked.length).toBeGreaterThan(2)
+  })
+})
+
+describe('a peer behind a NAT', () => {
+  it('is followed after an authenticated ESP packet from its new mapping', () => {
+    const pair = establishedPair()
+    const child = pair.b.ike.status()[0]!.children[0]!
+    pair.b.perform(
+      pair.b.ike.mapping(
+        {
+          daddr: parseIp(right),
+          spi: child.spiIn,
+          proto: 50,
+          reqid: child.reqid,
+          oldAddress: parseIp(left),
+          oldPort: 4500,
+          newAddress: parseIp('203.0.113.9'),
+          newPort: 61234,
+        },
+        pair.clock.now,
+      ),
+    )
+    expect(pair.b.eventsOf('remote-moved')).toHaveLength(1)
+    const outbound = [...pair.xfrmB.states.values()].find(({ direction }) => direction === 'out')!
+    expect(outbound).toMatchObject({ daddr: parseIp('203.0.113.9'), encap: { sport: 4500, dport: 61234 } })
+    for (const policy of pair.xfrmB.policies.values()) {
+      const [template] = policy.templates
+      expect(policy.direction === 'out' ? template!.daddr : template!.saddr).toEqual(parseIp('203.0.113.9'))
+    }
+  })
+
+  it('is followed after a fresh IKE message from its new mapping', () => {
+    const pair = establishedPair({ a: { livenessDelayMs: 10_000 }, b: { livenessDelayMs: 0 } })
+    const moved = { address: parseIp('203.0.113.9'), port: 61234 }
+    pair.network.path = (datagram) => (datagram.from.address.join() === parseIp(left).join() ? [{ ...datagram, from: moved }] : [datagram])
+    pair.clock.advance(11_000)
+    expect(pair.b.ike.status()[0]!.remote).toEqual(moved)
+  })
+
+  it('sends keepalives when it is behind one, and not otherwise', () => {
+    const outside = { address: parseIp('203.0.113.9'), port: 61234 }
+    const run = (isNatted: boolean) => {
+      const pair = makePair({ a: { keepaliveMs: 20_000, livenessDelayMs: 0, encap: 'auto' }, b: { encap: 'auto', remoteAddress: '203.0.113.9', livenessDelayMs: 0 }, bConnections: [{ ...rightConnection, remoteAddress: isNatted ? '203.0.113.9' : left, encap: 'auto', livenessDelayMs: 0 }] })
+      if (isNatted) {
+        pair.network.path = (datagram) => {
+          if (datagram.from.address.join() === parseIp(left).join()) return [{ ...datagram, from: { ...outside, port: 60000 + (datagram.from.port % 1000) } }]
+          return [{ ...datagram, to: { address: parseIp(left), port: datagram.to.port - 60000 === 500 ? (pair.a.ike.status()[0]!.local.port) : datagram.to.port } }]
+        }
+      }
+      pair.a.initiate('office')
+      pair.clock.advance(70_000)
+      expect(pair.a.eventsOf('ike-established')).toHaveLength(1)
+      return pair.network.sent.filter(({ payload }) => payload.length === 1).length
+    }
+    expect(run(false)).toBe(0)
+    expect(run(true)).toBe(3)
+  })
+})
+
+describe('traps', () => {
+  it('bring their CHILD_SA up with the reqid of their policy', () => {
+    const pair = makePair({ a: { children: leftConnection.children.map((child) => ({ ...child, startAction: 'trap' as const })) } })
+    pair.a.ike.installTraps(() => parseIp(left))
+    const [trap] = [...pair.xfrmA.policies.values()]
+    const reqid = trap!.templates[0]!.reqid
+    pair.a.perform(pair.a.ike.acquire({ policyIndex: trap!.index, reqid, packet: trap!.selector }, 0, parseIp(left)))
+    pair.clock.advance(1000)
+    expect(pair.a.ike.status()[0]!.children[0]!.reqid).toBe(reqid)
+    pair.a.perform(pair.a.ike.shutdown(pair.clock.now))
+    pair.clock.advance(1000)
+    expect([...pair.xfrmA.policies.values()]).toEqual([trap])
+  })
+})
+
+describe('limits and misuse', () => {
+  it('forgets half-open IKE_SAs after 30 s', () => {
+    const pair = makePair()
+    pair.network.path = (datagram) => (datagram.to.port === 4500 ? [] : [datagram])
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(pair.b.ike.status()).toHaveLength(1)
+    pair.clock.advance(30_000)
+    expect(pair.b.ike.isIdle()).toBe(true)
+  })
+
+  it('drops new requests at the half-open limit', () => {
+    const pair = makePair({ limits: { halfOpenLimit: 0 } })
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(pair.b.eventsOf('dropped')[0]!.reason).toBe('half-open-limit')
+  })
+
+  it('tells a caller what is not there', () => {
+    const pair = makePair()
+    expect(() => pair.a.ike.initiate('nothing', 0, { localAddress: parseIp(left) })).toThrow(UsageError)
+    expect(() => pair.a.ike.initiate('office', 0, { localAddress: parseIp(left), child: 'nothing' })).toThrow(/no child "nothing"/)
+    expect(() => pair.a.ike.deleteIke(7, 0)).toThrow(/no IKE_SA 7/)
+  })
+})
