@@ -77,7 +77,9 @@ export class VirtualNetwork {
   send(datagram: VirtualDatagram): void {
     this.sent.push(datagram)
     for (const one of this.path(datagram)) {
-      this.clock.schedule(this.clock.now + this.latencyMs, (now) => this.#receivers.get(formatSocketAddress(one.to))?.(one, now))
+      this.clock.schedule(this.clock.now + this.latencyMs, (now) =>
+        this.#receivers.get(formatSocketAddress(one.to))?.(one, now),
+      )
     }
   }
 }

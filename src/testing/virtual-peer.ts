@@ -58,7 +58,12 @@ export class VirtualPeer {
   }
 
   initiate(connection: string, child?: string): void {
-    this.perform(this.ike.initiate(connection, this.now, { localAddress: this.address, ...(child === undefined ? {} : { child }) }))
+    this.perform(
+      this.ike.initiate(connection, this.now, {
+        localAddress: this.address,
+        ...(child === undefined ? {} : { child }),
+      }),
+    )
   }
 
   /** Carries out what a call into `ike` gave back. */
@@ -66,7 +71,8 @@ export class VirtualPeer {
     for (const action of actions) {
       if (action.type === 'event') this.events.push(action.event)
       else if (action.type === 'keepalive') this.#send(action.local, action.remote, Uint8Array.of(0xff))
-      else this.#send(action.local, action.remote, action.nonEspMarker ? concat(MARKER, action.message) : action.message)
+      else
+        this.#send(action.local, action.remote, action.nonEspMarker ? concat(MARKER, action.message) : action.message)
     }
     this.#armTimer()
   }

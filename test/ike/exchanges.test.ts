@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseIp } from '../../src/ip/address.ts'
 import { UsageError } from '../../src/errors.ts'
+import { parseIp } from '../../src/ip/address.ts'
 import { establishedPair, left, leftConnection, makePair, right, rightConnection } from './support.ts'
 
 const second = (config: typeof leftConnection, local: string, remote: string, proposal = 'aes128gcm16') => [
@@ -46,7 +46,11 @@ describe('CREATE_CHILD_SA', () => {
     const pair = establishedPair(withSecond('aes128gcm16', 'chacha20poly1305'))
     pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
     pair.clock.advance(1000)
-    expect(pair.a.eventsOf('refused')[0]!.refusal).toMatchObject({ kind: 'no-proposal-chosen', by: 'peer', what: 'CHILD' })
+    expect(pair.a.eventsOf('refused')[0]!.refusal).toMatchObject({
+      kind: 'no-proposal-chosen',
+      by: 'peer',
+      what: 'CHILD',
+    })
     expect(pair.b.eventsOf('refused')[0]!.refusal).toMatchObject({ kind: 'no-proposal-chosen', by: 'local' })
     expect(pair.a.ike.status()[0]).toMatchObject({ state: 'established' })
     expect(pair.xfrmA.states.size).toBe(2)
@@ -62,12 +66,16 @@ describe('INFORMATIONAL', () => {
     const [first] = pair.a.ike.status()[0]!.children
     pair.a.perform(pair.a.ike.deleteChild(1, first!.spiIn, pair.clock.now))
     pair.clock.advance(1000)
-    for (const peer of [pair.a, pair.b]) expect(peer.ike.status()[0]!.children.map(({ name }) => name)).toEqual(['second'])
+    for (const peer of [pair.a, pair.b])
+      expect(peer.ike.status()[0]!.children.map(({ name }) => name)).toEqual(['second'])
     expect([pair.xfrmA.states.size, pair.xfrmB.states.size]).toEqual([2, 2])
     expect(pair.xfrmA.policies.size).toBe(3)
   })
 
-  it.each([['a', 'b'], ['b', 'a']] as const)('deletes the IKE_SA from either side (%s)', (by, other) => {
+  it.each([
+    ['a', 'b'],
+    ['b', 'a'],
+  ] as const)('deletes the IKE_SA from either side (%s)', (by, other) => {
     const pair = establishedPair()
     pair[by].perform(pair[by].ike.shutdown(pair.clock.now))
     pair.clock.advance(1000)
@@ -83,7 +91,8 @@ describe('INFORMATIONAL', () => {
       peer.perform(peer.ike.deleteChild(1, peer.ike.status()[0]!.children[0]!.spiIn, pair.clock.now))
     }
     pair.clock.advance(1000)
-    for (const peer of [pair.a, pair.b]) expect(peer.ike.status()[0]).toMatchObject({ state: 'established', children: [] })
+    for (const peer of [pair.a, pair.b])
+      expect(peer.ike.status()[0]).toMatchObject({ state: 'established', children: [] })
   })
 
   it('both sides deleting the IKE_SA at once end', () => {
@@ -97,7 +106,10 @@ describe('INFORMATIONAL', () => {
     const pair = establishedPair({ a: { livenessDelayMs: 10_000 }, b: { livenessDelayMs: 15_000 } })
     pair.clock.advance(60_000)
     expect(pair.a.ike.status()[0]!.state).toBe('established')
-    const asked = (peer: typeof pair.a) => peer.eventsOf('message').filter((one) => one.direction === 'out' && one.exchange === 'INFORMATIONAL' && !one.response)
+    const asked = (peer: typeof pair.a) =>
+      peer
+        .eventsOf('message')
+        .filter((one) => one.direction === 'out' && one.exchange === 'INFORMATIONAL' && !one.response)
     expect(asked(pair.a).length).toBeGreaterThan(3)
     pair.network.path = () => []
     pair.clock.advance(200_000)
@@ -110,7 +122,9 @@ describe('INFORMATIONAL', () => {
   it('a responder asks too', () => {
     const pair = establishedPair({ a: { livenessDelayMs: 0 }, b: { livenessDelayMs: 5_000 } })
     pair.clock.advance(20_000)
-    const asked = pair.a.eventsOf('message').filter((one) => one.direction === 'in' && one.exchange === 'INFORMATIONAL' && !one.response)
+    const asked = pair.a
+      .eventsOf('message')
+      .filter((one) => one.direction === 'in' && one.exchange === 'INFORMATIONAL' && !one.response)
     expect(asked.length).toBeGreaterThan(2)
   })
 })
@@ -146,7 +160,8 @@ describe('a peer behind a NAT', () => {
   it('is followed after a fresh IKE message from its new mapping', () => {
     const pair = establishedPair({ a: { livenessDelayMs: 10_000 }, b: { livenessDelayMs: 0 } })
     const moved = { address: parseIp('203.0.113.9'), port: 61234 }
-    pair.network.path = (datagram) => (datagram.from.address.join() === parseIp(left).join() ? [{ ...datagram, from: moved }] : [datagram])
+    pair.network.path = (datagram) =>
+      datagram.from.address.join() === parseIp(left).join() ? [{ ...datagram, from: moved }] : [datagram]
     pair.clock.advance(11_000)
     expect(pair.b.ike.status()[0]!.remote).toEqual(moved)
   })
@@ -154,11 +169,26 @@ describe('a peer behind a NAT', () => {
   it('sends keepalives when it is behind one, and not otherwise', () => {
     const outside = { address: parseIp('203.0.113.9'), port: 61234 }
     const run = (isNatted: boolean) => {
-      const pair = makePair({ a: { keepaliveMs: 20_000, livenessDelayMs: 0, encap: 'auto' }, b: { encap: 'auto', remoteAddress: '203.0.113.9', livenessDelayMs: 0 }, bConnections: [{ ...rightConnection, remoteAddress: isNatted ? '203.0.113.9' : left, encap: 'auto', livenessDelayMs: 0 }] })
+      const pair = makePair({
+        a: { keepaliveMs: 20_000, livenessDelayMs: 0, encap: 'auto' },
+        b: { encap: 'auto', remoteAddress: '203.0.113.9', livenessDelayMs: 0 },
+        bConnections: [
+          { ...rightConnection, remoteAddress: isNatted ? '203.0.113.9' : left, encap: 'auto', livenessDelayMs: 0 },
+        ],
+      })
       if (isNatted) {
         pair.network.path = (datagram) => {
-          if (datagram.from.address.join() === parseIp(left).join()) return [{ ...datagram, from: { ...outside, port: 60000 + (datagram.from.port % 1000) } }]
-          return [{ ...datagram, to: { address: parseIp(left), port: datagram.to.port - 60000 === 500 ? (pair.a.ike.status()[0]!.local.port) : datagram.to.port } }]
+          if (datagram.from.address.join() === parseIp(left).join())
+            return [{ ...datagram, from: { ...outside, port: 60000 + (datagram.from.port % 1000) } }]
+          return [
+            {
+              ...datagram,
+              to: {
+                address: parseIp(left),
+                port: datagram.to.port - 60000 === 500 ? pair.a.ike.status()[0]!.local.port : datagram.to.port,
+              },
+            },
+          ]
         }
       }
       pair.a.initiate('office')
@@ -173,7 +203,9 @@ describe('a peer behind a NAT', () => {
 
 describe('traps', () => {
   it('bring their CHILD_SA up with the reqid of their policy', () => {
-    const pair = makePair({ a: { children: leftConnection.children.map((child) => ({ ...child, startAction: 'trap' as const })) } })
+    const pair = makePair({
+      a: { children: leftConnection.children.map((child) => ({ ...child, startAction: 'trap' as const })) },
+    })
     pair.a.ike.installTraps(() => parseIp(left))
     const [trap] = [...pair.xfrmA.policies.values()]
     const reqid = trap!.templates[0]!.reqid
@@ -207,7 +239,9 @@ describe('limits and misuse', () => {
   it('tells a caller what is not there', () => {
     const pair = makePair()
     expect(() => pair.a.ike.initiate('nothing', 0, { localAddress: parseIp(left) })).toThrow(UsageError)
-    expect(() => pair.a.ike.initiate('office', 0, { localAddress: parseIp(left), child: 'nothing' })).toThrow(/no child "nothing"/)
+    expect(() => pair.a.ike.initiate('office', 0, { localAddress: parseIp(left), child: 'nothing' })).toThrow(
+      /no child "nothing"/,
+    )
     expect(() => pair.a.ike.deleteIke(7, 0)).toThrow(/no IKE_SA 7/)
   })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../src/bytes/index.ts'
-import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import { nobleProvider } from '../../src/crypto/noble.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
+import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import type { XfrmStateConfig } from '../../src/xfrm/port.ts'
 import { establishedPair, leftConnection, makePair, type Pair, rightConnection } from './support.ts'
 
@@ -14,15 +14,27 @@ describe('IKE_SA_INIT and IKE_AUTH', () => {
     const pair = establishedPair()
     const [ofA] = pair.a.ike.status()
     const [ofB] = pair.b.ike.status()
-    expect(ofA).toMatchObject({ state: 'established', role: 'initiator', suite: 'aes128gcm16-prfsha256-x25519', encap: true })
+    expect(ofA).toMatchObject({
+      state: 'established',
+      role: 'initiator',
+      suite: 'aes128gcm16-prfsha256-x25519',
+      encap: true,
+    })
     expect(ofB).toMatchObject({ state: 'established', role: 'responder', SPIi: ofA!.SPIi, SPIr: ofA!.SPIr })
-    expect(ofA!.children[0]).toMatchObject({ localTs: ['10.1.0.0/16'], remoteTs: ['10.2.0.0/16'], suite: 'aes128gcm16' })
+    expect(ofA!.children[0]).toMatchObject({
+      localTs: ['10.1.0.0/16'],
+      remoteTs: ['10.2.0.0/16'],
+      suite: 'aes128gcm16',
+    })
     expect(ofB!.children[0]).toMatchObject({ spiIn: ofA!.children[0]!.spiOut, spiOut: ofA!.children[0]!.spiIn })
   })
 
   it('give both sides the same keys, crosswise', () => {
     const pair = establishedPair()
-    for (const [from, to] of [['xfrmA', 'xfrmB'], ['xfrmB', 'xfrmA']] as const) {
+    for (const [from, to] of [
+      ['xfrmA', 'xfrmB'],
+      ['xfrmB', 'xfrmA'],
+    ] as const) {
       const [outbound] = statesOf(pair, from, 'out')
       const [inbound] = statesOf(pair, to, 'in')
       expect(outbound!.encr).toEqual(inbound!.encr)
@@ -33,7 +45,12 @@ describe('IKE_SA_INIT and IKE_AUTH', () => {
 
   it('float to port 4500, and tell xfrm the ports', () => {
     const pair = establishedPair()
-    expect(pair.network.sent.map(({ from, to }) => [from.port, to.port])).toEqual([[500, 500], [500, 500], [4500, 4500], [4500, 4500]])
+    expect(pair.network.sent.map(({ from, to }) => [from.port, to.port])).toEqual([
+      [500, 500],
+      [500, 500],
+      [4500, 4500],
+      [4500, 4500],
+    ])
     expect(statesOf(pair, 'xfrmA', 'out')[0]!.encap).toEqual({ sport: 4500, dport: 4500 })
   })
 
@@ -41,7 +58,9 @@ describe('IKE_SA_INIT and IKE_AUTH', () => {
     const { xfrmA } = establishedPair()
     const policies = [...xfrmA.policies.values()]
     expect(policies.map(({ direction }) => direction).sort()).toEqual(['fwd', 'in', 'out'])
-    const reqids = new Set([...policies.flatMap(({ templates }) => templates), ...xfrmA.states.values()].map(({ reqid }) => reqid))
+    const reqids = new Set(
+      [...policies.flatMap(({ templates }) => templates), ...xfrmA.states.values()].map(({ reqid }) => reqid),
+    )
     expect(reqids.size).toBe(1)
     expect(xfrmA.larval.size).toBe(0)
   })
@@ -69,7 +88,8 @@ describe('IKE_SA_INIT and IKE_AUTH', () => {
   })
 
   it('are the same octets over either provider', () => {
-    const run = (crypto: CryptoProvider) => establishedPair({ crypto }).network.sent.map(({ payload }) => toHex(payload))
+    const run = (crypto: CryptoProvider) =>
+      establishedPair({ crypto }).network.sent.map(({ payload }) => toHex(payload))
     expect(run(nodeProvider)).toEqual(run(nobleProvider))
   })
 
@@ -88,13 +108,18 @@ describe('IKE_SA_INIT and IKE_AUTH', () => {
       b: { proposals: ['aes128gcm16-prfsha256-ecp256'] },
       limits: { cookieThreshold: 0 },
     })
-    const answers = pair.a.eventsOf('message').filter(({ direction }) => direction === 'in').map(({ payloads }) => payloads[0])
+    const answers = pair.a
+      .eventsOf('message')
+      .filter(({ direction }) => direction === 'in')
+      .map(({ payloads }) => payloads[0])
     expect(answers.slice(0, 3)).toEqual(['N(COOKIE)', 'N(INVALID_KE_PAYLOAD)', 'SA'])
   })
 
   it('narrow the traffic selectors to what both sides have', () => {
     const pair = establishedPair({
-      b: { children: [{ name: 'net', localTs: ['10.2.3.0/24'], remoteTs: ['10.1.0.0/16'], espProposals: ['aes128gcm16'] }] },
+      b: {
+        children: [{ name: 'net', localTs: ['10.2.3.0/24'], remoteTs: ['10.1.0.0/16'], espProposals: ['aes128gcm16'] }],
+      },
     })
     expect(pair.a.ike.status()[0]!.children[0]!.remoteTs).toEqual(['10.2.3.0/24'])
     expect(pair.b.ike.status()[0]!.children[0]!.localTs).toEqual(['10.2.3.0/24'])
@@ -108,7 +133,8 @@ describe('refusals are explained on both sides, and nothing is left', () => {
     pair.clock.advance(5000)
     expect(pair.a.ike.isIdle()).toBe(true)
     expect(pair.b.ike.isIdle()).toBe(true)
-    for (const xfrm of [pair.xfrmA, pair.xfrmB]) expect([xfrm.states.size, xfrm.larval.size, xfrm.policies.size]).toEqual([0, 0, 0])
+    for (const xfrm of [pair.xfrmA, pair.xfrmB])
+      expect([xfrm.states.size, xfrm.larval.size, xfrm.policies.size]).toEqual([0, 0, 0])
     return { ofA: pair.a.eventsOf('refused')[0]!.refusal, ofB: pair.b.eventsOf('refused')[0]!.refusal }
   }
 
@@ -126,7 +152,12 @@ describe('refusals are explained on both sides, and nothing is left', () => {
 
   it('no common IKE proposal', () => {
     const { ofA, ofB } = refused({ b: { proposals: ['aes256gcm16-prfsha384-ecp384'] } })
-    expect(ofA).toMatchObject({ kind: 'no-proposal-chosen', by: 'peer', what: 'IKE', configured: ['aes128gcm16-prfsha256-x25519'] })
+    expect(ofA).toMatchObject({
+      kind: 'no-proposal-chosen',
+      by: 'peer',
+      what: 'IKE',
+      configured: ['aes128gcm16-prfsha256-x25519'],
+    })
     expect(ofB).toMatchObject({
       kind: 'no-proposal-chosen',
       by: 'local',
@@ -136,17 +167,32 @@ describe('refusals are explained on both sides, and nothing is left', () => {
   })
 
   it('no common ESP proposal', () => {
-    const child = { name: 'net', localTs: ['10.2.0.0/16'], remoteTs: ['10.1.0.0/16'], espProposals: ['chacha20poly1305'] }
+    const child = {
+      name: 'net',
+      localTs: ['10.2.0.0/16'],
+      remoteTs: ['10.1.0.0/16'],
+      espProposals: ['chacha20poly1305'],
+    }
     const { ofA, ofB } = refused({ b: { children: [child] } })
     expect(ofA).toMatchObject({ kind: 'no-proposal-chosen', by: 'peer', what: 'CHILD' })
-    expect(ofB).toMatchObject({ kind: 'no-proposal-chosen', by: 'local', offered: ['aes128gcm16'], configured: ['chacha20poly1305'] })
+    expect(ofB).toMatchObject({
+      kind: 'no-proposal-chosen',
+      by: 'local',
+      offered: ['aes128gcm16'],
+      configured: ['chacha20poly1305'],
+    })
   })
 
   it('no common traffic selector', () => {
     const child = { name: 'net', localTs: ['10.9.0.0/16'], remoteTs: ['10.1.0.0/16'], espProposals: ['aes128gcm16'] }
     const { ofA, ofB } = refused({ b: { children: [child] } })
     expect(ofA).toMatchObject({ kind: 'ts-unacceptable', by: 'peer', configuredRemote: ['10.2.0.0/16'] })
-    expect(ofB).toMatchObject({ kind: 'ts-unacceptable', by: 'local', offeredTSr: ['10.2.0.0/16'], configuredLocal: ['10.9.0.0/16'] })
+    expect(ofB).toMatchObject({
+      kind: 'ts-unacceptable',
+      by: 'local',
+      offeredTSr: ['10.2.0.0/16'],
+      configuredLocal: ['10.9.0.0/16'],
+    })
   })
 
   it('a responder whose key is wrong is told by the initiator', () => {

@@ -1,7 +1,7 @@
 import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
 import type { ConnectionConfig } from '../../src/ike/config.ts'
-import { VirtualClock, VirtualNetwork } from '../../src/testing/virtual-network.ts'
 import { RecordingXfrm } from '../../src/testing/recording-xfrm.ts'
+import { VirtualClock, VirtualNetwork } from '../../src/testing/virtual-network.ts'
 import { VirtualPeer, type VirtualPeerOptions } from '../../src/testing/virtual-peer.ts'
 
 export const left = '192.0.2.1'
@@ -55,7 +55,12 @@ export function makePair(
   const xfrmB = new RecordingXfrm()
   const ofB = changes.bConnections ?? [{ ...rightConnection, ...changes.b }]
   const crypto = changes.crypto === undefined ? {} : { crypto: changes.crypto }
-  const a = new VirtualPeer(network, { address: left, connections: [pskConnection({ ...leftConnection, ...changes.a })], xfrm: xfrmA, ...crypto })
+  const a = new VirtualPeer(network, {
+    address: left,
+    connections: [pskConnection({ ...leftConnection, ...changes.a })],
+    xfrm: xfrmA,
+    ...crypto,
+  })
   const b = new VirtualPeer(network, {
     address: right,
     connections: ofB.map((settings) => (changes.adjustB ?? ((connection) => connection))(pskConnection(settings))),
@@ -71,6 +76,7 @@ export function establishedPair(changes: Parameters<typeof makePair>[0] = {}): P
   const pair = makePair(changes)
   pair.a.initiate('office')
   pair.clock.advance(1000)
-  if (pair.a.eventsOf('child-established').length !== 1) throw new Error(`not established: ${JSON.stringify(pair.a.events)}`)
+  if (pair.a.eventsOf('child-established').length !== 1)
+    throw new Error(`not established: ${JSON.stringify(pair.a.events)}`)
   return pair
 }
