@@ -2,7 +2,7 @@ import { equalBytes } from '../bytes/index.ts'
 import { formatIp, type IpAddress, parseIp, type SocketAddress } from '../ip/address.ts'
 
 /**
- * Entries kept in each direction. Source addresses can be forged, so the caches are bounded: when one is full it is emptied, which
+ * Entries kept in each direction. Source addresses can be forged, so the caches are bounded: a full one is emptied, which
  * costs the honest peers one conversion each.
  */
 const maxEntries = 4096
@@ -34,7 +34,7 @@ export class AddressCache {
     return remote
   }
 
-  /** The text of an address, for dgram's `send`. Compares octets, so that a caller may reuse its array for another address. */
+  /** The text of an address, for dgram's `send`. Compares octets: a caller may reuse its array for another address. */
   textOf(address: IpAddress): string {
     if (equalBytes(address, this.#lastEntry.address)) return this.#lastEntry.text
     const key = hashOf(address)

@@ -4,8 +4,8 @@ import { PlatformError } from '../errors.ts'
 import { formatIp, type IpAddress, parseIp } from '../ip/address.ts'
 
 /**
- * The addresses of this host's interfaces that are up, in the system's order. IPv6 link-local ones are left out (they mean nothing
- * without an interface), loopback ones too unless `loopback` is true.
+ * The addresses of this host's interfaces that are up, in the system's order. IPv6 link-local ones are left out (they mean
+ * nothing without an interface), loopback ones too unless `loopback` is true.
  */
 export function localAddresses(options: { readonly loopback?: boolean } = {}): IpAddress[] {
   const found: IpAddress[] = []
@@ -19,7 +19,7 @@ export function localAddresses(options: { readonly loopback?: boolean } = {}): I
   return found
 }
 
-/** The local address that the kernel would send from to `remote`. Sends nothing. Throws `PlatformError` when there is no route. */
+/** The local address the kernel would send from to `remote`. Sends nothing. Throws `PlatformError` without a route. */
 export async function sourceAddressFor(remote: IpAddress): Promise<IpAddress> {
   const socket = createSocket(remote.length === 4 ? 'udp4' : 'udp6')
   const text = formatIp(remote)

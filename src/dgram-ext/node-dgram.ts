@@ -9,14 +9,14 @@ const defaultBufferBytes = 4 * 1024 * 1024
 const defaultMaxQueued = 1024
 const closeGraceMs = 250
 
-/** Binds a UDP socket over node:dgram. Throws `UsageError` for a bad address, `PlatformError` when the system refuses to bind. */
+/** Binds a UDP socket over node:dgram. Throws `UsageError` for a bad address, `PlatformError` when it cannot be bound. */
 export async function openUdp(options: UdpOptions): Promise<UdpSocket> {
   const { address, port } = options
   if (address.length !== 4 && address.length !== 16) throw new UsageError('address', 'must be 4 or 16 octets')
   const socket = createSocket({
     type: address.length === 4 ? 'udp4' : 'udp6',
     ipv6Only: address.length === 16,
-    // All addresses are numeric. Answered at once, the datagram reaches the kernel within `send`, without a pass through the event loop.
+    // All addresses are numeric. Answered at once, a datagram is offered to the kernel within `send`, not a loop turn later.
     lookup: (host, _options, callback) => callback(null, host, address.length === 4 ? 4 : 6),
   })
   await bind(socket, address, port)
@@ -55,7 +55,8 @@ class DgramSocket implements UdpSocket {
   }
 
   send(buffer: Uint8Array, offset: number, length: number, remote: SocketAddress): void {
-    const slot = this.#closing === undefined ? this.#slots.take(buffer, offset, length) : undefined
+    const inside = offset >= 0 && length >= 0 && offset + length <= buffer.length
+    const slot = inside && this.#closing === undefined ? this.#slots.take(buffer, offset, length) : undefined
     if (slot === undefined) {
       this.stats.sendDrops++
       return
@@ -152,6 +153,8 @@ function setBufferSizes(socket: Socket, options: UdpOptions): void {
   // Linux clamps a wish above its limit without an error; other systems may refuse it, and the default then stays.
   try {
     socket.setRecvBufferSize(options.receiveBufferBytes ?? defaultBufferBytes)
+  } catch {}
+  try {
     socket.setSendBufferSize(options.sendBufferBytes ?? defaultBufferBytes)
   } catch {}
 }

@@ -42,7 +42,7 @@ export interface UdpStats {
   bytesSent: number
   /** The kernel refused to send; each was also reported to `onError`. */
   sendErrors: number
-  /** Not handed to the kernel: the queue was full, or the socket closed. */
+  /** Not handed to the kernel: the queue was full, the socket closed, or the octets were not inside the buffer. */
   sendDrops: number
   receiveErrors: number
   /** What the kernel granted, in octets; on Linux this is the double of what `net.core.rmem_max` allowed. */

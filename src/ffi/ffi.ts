@@ -1,14 +1,15 @@
 /**
- * C types of arguments and results. `buffer` is a typed array passed by address, without a copy, for the time of the call; `pointer` is
- * an address (bigint, or null); `string` goes in as NUL-terminated UTF-8. `long` and `size` have the platform's width.
+ * C types of arguments and results. `buffer` is a typed array passed by address, without a copy, for the time of the
+ * call; `pointer` is an address (bigint, or null); `string` goes in as NUL-terminated UTF-8. `long` and `size` have the
+ * platform's width.
  */
 export type FfiType = 'void' | 'int' | 'uint' | 'long' | 'ulong' | 'size' | 'ssize' | 'pointer' | 'buffer' | 'string'
 
-/** The little of a foreign function interface that Typeswan needs: C functions, errno, and readiness of a file descriptor. */
+/** The little of a foreign function interface that is needed: C functions, errno, readiness of a file descriptor. */
 export interface Ffi {
   readonly backend: 'koffi'
   readonly version: string
-  /** Opens a shared library by path or soname; null is the process itself with libc, libuv and OpenSSL. Throws when it cannot. */
+  /** Opens a shared library by path or soname; null is the process itself: libc, libuv, OpenSSL. Throws when it cannot. */
   open(library: string | null): FfiLibrary
   /** The `errno` that the last call left. Only defined when that call failed. */
   errno(): number

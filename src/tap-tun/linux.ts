@@ -54,8 +54,9 @@ export function canOpenTun(): { readonly ok: boolean; readonly reason: string } 
 }
 
 /**
- * Creates a TUN interface (down, without an address: see `applyNetworkSetup`), which lives until `close` or the end of the process. Reads are
- * driven by this thread's event loop, in a worker too. Throws `PlatformError` when the system refuses.
+ * Creates a TUN interface (down, without an address: see `applyNetworkSetup`), which lives until `close` or the end of
+ * the process. Reads are driven by this thread's event loop, in a worker too, and begin with `onPacket`. Throws
+ * `PlatformError` when the system refuses.
  */
 export async function openTun(options: TunOptions = {}): Promise<TunDevice> {
   const wanted = options.name ?? 'typeswan%d'
@@ -114,7 +115,10 @@ class LinuxTun implements TunDevice {
   }
 
   write(buffer: Uint8Array, offset: number, length: number): boolean {
-    if (this.#closed || this.#libc.write(this.#fd, buffer.subarray(offset, offset + length), length) !== length) {
+    // The bounds too: native code would read past the end of the array.
+    const inside = offset >= 0 && length > 0 && offset + length <= buffer.length
+    const usable = inside && !this.#closed
+    if (!usable || this.#libc.write(this.#fd, buffer.subarray(offset, offset + length), length) !== length) {
       this.stats.writeDrops++
       return false
     }

@@ -71,7 +71,7 @@ export function createMemoryTun(options: MemoryTunOptions = {}): MemoryTun {
   }
 
   function write(source: Uint8Array, offset: number, length: number): boolean {
-    if (closed || length === 0) {
+    if (closed || offset < 0 || length <= 0 || offset + length > source.length) {
       stats.writeDrops++
       return false
     }

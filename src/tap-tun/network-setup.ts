@@ -25,8 +25,8 @@ export interface NetworkSetup {
 
 export interface AppliedNetworkSetup {
   /**
-   * Takes routes and addresses back, last first; what is gone already counts as taken back. Never throws: returns one line for
-   * each step that failed. A second call does nothing.
+   * Takes routes and addresses back, last first; what is gone already counts as taken back. Never throws: returns one
+   * line for each step that failed. A second call does nothing.
    */
   undo(): Promise<readonly string[]>
 }
@@ -37,9 +37,9 @@ interface Step {
 }
 
 /**
- * Sets MTU and addresses of an interface, brings it up and adds its routes, with `ip` (iproute2). All or nothing: when a step
- * fails, the steps before it are undone and a `PlatformError` with the command and its message is thrown. Throws `UsageError` for
- * values that are no names, addresses or numbers, before anything is changed.
+ * Sets MTU and addresses of an interface, brings it up and adds its routes, with `ip` (iproute2). When a step fails, the
+ * addresses and routes before it are taken back and a `PlatformError` with the command and its message is thrown. Throws
+ * `UsageError` for values that are no names, addresses or numbers, before anything is changed.
  */
 export async function applyNetworkSetup(setup: NetworkSetup): Promise<AppliedNetworkSetup> {
   const applied: Step[] = []

@@ -21,7 +21,8 @@ export interface TunDevice {
   onPacket(handler: TunPacketHandler): void
   /**
    * Gives one IP packet to the host's network stack. `buffer` is only read, and free again on return. False when the
-   * packet was not taken (device down or closed, queue full, not an IP packet); it is then counted in `stats.writeDrops`.
+   * packet was not taken (device down or closed, queue full, not an IP packet, not inside `buffer`); it is then counted
+   * in `stats.writeDrops`.
    */
   write(buffer: Uint8Array, offset: number, length: number): boolean
   /** Sets the one handler for the device's end: somebody removed it, nothing more will be read. Called at most once. */

@@ -115,6 +115,24 @@ describe('UDP socket', () => {
     expect(a.stats.sendErrors).toBe(1)
   })
 
+  it('reports an address of the other family instead of throwing', async () => {
+    const a = await openOn('127.0.0.1')
+    const failure = nextFailure(a)
+    a.send(Uint8Array.of(1), 0, 1, { address: parseIp('2001:db8::1'), port: 500 })
+    expect(await failure).toMatchObject({ remote: { address: parseIp('2001:db8::1'), port: 500 }, length: 1 })
+    expect(a.stats.sendErrors).toBe(1)
+  })
+
+  it('never sends octets from outside the buffer', async () => {
+    const [a, b] = [await openOn('127.0.0.1'), await openOn('127.0.0.1')]
+    const received = receive(b, 1)
+    a.send(new Uint8Array(10), 5, 6, b.local)
+    a.send(new Uint8Array(10), -1, 6, b.local)
+    a.send(new Uint8Array(10), 10, 0, b.local)
+    expect((await received)[0]!.bytes).toEqual(new Uint8Array(0))
+    expect(a.stats).toMatchObject({ sendDrops: 2, messagesSent: 1 })
+  })
+
   it('drops and counts what does not fit into the queue', async () => {
     const [a, b] = [await openOn('127.0.0.1', { maxQueued: 4 }), await openOn('127.0.0.1')]
     const received = receive(b, 4)

@@ -76,12 +76,13 @@ describe('in-memory TUN', () => {
     expect(tun.stats).toMatchObject({ packetsWritten: 1, bytesWritten: 3, writeDrops: 0 })
   })
 
-  it('takes no packet after close, and no empty one', async () => {
+  it('takes no packet after close, no empty one and none that ends outside the buffer', async () => {
     const tun = createMemoryTun()
     expect(tun.write(packetOf(20), 0, 0)).toBe(false)
+    expect(tun.write(packetOf(20), 1, 20)).toBe(false)
     await tun.close()
     await tun.close()
     expect(tun.write(packetOf(20), 0, 20)).toBe(false)
-    expect(tun.stats).toMatchObject({ packetsWritten: 0, writeDrops: 2 })
+    expect(tun.stats).toMatchObject({ packetsWritten: 0, writeDrops: 3 })
   })
 })

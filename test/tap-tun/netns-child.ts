@@ -109,6 +109,19 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     }
   },
 
+  async writeOutside() {
+    const tun = await openReflector('t0')
+    const packet = Uint8Array.of(0x45, 0, 0, 20, ...new Array<number>(16).fill(0))
+    const taken = [
+      tun.write(packet, 0, 21),
+      tun.write(packet, -1, 20),
+      tun.write(packet, 0, 0),
+      tun.write(packet, 0, 20),
+    ]
+    await tun.close()
+    return taken
+  },
+
   async writeDown() {
     const tun = await openTun({ name: 't0' })
     const taken = tun.write(Uint8Array.of(0x45, ...new Array<number>(19).fill(0)), 0, 20)

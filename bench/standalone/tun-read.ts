@@ -9,7 +9,7 @@
  * For each: the time from send(2) to the handler for single packets, then a flood of 1400-octet packets by another process for a second, then
  * 20,000 packets in a second. Needs root, /dev/net/tun, iproute2 and koffi.
  *
- *   npx esbuild bench/tun-read.ts --bundle --platform=node --format=esm --external:koffi --outfile=node_modules/.cache/tun-read.mjs
+ *   npx esbuild bench/standalone/tun-read.ts --bundle --platform=node --format=esm --external:koffi --outfile=node_modules/.cache/tun-read.mjs
  *   node node_modules/.cache/tun-read.mjs [rounds, default 5]
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
@@ -20,8 +20,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import type Koffi from 'koffi'
-import { loadFfi } from '../src/ffi/index.ts'
-import { openTun } from '../src/tap-tun/index.ts'
+import { loadFfi } from '../../src/ffi/index.ts'
+import { openTun } from '../../src/tap-tun/index.ts'
 
 type Handler = (buffer: Uint8Array, offset: number, length: number) => void
 type Reader = (onPacket: Handler) => Promise<void>
