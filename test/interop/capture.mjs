@@ -29,10 +29,13 @@ export class Capture {
   async finish(charonLog, { ike, esp }) {
     await this.stop()
     if (statSync(this.file).size <= 24) throw new Error('the capture is empty')
-    const spis = await this.#tshark('-Y', 'isakmp.rspi != 0', '-T', 'fields', '-e', 'isakmp.ispi', '-e', 'isakmp.rspi')
-    const [SPIi, SPIr] = spis.split('\n')[0].split('\t')
-    const keys = charonLog === '' ? [] : [...ikeOptions(charonLog, ike, SPIi, SPIr), ...espOptions(charonLog, esp)]
-    const columns = ['isakmp.exchangetype', 'isakmp.enc.decrypted', 'esp.spi', 'ip.proto', 'udp.dstport', '_ws.malformed']
+    const spis = await this.#tshark('-Y', 'isakmp', '-T', 'fields', '-e', 'isakmp.ispi', '-e', 'isakmp.rspi')
+    const [SPIi, SPIr] = (spis.split('\n').find((row) => !/^$|\t0{16}$/.test(row)) ?? '').split('\t')
+    const keys =
+      charonLog === '' || SPIr === undefined
+        ? []
+        : [...ikeOptions(charonLog, ike, SPIi, SPIr), ...espOptions(charonLog, esp)]
+    const columns = ['isakmp.exchangetype', 'isakmp.auth.method', 'esp.spi', 'ip.proto', 'udp.dstport', '_ws.malformed']
     const text = await this.#tshark(...keys, '-T', 'fields', ...columns.flatMap((column) => ['-e', column]))
     const rows = text
       .split('\n')
@@ -40,7 +43,7 @@ export class Capture {
       .map((line) => line.split('\t'))
     return {
       ike: rows.filter(([exchange]) => exchange !== '').length,
-      ikeOpened: rows.filter(([, opened]) => opened !== '').length,
+      ikeOpened: rows.filter(([, auth]) => auth !== '').length,
       esp: rows.filter(([, , spi]) => spi !== '').length,
       espOpened: rows.filter(([, , spi, protocol]) => spi !== '' && protocol.includes(',')).length,
       malformed: rows.filter((row) => row[5] !== '').map((row) => row.join(' ')),

@@ -28,7 +28,7 @@ export function tunnelCase({ client, server, nat, deleteBy, settings }) {
         `ping ${pings.join('+')}`,
         `20 MB up ${up.toFixed(0)} Mbit/s, down ${down.toFixed(0)} Mbit/s`,
         `deleted by ${peers[deleteBy].name}, gone in ${gone.toFixed(2)} s`,
-        `${seen.ike} IKE + ${seen.esp} ESP packets, 0 malformed (tshark read ${seen.ikeOpened} + ${seen.espOpened} of them inside)`,
+        `${seen.ike} IKE + ${seen.esp} ESP packets, 0 malformed (inside: ${seen.ikeOpened} AUTH, ${seen.espOpened} ESP)`,
       ].join(', ')
     })
 }
