@@ -49,7 +49,7 @@ export interface StateFields {
   readonly suite?: Suite
   readonly esn?: boolean
   readonly replayWindow?: number
-  readonly encap?: { readonly sport: number; readonly dport: number }
+  readonly encap?: { readonly sport: number; readonly dport: number } | 'none'
   readonly lifetime?: Partial<XfrmLifetime>
 }
 
@@ -60,6 +60,7 @@ export function stateConfig(fields: StateFields): XfrmStateConfig {
     fields.esn ?? false,
     fields.replayWindow ?? 64,
   )
+  const { encap = { sport: 4500, dport: 4500 } } = fields
   return {
     ...parameters,
     spi: fields.spi,
@@ -69,7 +70,7 @@ export function stateConfig(fields: StateFields): XfrmStateConfig {
     daddr: parseIp(fields.daddr),
     reqid: fields.reqid ?? 1,
     mode: 'tunnel',
-    encap: fields.encap ?? { sport: 4500, dport: 4500 },
+    ...(encap === 'none' ? {} : { encap }),
     lifetime: { ...unlimited, ...fields.lifetime },
     label: 'child',
   }
