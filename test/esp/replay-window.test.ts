@@ -30,14 +30,14 @@ class SetWindow {
   }
 }
 
-/** Steps relative to the top: around it, around the window's lower edge, and far jumps in both directions. */
-const steps = fc.array(
-  fc.oneof(
-    fc.bigInt({ min: -40n, max: 40n }),
-    fc.bigInt({ min: -1100n, max: 1100n }),
-    fc.bigInt({ min: -(2n ** 33n), max: 2n ** 33n }),
-  ),
-  { minLength: 1, maxLength: 120 },
+/** Steps relative to the top: dense ones that fill blocks and reuse them, or also far jumps in both directions. */
+const dense = fc.bigInt({ min: -40n, max: 12n })
+const steps = fc.oneof(
+  fc.array(dense, { minLength: 60, maxLength: 200 }),
+  fc.array(fc.oneof(dense, fc.bigInt({ min: -1100n, max: 1100n }), fc.bigInt({ min: -(2n ** 33n), max: 2n ** 33n })), {
+    minLength: 1,
+    maxLength: 60,
+  }),
 )
 
 const starts = fc.oneof(
