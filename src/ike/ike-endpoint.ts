@@ -64,7 +64,7 @@ export class IkeEndpoint {
 
   /**
    * Sets up a connection from `localAddress` with one of its children (the first when none is named), or that child on the
-   * IKE_SA that the connection has already. The outcome comes as events.
+   * IKE_SA that the connection has or is setting up. The outcome comes as events.
    */
   initiate(connectionName: string, now: number, options: { localAddress: IpAddress; child?: string }): IkeAction[] {
     const connection = this.#connection(connectionName)
@@ -173,7 +173,10 @@ export class IkeEndpoint {
   #at(now: number, work: () => void): IkeAction[] {
     this.#runtime.now = now
     work()
-    for (const [key, sa] of this.#sas) if (sa.state === 'closed') this.#sas.delete(key)
+    for (const sa of this.#runtime.takeClosed()) {
+      this.#sas.delete(toHex(sa.ownSpi))
+      this.#responder.forget(sa)
+    }
     return this.#runtime.takeActions()
   }
 
@@ -183,7 +186,7 @@ export class IkeEndpoint {
   }
 
   #bringUp(connection: ConnectionConfig, child: ChildConfig, localAddress: IpAddress): void {
-    const known = [...this.#sas.values()].find((sa) => sa.connection === connection && sa.state === 'established')
+    const known = [...this.#sas.values()].find((sa) => sa.connection === connection && canCarry(sa))
     if (known !== undefined) return this.#begin(known, () => known.enqueue(new ChildCreate(known, child)))
     const { address, port } = connection.remote
     if (address === undefined)
@@ -203,7 +206,7 @@ export class IkeEndpoint {
       },
     })
     this.#sas.set(toHex(sa.SPIi), sa)
-    this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => sa.enqueue(new AuthInitiator(sa, child)))))
+    this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => sa.enqueueNext(new AuthInitiator(sa, child)))))
   }
 
   #receive({ local, remote, message }: IkeDatagram): void {
@@ -227,7 +230,7 @@ export class IkeEndpoint {
         return drop(this.#runtime, path, 'unknown-spi', toHex(header.SPIi))
       return receiveInitResponse(sa, header, message, path)
     }
-    const sa = this.#responder.receive(header, message, path, this.#nextId, [...this.#sas.values()])
+    const sa = this.#responder.receive(header, message, path, this.#nextId)
     if (sa === undefined) return
     this.#nextId++
     this.#sas.set(toHex(sa.init!.SPIr), sa)
@@ -257,6 +260,10 @@ function childOf(connection: ConnectionConfig, name: string | undefined): ChildC
   if (child === undefined) throw new UsageError('child', `${connection.name} has no child "${name ?? ''}"`)
   return child
 }
+
+/** A further CHILD_SA goes on an IKE_SA that stands, or waits for the one that we are setting up. */
+const canCarry = (sa: IkeSa): boolean =>
+  sa.state === 'established' || (sa.state === 'connecting' && sa.role === 'initiator')
 
 /** Both SPIs and the direction fit: a peer that is the original initiator sets the Initiator flag. RFC 7296 §3.1. */
 function belongsTo(sa: IkeSa, header: IkeHeader): boolean {

@@ -64,7 +64,10 @@ export class IkeSa {
     this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
     this.window = new MessageWindow(this.connection.retransmit)
     this.lastInboundAt = this.runtime.now
-    if (this.role === 'responder') this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
+    if (this.role === 'responder') {
+      this.runtime.halfOpen++
+      this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
+    }
   }
 
   get state(): IkeSaState {
@@ -90,6 +93,11 @@ export class IkeSa {
     this.#queue.push(task)
   }
 
+  /** Continues what the active task began, before anything that waits. */
+  enqueueNext(task: Task): void {
+    this.#queue.unshift(task)
+  }
+
   /** The next task to begin, which becomes the active one; undefined while one is active or none is left. */
   nextTask(): Task | undefined {
     if (this.#active !== undefined || this.state === 'closed') return undefined
@@ -112,6 +120,7 @@ export class IkeSa {
   }
 
   established(): void {
+    if (this.role === 'responder') this.runtime.halfOpen--
     this.#lifecycle.to('established')
     this.establishedAt = this.runtime.now
     this.timers.clear('half-open')
@@ -139,7 +148,9 @@ export class IkeSa {
   close(reason: CloseReason, refusal?: Refusal): void {
     if (this.state === 'closed') return
     for (const child of [...this.children]) child.remove(reason)
+    if (this.role === 'responder' && this.state === 'connecting') this.runtime.halfOpen--
     this.#lifecycle.to('closed')
+    this.runtime.noteClosed(this)
     this.#active?.abandon()
     this.#active = undefined
     this.#abandonQueue()

@@ -1,4 +1,4 @@
-import { equalBytes } from '../bytes/index.ts'
+import { toHex } from '../bytes/index.ts'
 import { PeerError } from '../errors.ts'
 import {
   decodeMessage,
@@ -13,7 +13,7 @@ import { decodeOr, drop } from './ike-messages.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { findNotify, need, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
-import { attemptKey, type GateLimits, ResponderGate } from './responder-gate.ts'
+import { type GateLimits, ResponderGate } from './responder-gate.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
 import { answerInit } from './tasks/sa-init-responder.ts'
 
@@ -21,6 +21,8 @@ import { answerInit } from './tasks/sa-init-responder.ts'
 export class InitResponder {
   readonly #runtime: IkeRuntime
   readonly #gate: ResponderGate
+  /** IKE_SAs by the attempt that made them, so that a retransmitted request finds its response. */
+  readonly #attempts = new Map<string, IkeSa>()
 
   constructor(runtime: IkeRuntime, limits: GateLimits) {
     this.#runtime = runtime
@@ -28,19 +30,19 @@ export class InitResponder {
   }
 
   /** Returns a new half-open IKE_SA, or undefined when the request was answered or dropped without one. */
-  receive(header: IkeHeader, message: Uint8Array, path: Path, id: number, sas: readonly IkeSa[]): IkeSa | undefined {
+  receive(header: IkeHeader, message: Uint8Array, path: Path, id: number): IkeSa | undefined {
     const runtime = this.#runtime
     if (header.messageId !== 0 || !header.flags.initiator || !header.SPIr.every((octet) => octet === 0)) {
       drop(runtime, path, 'unexpected-exchange', 'an IKE_SA_INIT request with a message id or a responder SPI')
       return undefined
     }
-    if (this.#wasRetransmit(header, message, path, sas)) return undefined
+    if (this.#wasRetransmit(message, path)) return undefined
     const payloads = decodeOr(() => decodeMessage(message).payloads, runtime, path)
     if (payloads === undefined) return undefined
     try {
       checkPayloads(header.exchangeType, false, payloads)
       this.#announce('in', header, payloads, path, message.length, undefined)
-      if (!this.#passesGate(header, payloads, path, sas)) return undefined
+      if (!this.#passesGate(header, payloads, path)) return undefined
       return this.#answer(header, payloads, message, path, id)
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
@@ -48,6 +50,11 @@ export class InitResponder {
       this.#refuse(header, path, [notify(error.notify, error.data)])
       return undefined
     }
+  }
+
+  /** The IKE_SA ended. */
+  forget(sa: IkeSa): void {
+    if (sa.role === 'responder') this.#attempts.delete(this.#attemptOf(sa.init!.initRequest))
   }
 
   /** A message of another major version gets INVALID_MAJOR_VERSION, in ours. Responses are never answered. RFC 7296 §2.5. */
@@ -58,17 +65,22 @@ export class InitResponder {
     this.#refuse(header, path, [notify(NotifyType.INVALID_MAJOR_VERSION)])
   }
 
-  #wasRetransmit(header: IkeHeader, message: Uint8Array, path: Path, sas: readonly IkeSa[]): boolean {
-    const key = attemptKey(path.remote, header.SPIi)
-    const known = sas.find((sa) => sa.role === 'responder' && equalBytes(sa.init!.initRequest, message))
-    if (known === undefined || attemptKey(known.path.remote, known.SPIi) !== key) return false
-    if (known.state === 'connecting')
+  /** RFC 7296 §2.1: the same request again gets the same response; after IKE_AUTH it is an old duplicate. */
+  #wasRetransmit(message: Uint8Array, path: Path): boolean {
+    const known = this.#attempts.get(this.#attemptOf(message))
+    if (known?.state === 'connecting') {
       this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), known.init!.initResponse)
-    return true
+    }
+    return known !== undefined
   }
 
-  #passesGate(header: IkeHeader, payloads: readonly Payload[], path: Path, sas: readonly IkeSa[]): boolean {
-    const halfOpen = sas.filter((sa) => sa.role === 'responder' && sa.state === 'connecting').length
+  /** The whole request names the attempt: two peers may choose the same SPI, and may share an address. */
+  #attemptOf(request: Uint8Array): string {
+    return toHex(this.#runtime.crypto.hash('sha256', request))
+  }
+
+  #passesGate(header: IkeHeader, payloads: readonly Payload[], path: Path): boolean {
+    const { halfOpen } = this.#runtime
     const cookie = findNotify(payloads, NotifyType.COOKIE)?.data
     const request = { SPIi: header.SPIi, Ni: need(payloads, 'Nonce').data, cookie, remote: path.remote }
     const verdict = this.#gate.check(request, halfOpen, this.#runtime.now)
@@ -91,6 +103,7 @@ export class InitResponder {
       this.#refuse(header, path, answer.payloads)
       return undefined
     }
+    this.#attempts.set(this.#attemptOf(message), answer.sa)
     this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), answer.response)
     this.#announce('out', { ...header, flags: responseFlags }, answer.payloads, path, answer.response.length, answer.sa)
     return answer.sa

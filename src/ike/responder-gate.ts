@@ -1,4 +1,4 @@
-import { concat, equalConstantTime, toHex } from '../bytes/index.ts'
+import { concat, equalConstantTime } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { SocketAddress } from '../ip/address.ts'
 
@@ -83,7 +83,3 @@ export class ResponderGate {
     this.#renewAt = now + SECRET_MS
   }
 }
-
-/** Names an unauthenticated attempt: a retransmitted IKE_SA_INIT request finds its IKE_SA by it. */
-export const attemptKey = (remote: SocketAddress, SPIi: Uint8Array): string =>
-  `${toHex(remote.address)}:${remote.port}/${toHex(SPIi)}`

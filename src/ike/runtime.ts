@@ -5,6 +5,7 @@ import type { XfrmPort } from '../xfrm/port.ts'
 import type { ChildPolicies } from './child-policies.ts'
 import type { ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeEvent } from './events.ts'
+import type { IkeSa } from './ike-sa.ts'
 
 /** What every IKE_SA of one endpoint shares: the injected world, the time of the current call, and its actions so far. */
 export class IkeRuntime {
@@ -16,6 +17,9 @@ export class IkeRuntime {
   readonly policies: ChildPolicies
   /** Monotonic ms of the call that is being served. */
   now = 0
+  /** IKE_SAs of responders that are not authenticated. */
+  halfOpen = 0
+  #closed: IkeSa[] = []
   #actions: IkeAction[] = []
   readonly #ownSpis = new Set<string>()
   readonly #childSpis = new Set<number>()
@@ -42,6 +46,15 @@ export class IkeRuntime {
     const actions = this.#actions
     this.#actions = []
     return actions
+  }
+
+  noteClosed(sa: IkeSa): void {
+    this.#closed.push(sa)
+  }
+
+  /** Takes the IKE_SAs that ended since the last call. */
+  takeClosed(): IkeSa[] {
+    return this.#closed.splice(0)
   }
 
   emit(event: IkeEvent): void {

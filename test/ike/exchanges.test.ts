@@ -33,6 +33,15 @@ describe('CREATE_CHILD_SA', () => {
     expect(pair.a.ike.status()[0]!.children).toHaveLength(2)
   })
 
+  it('waits for the IKE_SA that is being set up, instead of making another', () => {
+    const pair = makePair(withSecond())
+    pair.a.initiate('office', 'net')
+    pair.a.initiate('office', 'second')
+    pair.clock.advance(1000)
+    expect(pair.a.ike.status().map(({ children }) => children.map(({ name }) => name))).toEqual([['net', 'second']])
+    expect(pair.b.ike.status()).toHaveLength(1)
+  })
+
   it('makes a fresh key exchange, with a retry when the peer wants another group', () => {
     const pair = establishedPair(withSecond('aes128gcm16-x25519-ecp256', 'aes128gcm16-ecp256'))
     pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
