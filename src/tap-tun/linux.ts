@@ -46,7 +46,7 @@ interface Libc {
 export function canOpenTun(): { readonly ok: boolean; readonly reason: string } {
   try {
     requireTun()
-    if (!mayAdministerNetwork()) throw attachError(EPERM, 'typeswan%d')
+    if (!mayAdministerNetwork()) throw attachError(EPERM, '')
     return { ok: true, reason: '' }
   } catch (error) {
     return { ok: false, reason: (error as Error).message }
@@ -220,7 +220,7 @@ function attach(ffi: Ffi, libc: Libc, fd: number, wanted: string): string {
 }
 
 function attachError(errno: number, name: string): PlatformError {
-  const problem = `cannot create the TUN interface ${name}`
+  const problem = `cannot create ${name === '' ? 'a TUN interface' : `the TUN interface ${name}`}`
   if (errno === EPERM) return new PlatformError('TUN_PERMISSION', problem, 'run as root or with CAP_NET_ADMIN')
   if (errno === EBUSY) return new PlatformError('TUN_BUSY', problem, 'another process has an interface of this name')
   const remedy = 'choose another name, or look at `ip link` for an interface of another kind that has it'
