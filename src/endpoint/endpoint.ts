@@ -1,0 +1,335 @@
+import { EventEmitter } from 'node:events'
+import { nodeProvider } from '../crypto/node.ts'
+import { Datapath } from '../datapath/index.ts'
+import { localAddresses, sourceAddressFor } from '../dgram-ext/index.ts'
+import { PlatformError, UsageError } from '../errors.ts'
+import type { ConnectionConfig } from '../ike/config.ts'
+import type { IkeAction, IkeEvent } from '../ike/events.ts'
+import { IkeEndpoint } from '../ike/ike-endpoint.ts'
+import { formatIp, type IpAddress } from '../ip/address.ts'
+import type { TunDevice } from '../tap-tun/index.ts'
+import { Xfrm, type XfrmAcquire, type XfrmListener } from '../xfrm/index.ts'
+import { Alarm } from './alarm.ts'
+import { type Clock, monotonicClock, systemRandom } from './clock.ts'
+import { ControlServer } from './control-server.ts'
+import { EventLog } from './event-log.ts'
+import { type InnerSide, openInnerSide } from './inner-side.ts'
+import { systemIpCommand } from './ip-command.ts'
+import { keepUp } from './keep-up.ts'
+import { type Log, silentLog } from './log.ts'
+import { type Established, Negotiations } from './negotiations.ts'
+import { defaultIkePort, defaultNatPort, type EndpointOptions } from './options.ts'
+import { RoutedXfrm } from './routed-xfrm.ts'
+import { type EndpointStatus, reportStatus } from './status.ts'
+import { UdpPaths } from './udp-paths.ts'
+
+/** Names of the events of an `Endpoint` with their arguments. */
+export interface EndpointEvents {
+  /** Everything that the IKE core reports. */
+  event: [event: IkeEvent]
+}
+
+/** How long `close` waits for the answers to its DELETEs, in ms. */
+const closePatienceMs = 2_000
+
+/**
+ * A running VPN endpoint: the IKE core and the ESP datapath on real sockets, a TUN device and the machine's clock. Emits
+ * `event` for every `IkeEvent`.
+ */
+export class Endpoint extends EventEmitter<EndpointEvents> {
+  /** The SA and policy databases; for reading. */
+  readonly xfrm: Xfrm
+  /** The UDP sockets; `observe` sees the datagrams on the wire. */
+  readonly paths: UdpPaths
+  readonly #connections: readonly ConnectionConfig[]
+  readonly #inner: InnerSide
+  readonly #core: IkeEndpoint
+  readonly #datapath: Datapath
+  readonly #clock: Clock
+  readonly #startedAt: number
+  readonly #log: Log
+  readonly #eventLog: EventLog
+  readonly #negotiations = new Negotiations()
+  readonly #alarm: Alarm
+  /** What the databases told within a packet's call; it is passed on when the call is over. */
+  #told: (() => IkeAction[])[] = []
+  #control: ControlServer | undefined
+  #closed: Promise<void> | undefined
+  #onIdle: (() => void) | undefined
+
+  private constructor(options: EndpointOptions, paths: UdpPaths, inner: InnerSide) {
+    super()
+    const random = options.random ?? systemRandom
+    const crypto = options.crypto ?? nodeProvider
+    this.#connections = options.connections
+    this.#clock = options.clock ?? monotonicClock
+    this.#startedAt = this.#clock()
+    this.#log = options.log ?? silentLog
+    this.#eventLog = new EventLog(this.#log)
+    this.#alarm = new Alarm(this.#clock, () => this.#tick())
+    this.#inner = inner
+    this.paths = paths
+    this.xfrm = new Xfrm({ crypto, random, listener: this.#xfrmListener(), clock: this.#clock })
+    this.#datapath = new Datapath(this.xfrm, {
+      sendEsp: (buffer, offset, length, state) => {
+        paths.sendEsp(buffer, offset, length, state.saddr, state.daddr, state.encap?.dport ?? 0)
+      },
+      deliver: (buffer, offset, length) => {
+        inner.tun?.write(buffer, offset, length)
+      },
+    })
+    const { connections, limits } = options
+    const xfrm = inner.routes === undefined ? this.xfrm : new RoutedXfrm(this.xfrm, inner.routes)
+    this.#core = new IkeEndpoint({
+      crypto,
+      random,
+      xfrm,
+      connections,
+      ports: paths.ports,
+      ...(limits === undefined ? {} : { limits }),
+    })
+  }
+
+  /**
+   * Opens the control socket, the UDP ports and the TUN device, sets up traps and begins the connections that start by
+   * themselves. All or nothing: when something cannot be opened, what was opened is closed again and a `PlatformError`
+   * (or `UsageError` for wrong options) is thrown.
+   */
+  static async start(options: EndpointOptions): Promise<Endpoint> {
+    checkNames(options.connections)
+    const opened: (() => Promise<unknown>)[] = []
+    try {
+      // The control socket comes first: a second endpoint must not disturb the first one's devices.
+      const status = { current: (): unknown => ({ starting: true }) }
+      const control =
+        options.controlPath === undefined
+          ? undefined
+          : await ControlServer.listen(options.controlPath, { status: () => status.current() })
+      if (control !== undefined) opened.push(() => control.close())
+      const paths = await openPaths(options)
+      opened.push(() => paths.close())
+      const inner = await openInnerSide(options.tun, options.log ?? silentLog, options.ip ?? systemIpCommand)
+      opened.push(() => inner.close())
+      const endpoint = new Endpoint(options, paths, inner)
+      endpoint.#control = control
+      status.current = () => endpoint.status()
+      endpoint.#begin(await endpoint.#trapAddresses())
+      return endpoint
+    } catch (error) {
+      for (const close of opened.reverse()) await close()
+      throw error
+    }
+  }
+
+  /** The device that inner packets come from and go to, if any. */
+  get tun(): TunDevice | undefined {
+    return this.#inner.tun
+  }
+
+  /**
+   * Sets up the connection `name` with its CHILD_SA `child` (the first one by default). Resolves when both are established.
+   * Rejects with `NegotiationError`, which holds the refusal; with `PlatformError` when no local address reaches the
+   * peer; with `UsageError` when there is no such connection or its peer's address is not configured.
+   */
+  async initiate(name: string, child?: string): Promise<Established> {
+    const connection = this.#connections.find((one) => one.name === name)
+    if (connection === undefined) throw new UsageError('name', `there is no connection "${name}"`)
+    const { address } = connection.remote
+    if (address === undefined) throw new UsageError('name', `connection "${name}" has no remote address to call`)
+    const localAddress = await this.#localAddressFor(connection, address)
+    if (this.#closed !== undefined) throw new UsageError('endpoint', 'is closed')
+    const wanted = child ?? connection.children[0]?.name
+    const before = new Set(this.#core.status().map(({ sa }) => sa.id))
+    const actions = this.#core.initiate(name, this.#clock(), {
+      localAddress,
+      ...(wanted === undefined ? {} : { child: wanted }),
+    })
+    // A new IKE_SA, or the one that the connection has already, on which the child is created.
+    const own = this.#core.status().filter(({ sa }) => sa.connection === name)
+    const status = own.find(({ sa }) => !before.has(sa.id)) ?? own.find(({ state }) => state === 'established')
+    const established = this.#negotiations.wait(status, name, wanted)
+    this.#perform(actions)
+    return established
+  }
+
+  /** Asks the peer of an established IKE_SA for another CHILD_SA; the outcome comes as an event. */
+  createChild(ikeSaId: number, childName: string): void {
+    this.#perform(this.#core.createChild(ikeSaId, childName, this.#clock()))
+  }
+
+  /** Deletes the CHILD_SA with our inbound SPI `spiIn`; the outcome comes as an event. */
+  deleteChild(ikeSaId: number, spiIn: number): void {
+    this.#perform(this.#core.deleteChild(ikeSaId, spiIn, this.#clock()))
+  }
+
+  /** Deletes an IKE_SA with all its CHILD_SAs; the outcome comes as an event. */
+  deleteIke(ikeSaId: number): void {
+    this.#perform(this.#core.deleteIke(ikeSaId, this.#clock()))
+  }
+
+  /** Everything there is to know at this moment, without keys. */
+  status(): EndpointStatus {
+    return reportStatus({
+      now: this.#clock(),
+      startedAt: this.#startedAt,
+      connections: this.#connections.map(({ name }) => name),
+      ikeSas: this.#core.status(),
+      xfrm: this.xfrm,
+      paths: this.paths,
+      tun: this.#inner.tun,
+    })
+  }
+
+  /**
+   * Sends DELETE to every peer and waits for the answers, two seconds at most; then takes back routes, device, sockets
+   * and control socket. May be called again.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#shutdown()
+    return this.#closed
+  }
+
+  #begin(trapAddresses: ReadonlyMap<string, IpAddress>): void {
+    this.paths.start(
+      {
+        ike: (local, remote, message) => {
+          this.#perform(this.#core.handleDatagram({ local, remote, message }, this.#clock()))
+        },
+        esp: (buffer, offset, length, remote, local) => {
+          this.#datapath.receiveEsp(buffer, offset, length, remote, local, this.#clock())
+          if (this.#told.length > 0) this.#passOn()
+        },
+      },
+      this.#clock,
+    )
+    this.#inner.tun?.onPacket((buffer, offset, length) => {
+      this.#datapath.sendInner(buffer, offset, length, this.#clock())
+      if (this.#told.length > 0) this.#passOn()
+    })
+    this.#log.write('info', 'endpoint', this.#greeting())
+    this.#core.installTraps((connection) => trapAddresses.get(connection.name)!)
+    this.#perform([])
+    for (const connection of this.#connections) keepUp(this, connection, this.#log, () => this.#closed !== undefined)
+  }
+
+  #greeting(): string {
+    const { ports, addresses } = this.paths
+    const tun = this.#inner.tun === undefined ? 'no TUN device' : `device ${this.#inner.tun.name}`
+    const where = this.#log.enabled('debug') ? ` on ${addresses.map(formatIp).join(', ')}` : ''
+    return `listening at UDP ports ${ports.ike} and ${ports.nat}${where}; ${tun}; ${this.#connections.length} connection(s)`
+  }
+
+  /** Carries out what the core asks for, and sets the timer anew. */
+  #perform(actions: readonly IkeAction[]): void {
+    const events: IkeEvent[] = []
+    for (const action of actions) {
+      if (action.type === 'send') this.paths.sendIke(action.local, action.remote, action.message, action.nonEspMarker)
+      else if (action.type === 'keepalive') this.paths.sendKeepalive(action.local, action.remote)
+      else events.push(action.event)
+    }
+    this.#alarm.set(Math.min(this.#core.nextTimeoutAt(), this.xfrm.nextExpiryAt()))
+    // Listeners last: what they call, or throw, meets an endpoint that is done with this step.
+    for (const event of events) this.#publish(event)
+    if (this.#told.length > 0) this.#passOn()
+    if (this.#onIdle !== undefined && this.#core.isIdle()) this.#onIdle()
+  }
+
+  #publish(event: IkeEvent): void {
+    this.#eventLog.write(event, this.#clock())
+    this.#negotiations.notice(event)
+    this.emit('event', event)
+  }
+
+  #passOn(): void {
+    const told = this.#told
+    this.#told = []
+    for (const tell of told) this.#perform(tell())
+  }
+
+  #tick(): void {
+    const now = this.#clock()
+    this.xfrm.expireDue(now)
+    this.#perform(this.#core.handleTimeouts(now))
+  }
+
+  /** The trap's template says where the CHILD_SA is to begin. */
+  #acquire(acquire: XfrmAcquire): IkeAction[] {
+    const policy = [...this.xfrm.policies()].find(({ index }) => index === acquire.policyIndex)
+    const local = policy?.template?.saddr
+    return local === undefined ? [] : this.#core.acquire(acquire, this.#clock(), local)
+  }
+
+  #xfrmListener(): XfrmListener {
+    return {
+      acquire: (acquire) => this.#told.push(() => this.#acquire(acquire)),
+      expire: (expire) => this.#told.push(() => this.#core.expire(expire, this.#clock())),
+      mapping: (mapping) => this.#told.push(() => this.#core.mapping(mapping, this.#clock())),
+    }
+  }
+
+  /** The local addresses of the connections with traps, by name. */
+  async #trapAddresses(): Promise<Map<string, IpAddress>> {
+    const addresses = new Map<string, IpAddress>()
+    for (const connection of this.#connections) {
+      const { address } = connection.remote
+      if (address === undefined || !connection.children.some(({ startAction }) => startAction === 'trap')) continue
+      addresses.set(connection.name, await this.#localAddressFor(connection, address))
+    }
+    return addresses
+  }
+
+  async #localAddressFor(connection: ConnectionConfig, remote: IpAddress): Promise<IpAddress> {
+    const address = connection.local.address ?? (await sourceAddressFor(remote))
+    const text = formatIp(address)
+    if (!this.paths.addresses.some((one) => formatIp(one) === text)) {
+      throw new PlatformError(
+        'NOT_LISTENING',
+        `connection "${connection.name}" is to use the local address ${text}, which the endpoint does not listen on`,
+        'add it to the addresses to listen on, or start anew if the machine got it later',
+      )
+    }
+    return address
+  }
+
+  async #shutdown(): Promise<void> {
+    this.#log.write('info', 'endpoint', 'closing')
+    const idle = new Promise<void>((resolve) => {
+      const patience = setTimeout(resolve, closePatienceMs)
+      this.#onIdle = () => {
+        clearTimeout(patience)
+        resolve()
+      }
+    })
+    this.#perform(this.#core.shutdown(this.#clock()))
+    await idle
+    this.#negotiations.abandon()
+    this.#alarm.set(Number.POSITIVE_INFINITY)
+    // States of peers that gave no answer: their keys are wiped all the same.
+    for (const state of [...this.xfrm.states()]) this.xfrm.delSa(state)
+    await this.#inner.close()
+    await this.paths.close()
+    await this.#control?.close()
+    this.#log.write('info', 'endpoint', 'closed')
+  }
+}
+
+async function openPaths(options: EndpointOptions): Promise<UdpPaths> {
+  const { addresses = localAddresses(), ikePort = defaultIkePort, natPort = defaultNatPort } = options.listen ?? {}
+  if (addresses.length === 0) {
+    throw new PlatformError(
+      'NO_ADDRESS',
+      'there is no address to listen on',
+      'bring an interface up, or name the addresses',
+    )
+  }
+  if ((ikePort === 0 || natPort === 0) && addresses.length > 1) {
+    throw new UsageError('listen', 'port 0 takes a single address')
+  }
+  return UdpPaths.open(addresses, { ike: ikePort, nat: natPort }, options.log ?? silentLog)
+}
+
+function checkNames(connections: readonly ConnectionConfig[]): void {
+  const names = connections.map(({ name }) => name)
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  if (twice !== undefined) throw new UsageError('connections', `two connections have the name "${twice}"`)
+}

@@ -1,0 +1,121 @@
+import type { ChildSaStatus, IkeEvent, IkeSaRef, MessageEvent } from '../ike/events.ts'
+import { formatIdentity } from '../ike/identity.ts'
+import { formatSocketAddress, type SocketAddress } from '../ip/address.ts'
+import { explainRefusal } from './explain.ts'
+import type { Log, LogLevel } from './log.ts'
+import { RepeatLimiter } from './repeat-limiter.ts'
+
+/** Turns the events of the IKE core into log lines. Lines that a peer can bring about at will are limited in number. */
+export class EventLog {
+  readonly #log: Log
+  readonly #limiter = new RepeatLimiter()
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** Writes one event. `now` (ms, monotonic) is for the limit on repeated lines. */
+  write(event: IkeEvent, now: number): void {
+    const log = this.#log
+    switch (event.kind) {
+      case 'message':
+        if (log.enabled('debug')) log.write('debug', subject(event.sa), messageText(event))
+        break
+      case 'ike-established':
+        log.write('info', subject(event.sa), establishedText(event))
+        break
+      case 'ike-closed':
+        log.write(...closed(event))
+        break
+      case 'child-established':
+        log.write('info', subject(event.sa), `CHILD_SA ${childText(event.child)} established`)
+        break
+      case 'child-closed':
+        log.write('info', subject(event.sa), `CHILD_SA ${event.child.name} closed (${closeReasons[event.reason]})`)
+        break
+      case 'refused':
+        this.limited('warn', `refused ${event.refusal.kind}`, subject(event.sa), refusedText(event), now)
+        break
+      case 'remote-moved':
+        log.write('info', subject(event.sa), `the peer moved${moveText(log, event.from, event.to)}`)
+        break
+      case 'retransmit':
+        log.write('info', subject(event.sa), retransmitText(event.messageId, event.attempt))
+        break
+      case 'dropped':
+        this.limited('warn', event.reason, 'ike', `dropped a datagram: ${event.reason} (${event.detail})`, now)
+        break
+    }
+  }
+
+  /** Writes a line of a repeatable `kind` (a small fixed set); what exceeds the limit goes to the trace level. */
+  limited(level: LogLevel, kind: string, subject: string, text: string, now: number): void {
+    const suppressed = this.#limiter.admit(kind, now)
+    if (suppressed < 0) {
+      this.#log.write('trace', subject, text)
+      return
+    }
+    const more = suppressed === 0 ? '' : `\n(${suppressed} more of the kind were not written)`
+    this.#log.write(level, subject, text + more)
+  }
+}
+
+/** `connection[n]`, or `ike` when no SA is concerned. */
+export function subject(sa: IkeSaRef | undefined): string {
+  return sa === undefined ? 'ike' : `${sa.connection}[${sa.id}]`
+}
+
+const closeReasons = {
+  local: 'deleted by us',
+  peer: 'deleted by the peer',
+  timeout: 'the peer does not answer',
+  refused: 'refused',
+  error: 'the peer broke the protocol',
+  expired: 'its lifetime ended',
+} as const
+
+function closed(event: Extract<IkeEvent, { kind: 'ike-closed' }>): [LogLevel, string, string] {
+  const ordinary = event.reason === 'local' || event.reason === 'peer'
+  const text = `IKE_SA closed (${closeReasons[event.reason]})`
+  // A refusal has its own event with the whole explanation; here one line is enough.
+  const because = event.refusal === undefined ? '' : `: ${event.refusal.message}`
+  return [ordinary ? 'info' : 'warn', subject(event.sa), text + because]
+}
+
+const retransmitText = (messageId: number, attempt: number): string =>
+  `no answer to message ${messageId}, retransmission ${attempt}`
+
+function establishedText(event: Extract<IkeEvent, { kind: 'ike-established' }>): string {
+  const { role, localId, remoteId, suite, natLocal, natRemote, encap } = event.details
+  const remote = remoteId === undefined ? 'an unnamed peer' : formatIdentity(remoteId)
+  const nat = natLocal || natRemote ? `, NAT in front of ${natWhere(natLocal, natRemote)}` : ''
+  return `IKE_SA established as ${role}: ${formatIdentity(localId)} to ${remote}, ${suite}${nat}${encap ? ', ESP in UDP' : ''}`
+}
+
+function natWhere(local: boolean, remote: boolean): string {
+  if (local && remote) return 'both sides'
+  return local ? 'us' : 'the peer'
+}
+
+function childText(child: ChildSaStatus): string {
+  const spi = (value: number) => (value >>> 0).toString(16).padStart(8, '0')
+  return `${child.name} (${child.localTs.join(', ')} to ${child.remoteTs.join(', ')}, ${child.suite}${child.esn ? ', ESN' : ''}, SPI in ${spi(child.spiIn)} out ${spi(child.spiOut)})`
+}
+
+/** The peer's address stands in the line only where nothing else names the peer. */
+function refusedText(event: Extract<IkeEvent, { kind: 'refused' }>): string {
+  const who = event.sa === undefined ? `peer ${formatSocketAddress(event.remote)}: ` : ''
+  return who + explainRefusal(event.refusal)
+}
+
+function moveText(log: Log, from: SocketAddress, to: SocketAddress): string {
+  return log.enabled('debug') ? ` from ${formatSocketAddress(from)} to ${formatSocketAddress(to)}` : ''
+}
+
+/** One message as a line: `<- IKE_SA_INIT response 0 [SA, KE, Nr] 240 octets, 192.0.2.1:500`. */
+export function messageText(event: MessageEvent): string {
+  const arrow = event.direction === 'out' ? '->' : '<-'
+  const kind = event.response ? 'response' : 'request'
+  const payloads = event.encrypted ? `SK {${event.payloads.join(', ')}}` : event.payloads.join(', ')
+  return `${arrow} ${event.exchange} ${kind} ${event.messageId} [${payloads}] ${event.bytes} octets, ${formatSocketAddress(event.remote)}`
+}

@@ -1,0 +1,78 @@
+import type { ChildSaStatus, CloseReason, IkeEvent, IkeSaRef, IkeSaStatus } from '../ike/events.ts'
+import type { Refusal } from '../ike/refusal.ts'
+import { NegotiationError } from './negotiation-error.ts'
+
+/** What `initiate` resolves to. */
+export interface Established {
+  readonly sa: IkeSaRef
+  readonly details: IkeSaStatus
+  /** Undefined for a connection without CHILD_SAs. */
+  readonly child: ChildSaStatus | undefined
+}
+
+interface Waiter {
+  readonly id: number
+  readonly connection: string
+  /** Undefined: the IKE_SA alone is waited for. */
+  readonly child: string | undefined
+  details: IkeSaStatus | undefined
+  readonly resolve: (established: Established) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Matches the events of the core with the callers that wait for a negotiation's end. */
+export class Negotiations {
+  readonly #waiters = new Set<Waiter>()
+
+  /**
+   * Resolves when the IKE_SA of `status` and its CHILD_SA `child`, if any, are established; rejects with `NegotiationError`.
+   * Without `status` there is no IKE_SA, and so nothing to wait for: it rejects at once.
+   */
+  wait(status: IkeSaStatus | undefined, connection: string, child: string | undefined): Promise<Established> {
+    if (status === undefined) return Promise.reject(new NegotiationError(connection, 'error'))
+    const details = status.state === 'established' ? status : undefined
+    return new Promise((resolve, reject) => {
+      this.#waiters.add({ id: status.sa.id, connection, child, details, resolve, reject })
+    })
+  }
+
+  /** Settles what `event` decides. */
+  notice(event: IkeEvent): void {
+    if (!('sa' in event) || event.sa === undefined) return
+    for (const waiter of this.#waiters) if (waiter.id === event.sa.id) this.#decide(waiter, event.sa, event)
+  }
+
+  /** Rejects everybody who still waits: the endpoint ends. */
+  abandon(): void {
+    for (const waiter of this.#waiters) this.#reject(waiter, 'local')
+  }
+
+  #decide(waiter: Waiter, sa: IkeSaRef, event: IkeEvent): void {
+    switch (event.kind) {
+      case 'ike-established':
+        waiter.details = event.details
+        if (waiter.child === undefined) this.#resolve(waiter, sa, event.details, undefined)
+        break
+      case 'child-established':
+        if (waiter.details === undefined || event.child.name !== waiter.child) break
+        this.#resolve(waiter, sa, waiter.details, event.child)
+        break
+      case 'refused':
+        this.#reject(waiter, event.refusal)
+        break
+      case 'ike-closed':
+        this.#reject(waiter, event.refusal ?? event.reason)
+        break
+    }
+  }
+
+  #resolve(waiter: Waiter, sa: IkeSaRef, details: IkeSaStatus, child: ChildSaStatus | undefined): void {
+    this.#waiters.delete(waiter)
+    waiter.resolve({ sa, details, child })
+  }
+
+  #reject(waiter: Waiter, outcome: Refusal | CloseReason): void {
+    this.#waiters.delete(waiter)
+    waiter.reject(new NegotiationError(waiter.connection, outcome))
+  }
+}

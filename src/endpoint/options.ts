@@ -1,0 +1,54 @@
+import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import type { ConnectionConfig } from '../ike/config.ts'
+import type { IpAddress } from '../ip/address.ts'
+import type { TunDevice } from '../tap-tun/index.ts'
+import type { Clock } from './clock.ts'
+import type { IpCommand } from './ip-command.ts'
+import type { Log } from './log.ts'
+
+/** What `Endpoint.start` needs. Everything but `connections` has a default. */
+export interface EndpointOptions {
+  readonly connections: readonly ConnectionConfig[]
+  readonly listen?: ListenOptions
+  /**
+   * Where inner packets come from and go to: settings for a Linux TUN device that the endpoint makes and removes (root), or a
+   * device of the caller's, for example `createMemoryTun()`, which stays as it is apart from being closed at the end.
+   * Left out: no device; IKE runs, and packets for the inside are dropped.
+   */
+  readonly tun?: TunSettings | TunDevice
+  /** Default: node:crypto. */
+  readonly crypto?: CryptoProvider
+  /** Default: nothing is written. */
+  readonly log?: Log
+  /** Path of the Unix control socket that `typeswan status` asks; none by default. */
+  readonly controlPath?: string
+  readonly limits?: { readonly cookieThreshold?: number; readonly halfOpenLimit?: number }
+  /** For tests. Defaults: the system's monotonic clock, entropy and iproute2. */
+  readonly clock?: Clock
+  readonly random?: RandomSource
+  readonly ip?: IpCommand
+}
+
+export interface ListenOptions {
+  /** Default: every address that the machine has at the start, without loopback. */
+  readonly addresses?: readonly IpAddress[]
+  /** For IKE without marker; default 500. 0 lets the system choose, with a single address only. */
+  readonly ikePort?: number
+  /** For IKE with marker, keepalives and ESP; default 4500. */
+  readonly natPort?: number
+}
+
+export interface TunSettings {
+  /** Up to 15 octets; `%d` lets the kernel number it. Default `typeswan%d`. */
+  readonly name?: string
+  /** Octets of an inner packet; default 1400: with ESP, UDP and IP around it fits a link of 1500. */
+  readonly mtu?: number
+  /** `address/prefix` each: the machine's own inner addresses. */
+  readonly addresses?: readonly string[]
+  /** `auto`: as long as a policy sends packets to a remote range, the range is routed into the device. Default `auto`. */
+  readonly routes?: 'auto' | 'none'
+}
+
+export const defaultIkePort = 500
+export const defaultNatPort = 4500
+export const defaultMtu = 1400

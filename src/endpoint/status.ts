@@ -1,0 +1,274 @@
+import { Integ, transformName } from '../crypto/transforms.ts'
+import type { ChildSaStatus, IkeSaStatus } from '../ike/events.ts'
+import { formatIdentity } from '../ike/identity.ts'
+import { formatIp, formatRange, formatSocketAddress } from '../ip/index.ts'
+import type { TunDevice, TunStats } from '../tap-tun/index.ts'
+import {
+  PolicyDirection,
+  StatePhase,
+  type Xfrm,
+  type XfrmCounterName,
+  type XfrmPolicy,
+  type XfrmState,
+} from '../xfrm/index.ts'
+import type { PathStats, UdpPaths } from './udp-paths.ts'
+import { version } from './version.ts'
+
+/**
+ * What `typeswan status --json` prints: plain JSON, no keys and no nonces. Addresses, ranges and identities are text, SPIs of ESP
+ * are eight hexadecimal digits, ages and times are milliseconds, sizes are octets. Absent values are null.
+ */
+export interface EndpointStatus {
+  readonly version: string
+  readonly pid: number
+  readonly uptimeMs: number
+  readonly listen: ListenReport
+  readonly tun: TunReport | null
+  /** Names of the configured connections. */
+  readonly connections: readonly string[]
+  readonly ikeSas: readonly IkeSaReport[]
+  readonly states: readonly StateReport[]
+  readonly policies: readonly PolicyReport[]
+  /** By the names of /proc/net/xfrm_stat: packets dropped by reason. */
+  readonly xfrmStats: Readonly<Record<XfrmCounterName, number>>
+  readonly udp: UdpReport
+}
+
+export interface ListenReport {
+  readonly addresses: readonly string[]
+  readonly ikePort: number
+  readonly natPort: number
+}
+
+export interface TunReport extends TunStats {
+  readonly name: string
+  readonly mtu: number
+}
+
+export interface UdpReport extends PathStats {
+  readonly datagramsReceived: number
+  readonly datagramsSent: number
+  readonly sendErrors: number
+  readonly sendDrops: number
+}
+
+export interface IkeSaReport {
+  readonly id: number
+  readonly connection: string
+  /** `connecting`, `established`, `deleting`. */
+  readonly state: string
+  readonly role: 'initiator' | 'responder'
+  /** 16 hexadecimal digits. */
+  readonly SPIi: string
+  readonly SPIr: string
+  /** `address:port`. */
+  readonly local: string
+  readonly remote: string
+  readonly localId: string
+  readonly remoteId: string | null
+  /** Proposal keywords, for example `aes128gcm16-prfsha256-ecp256`; empty before the choice. */
+  readonly suite: string
+  readonly natLocal: boolean
+  readonly natRemote: boolean
+  /** ESP goes in UDP. */
+  readonly encap: boolean
+  readonly ageMs: number | null
+  readonly children: readonly ChildSaReport[]
+}
+
+export interface ChildSaReport {
+  readonly name: string
+  readonly state: string
+  readonly reqid: number
+  readonly spiIn: string
+  readonly spiOut: string
+  readonly suite: string
+  readonly esn: boolean
+  readonly localTs: readonly string[]
+  readonly remoteTs: readonly string[]
+  readonly ageMs: number | null
+  /** Inner packets and octets that went through, of the installed states. */
+  readonly packetsIn: number
+  readonly packetsOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+export interface StateReport {
+  readonly spi: string
+  readonly direction: 'in' | 'out'
+  /** `larval` holds an SPI until the keys are there. */
+  readonly phase: 'larval' | 'valid' | 'dead'
+  readonly reqid: number
+  readonly saddr: string
+  readonly daddr: string
+  readonly encap: { readonly sport: number; readonly dport: number } | null
+  /** Names of the IANA registry, for example `ENCR_AES_GCM_16`. */
+  readonly encr: string
+  readonly integ: string | null
+  readonly esn: boolean
+  readonly replayWindow: number
+  readonly packets: number
+  readonly bytes: number
+  /** Packets that came a second time, and those older than the window. */
+  readonly replayDrops: number
+  readonly replayWindowDrops: number
+  readonly integrityFailures: number
+  readonly ageMs: number
+  /** Since the last packet; null when there was none. */
+  readonly idleMs: number | null
+  readonly label: string
+}
+
+export interface PolicyReport {
+  readonly index: number
+  readonly direction: 'in' | 'out' | 'fwd'
+  readonly source: string
+  readonly destination: string
+  /** 0 is any. */
+  readonly protocol: number
+  readonly sourcePort: { readonly first: number; readonly last: number }
+  readonly destinationPort: { readonly first: number; readonly last: number }
+  readonly action: 'allow' | 'block'
+  readonly priority: number
+  /** Null: bypass. */
+  readonly template: { readonly saddr: string; readonly daddr: string; readonly reqid: number } | null
+  readonly label: string
+}
+
+/** The parts of an endpoint that its status is read from. `now` and `startedAt` are monotonic ms. */
+export interface StatusSources {
+  readonly now: number
+  readonly startedAt: number
+  readonly connections: readonly string[]
+  readonly ikeSas: readonly IkeSaStatus[]
+  readonly xfrm: Xfrm
+  readonly paths: UdpPaths
+  readonly tun: TunDevice | undefined
+}
+
+/** Takes the status at this moment; nothing in it changes later. */
+export function reportStatus(sources: StatusSources): EndpointStatus {
+  const { now, xfrm, paths, tun } = sources
+  const states = [...xfrm.states()]
+  return {
+    version,
+    pid: process.pid,
+    uptimeMs: Math.round(now - sources.startedAt),
+    listen: { addresses: paths.addresses.map(formatIp), ikePort: paths.ports.ike, natPort: paths.ports.nat },
+    tun: tun === undefined ? null : { name: tun.name, mtu: tun.mtu, ...tun.stats },
+    connections: sources.connections,
+    ikeSas: sources.ikeSas.map((sa) => reportIkeSa(sa, states, now)),
+    states: states.map((state) => reportState(state, now)),
+    policies: [...xfrm.policies()].map(reportPolicy),
+    xfrmStats: xfrm.stats.snapshot(),
+    udp: { ...paths.stats, ...paths.totals() },
+  }
+}
+
+function reportIkeSa(sa: IkeSaStatus, states: readonly XfrmState[], now: number): IkeSaReport {
+  const { state, role, SPIi, SPIr, suite, natLocal, natRemote, encap } = sa
+  return {
+    id: sa.sa.id,
+    connection: sa.sa.connection,
+    state,
+    role,
+    SPIi,
+    SPIr,
+    local: formatSocketAddress(sa.local),
+    remote: formatSocketAddress(sa.remote),
+    localId: formatIdentity(sa.localId),
+    remoteId: sa.remoteId === undefined ? null : formatIdentity(sa.remoteId),
+    suite,
+    natLocal,
+    natRemote,
+    encap,
+    ageMs: ageOf(sa.establishedAt, now),
+    children: sa.children.map((child) => reportChild(child, states, now)),
+  }
+}
+
+function reportChild(child: ChildSaStatus, states: readonly XfrmState[], now: number): ChildSaReport {
+  const installed = (direction: 'in' | 'out', spi: number) =>
+    states.find((state) => state.direction === direction && state.spi === spi && state.reqid === child.reqid)
+  const inbound = installed('in', child.spiIn)
+  const outbound = installed('out', child.spiOut)
+  return {
+    name: child.name,
+    state: child.state,
+    reqid: child.reqid,
+    spiIn: formatSpi(child.spiIn),
+    spiOut: formatSpi(child.spiOut),
+    suite: child.suite,
+    esn: child.esn,
+    localTs: child.localTs,
+    remoteTs: child.remoteTs,
+    ageMs: ageOf(child.installedAt, now),
+    packetsIn: inbound?.packets ?? 0,
+    packetsOut: outbound?.packets ?? 0,
+    bytesIn: inbound?.bytes ?? 0,
+    bytesOut: outbound?.bytes ?? 0,
+  }
+}
+
+const phaseNames = { [StatePhase.LARVAL]: 'larval', [StatePhase.VALID]: 'valid', [StatePhase.DEAD]: 'dead' } as const
+
+function reportState(state: XfrmState, now: number): StateReport {
+  const { direction, reqid, encap, esn, replayWindow, packets, bytes, label } = state
+  const { replayDrops, replayWindowDrops, integrityFailures } = state
+  return {
+    spi: formatSpi(state.spi),
+    direction,
+    phase: phaseNames[state.phase],
+    reqid,
+    saddr: formatIp(state.saddr),
+    daddr: formatIp(state.daddr),
+    encap: encap === undefined ? null : { sport: encap.sport, dport: encap.dport },
+    encr: encrName(state.encrId),
+    integ: state.integId === Integ.NONE ? null : transformName(3, state.integId),
+    esn,
+    replayWindow,
+    packets,
+    bytes,
+    replayDrops,
+    replayWindowDrops,
+    integrityFailures,
+    ageMs: Math.round(now - state.addedAt),
+    idleMs: state.usedAt < 0 ? null : Math.round(now - state.usedAt),
+    label,
+  }
+}
+
+/** A larval state has no transform yet. */
+const encrName = (id: number): string => (id === 0 ? '' : transformName(1, id))
+
+const directionNames = {
+  [PolicyDirection.IN]: 'in',
+  [PolicyDirection.OUT]: 'out',
+  [PolicyDirection.FWD]: 'fwd',
+} as const
+
+function reportPolicy(policy: XfrmPolicy): PolicyReport {
+  const { selector, template } = policy
+  return {
+    index: policy.index,
+    direction: directionNames[policy.direction],
+    source: formatRange(selector.source),
+    destination: formatRange(selector.destination),
+    protocol: selector.protocol,
+    sourcePort: { first: selector.sourcePort.first, last: selector.sourcePort.last },
+    destinationPort: { first: selector.destinationPort.first, last: selector.destinationPort.last },
+    action: policy.block ? 'block' : 'allow',
+    priority: policy.priority,
+    template:
+      template === undefined
+        ? null
+        : { saddr: formatIp(template.saddr), daddr: formatIp(template.daddr), reqid: template.reqid },
+    label: policy.label,
+  }
+}
+
+const ageOf = (at: number | undefined, now: number): number | null => (at === undefined ? null : Math.round(now - at))
+
+/** Eight hexadecimal digits. */
+export const formatSpi = (spi: number): string => (spi >>> 0).toString(16).padStart(8, '0')

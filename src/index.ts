@@ -1,0 +1,28 @@
+/**
+ * Typeswan: a userspace VPN endpoint (IKEv2 and ESP), to be embedded or run. The parts that it is made of have subpaths of
+ * their own: `typeswan/ike`, `/esp`, `/xfrm`, `/nat-t`, `/crypto`, `/testing`, ...
+ */
+export { type PskChild, type PskConnection, pskConnection } from './config/connection.ts'
+export type { CryptoProvider, RandomSource } from './crypto/provider.ts'
+export * from './endpoint/index.ts'
+export {
+  AuthenticationError,
+  ConfigError,
+  DecodeError,
+  PeerError,
+  PlatformError,
+  TypeswanError,
+  UsageError,
+} from './errors.ts'
+export type { ChildConfig, ConnectionConfig, Identity, ProposalConfig, TrafficSelectorConfig } from './ike/config.ts'
+export type { ChildSaStatus, CloseReason, IkeEvent, IkeSaRef, IkeSaStatus, MessageEvent } from './ike/events.ts'
+export type { Refusal } from './ike/refusal.ts'
+export { formatIp, formatSocketAddress, type IpAddress, parseIp, type SocketAddress } from './ip/address.ts'
+export {
+  canOpenTun,
+  createMemoryTun,
+  type MemoryTun,
+  openTun,
+  type TunDevice,
+  type TunOptions,
+} from './tap-tun/index.ts'
