@@ -44,13 +44,18 @@ function fromDist({ path }) {
 }
 
 function print(name, { question, unit }, figures) {
+  const withOctets = figures.some(({ octets }) => octets !== undefined)
   console.log(`\n${name}: ${question}\n`)
-  console.log(`| variant | ${unit}/s | lowest to highest | Mbit/s |`)
-  console.log('| --- | ---: | ---: | ---: |')
+  row('variant', `${unit}/s`, 'lowest to highest', withOctets && 'Mbit/s')
+  row('---', '---:', '---:', withOctets && '---:')
   for (const { name: variant, median, lowest, highest, octets } of figures) {
-    const mbits = octets === undefined ? '' : ((median * octets * 8) / 1e6).toFixed(0)
-    console.log(`| ${variant} | ${round(median)} | ${round(lowest)} to ${round(highest)} | ${mbits} |`)
+    const mbits = withOctets && ((median * octets * 8) / 1e6).toFixed(0)
+    row(variant, round(median), `${round(lowest)} to ${round(highest)}`, mbits)
   }
+}
+
+function row(...cells) {
+  console.log(`| ${cells.filter((cell) => cell !== false).join(' | ')} |`)
 }
 
 function round(value) {
