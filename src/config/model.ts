@@ -1,0 +1,33 @@
+import type { ConnectionConfig } from '../ike/config.ts'
+import type { IpAddress } from '../ip/address.ts'
+
+/** An endpoint's whole configuration, checked, with every default filled in. Readers of files make it. */
+export interface EndpointConfig {
+  readonly listen: {
+    /** Undefined: every address that the machine has at the start, without loopback. */
+    readonly addresses: readonly IpAddress[] | undefined
+    readonly ikePort: number
+    readonly natPort: number
+  }
+  readonly tun: {
+    /** Up to 15 octets; `%d` lets the kernel number it. */
+    readonly name: string
+    /** Octets of an inner packet. */
+    readonly mtu: number
+    /** `address/prefix` each. */
+    readonly addresses: readonly string[]
+    readonly routes: 'auto' | 'none'
+  }
+  /** Path of the Unix control socket; undefined: the usual place. */
+  readonly controlPath: string | undefined
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug' | 'trace'
+  /** Weak algorithms that the proposals may name. */
+  readonly allowWeak: readonly string[]
+  readonly limits: {
+    /** Half-open IKE_SAs from which on an initiator must return a cookie. */
+    readonly cookieThreshold: number
+    /** Half-open IKE_SAs at which new ones are dropped. */
+    readonly halfOpenLimit: number
+  }
+  readonly connections: readonly ConnectionConfig[]
+}

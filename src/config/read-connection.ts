@@ -1,0 +1,206 @@
+import { UsageError } from '../errors.ts'
+import type { ChildConfig, ConnectionConfig, Identity, ProposalConfig, TrafficSelectorConfig } from '../ike/config.ts'
+import { defaultEspProposals, defaultIkeProposals } from '../ike/default-proposals.ts'
+import { identityOfAddress, isWildcard, parseIdentity } from '../ike/identity.ts'
+import { type ProposalKind, parseProposal, weakKeywords } from '../ike/proposal-keywords.ts'
+import { parseTrafficSelector, toXfrmSelectors } from '../ike/traffic-selector.ts'
+import { type IpAddress, parseIp } from '../ip/address.ts'
+import type { XfrmLifetime } from '../xfrm/port.ts'
+import { connectionDefaults } from './connection.ts'
+import { parseDuration } from './duration.ts'
+import { parseSecret, secretOfFile } from './secret.ts'
+import type { Section } from './section.ts'
+
+/** What a connection's settings are read against. */
+export interface ReadContext {
+  readonly allowWeak: readonly string[]
+  /** The octets of a secret's file, by its path as written. Throws `UsageError`. */
+  readonly readSecretFile: (path: string) => Uint8Array
+}
+
+const addressRule = 'an IP address'
+const identityRule = 'a name, user@host, an IP address, keyid:HEX, or @name for a name that looks like something else'
+const selectorRule = 'such as 10.1.0.0/16, 10.0.0.5-10.0.0.9 or 10.1.0.0/16[tcp/80]'
+
+/** Reads one entry of `connections`; what is wrong goes to the section's problems, and the result is then of no use. */
+export function readConnection(name: string, section: Section, context: ReadContext): ConnectionConfig {
+  const local = section.section('local')
+  const remote = section.section('remote')
+  const localAddress = local.parsed('address', parseIp, addressRule)
+  const remoteAddress = readRemoteAddress(remote)
+  if (localAddress !== undefined && remoteAddress !== undefined && localAddress.length !== remoteAddress.length) {
+    remote.problem(
+      'address',
+      'is of another family than local.address',
+      `an IPv${localAddress.length === 4 ? 4 : 6} address`,
+    )
+  }
+  const port = remote.number('port') ?? connectionDefaults.port
+  const natPort = remote.number('natPort') ?? connectionDefaults.natPort
+  if (port === natPort)
+    remote.problem('natPort', 'is the same as port', 'another port: IKE changes from one to the other')
+  const auth = { method: 'psk', secret: readSecret(section, context) } as const
+  const retransmit = section.section('retransmit')
+  return {
+    name,
+    local: { address: localAddress, id: readLocalId(local, localAddress), auth },
+    remote: { address: remoteAddress, port, natPort, id: readRemoteId(remote, remoteAddress), auth },
+    ikeProposals: readProposals(section, 'proposals', 'IKE', context) ?? defaultIkeProposals,
+    children: section
+      .section('children')
+      .sections()
+      .map((child) => readChild(child.name, child.section, remoteAddress, context)),
+    encap: section.choice('encap', ['yes', 'auto']) === 'auto' ? 'auto' : connectionDefaults.encap,
+    retransmit: {
+      baseMs: readDuration(retransmit, 'timeout') ?? connectionDefaults.retransmit.baseMs,
+      factor: retransmit.number('base') ?? connectionDefaults.retransmit.factor,
+      tries: retransmit.number('tries') ?? connectionDefaults.retransmit.tries,
+    },
+    livenessDelayMs: readDuration(section, 'livenessDelay') ?? connectionDefaults.livenessDelayMs,
+    keepaliveMs: readDuration(section, 'keepalive') ?? connectionDefaults.keepaliveMs,
+  }
+}
+
+function readChild(
+  name: string,
+  section: Section,
+  remoteAddress: IpAddress | undefined,
+  context: ReadContext,
+): ChildConfig {
+  const localTs = section.parsedList('localTs', parseTrafficSelector, selectorRule) ?? []
+  const remoteTs = section.parsedList('remoteTs', parseTrafficSelector, selectorRule) ?? []
+  checkPairs(section, localTs, remoteTs)
+  const startAction = section.choice('start', ['none', 'start', 'trap']) ?? connectionDefaults.startAction
+  if (startAction !== 'none' && remoteAddress === undefined) {
+    section.problem(
+      'start',
+      `"${startAction}" needs a peer to call, but remote.address is %any`,
+      'none, or a remote.address',
+    )
+  }
+  return {
+    name,
+    localTs,
+    remoteTs,
+    espProposals: readProposals(section, 'espProposals', 'ESP', context) ?? defaultEspProposals,
+    mode: 'tunnel',
+    replayWindow: section.number('replayWindow') ?? connectionDefaults.replayWindow,
+    lifetime: readLifetime(section.section('lifetime')),
+    startAction,
+  }
+}
+
+/** A selector that pairs with none of the other side would never carry a packet. */
+function checkPairs(
+  section: Section,
+  localTs: readonly TrafficSelectorConfig[],
+  remoteTs: readonly TrafficSelectorConfig[],
+): void {
+  if (localTs.length === 0 || remoteTs.length === 0) return
+  if (localTs.every((local) => remoteTs.every((remote) => toXfrmSelectors([local], [remote], 'out').length === 0))) {
+    section.problem(
+      'remoteTs',
+      'has no selector of the same address family and protocol as one of localTs',
+      'at least one pair that fits, such as 10.1.0.0/16 with 10.2.0.0/16',
+    )
+  }
+}
+
+function readRemoteAddress(remote: Section): IpAddress | undefined {
+  return remote.text('address') === '%any' ? undefined : remote.parsed('address', parseIp, `${addressRule} or %any`)
+}
+
+function readLocalId(local: Section, address: IpAddress | undefined): Identity {
+  const id = local.parsed('id', parseLocalId, identityRule)
+  if (id !== undefined) return id
+  if (address !== undefined) return identityOfAddress(address)
+  const isMissing = !local.has('id') && !local.has('address')
+  if (isMissing) local.problem('id', 'is missing, and there is no local.address to take its place', identityRule)
+  return { type: 0, data: new Uint8Array(0) }
+}
+
+function parseLocalId(text: string): Identity {
+  const id = parseIdentity(text)
+  if (isWildcard(id)) throw new UsageError('id', `"${text}" stands for many identities, and we are one`)
+  return id
+}
+
+function readRemoteId(remote: Section, address: IpAddress | undefined): Identity | undefined {
+  if (remote.text('id') === '%any') return undefined
+  const id = remote.parsed('id', parseIdentity, `${identityRule}; %any`)
+  return id ?? (address === undefined ? undefined : identityOfAddress(address))
+}
+
+function readSecret(section: Section, { readSecretFile }: ReadContext): Uint8Array {
+  const file = section.section('psk').text('file')
+  const rule = 'a key as text, 0x and hexadecimal, 0s and base64, or {"file": "path"}'
+  const secret =
+    file === undefined
+      ? section.parsed('psk', parseSecret, rule)
+      : section.attempt(
+          [...section.path, 'psk', 'file'],
+          () => secretOfFile(readSecretFile(file)),
+          'a file that holds the key',
+        )
+  return secret ?? new Uint8Array(0)
+}
+
+function readProposals(
+  section: Section,
+  name: string,
+  what: ProposalKind,
+  { allowWeak }: ReadContext,
+): ProposalConfig[] | undefined {
+  return section.texts(name)?.flatMap(({ text, path }) => {
+    const rule = what === 'IKE' ? 'such as aes128gcm16-prfsha256-x25519' : 'such as aes128gcm16 or aes256-sha256'
+    const proposal = section.attempt(path, () => parseProposal(text, what), rule)
+    if (proposal === undefined) return []
+    const weak = weakKeywords(proposal).filter((keyword) => !allowWeak.includes(keyword))
+    if (weak.length > 0) {
+      const names = weak.map((keyword) => `"${keyword}"`).join(', ')
+      section.problems.add(
+        path,
+        `"${text}" uses ${weak.join(', ')}, which is weak`,
+        `strong algorithms, or name ${names} in allowWeak`,
+      )
+    }
+    return [proposal]
+  })
+}
+
+function readDuration(section: Section, name: string): number | undefined {
+  const value = section.number(name) ?? section.text(name)
+  try {
+    return value === undefined ? undefined : parseDuration(value)
+  } catch {
+    // Not a time: the schema check has said so.
+    return undefined
+  }
+}
+
+function readLifetime(section: Section): XfrmLifetime {
+  const limits = (name: 'soft' | 'hard') => {
+    const part = section.section(name)
+    const none = Number.POSITIVE_INFINITY
+    return {
+      bytes: part.number('bytes') ?? none,
+      packets: part.number('packets') ?? none,
+      time: readDuration(part, 'time') ?? none,
+    }
+  }
+  const soft = limits('soft')
+  const hard = limits('hard')
+  for (const name of ['bytes', 'packets', 'time'] as const) {
+    if (soft[name] > hard[name] && section.section('soft').has(name)) {
+      section.section('soft').problem(name, 'is above the hard limit', 'less than the hard limit')
+    }
+  }
+  return {
+    softBytes: soft.bytes,
+    hardBytes: hard.bytes,
+    softPackets: soft.packets,
+    hardPackets: hard.packets,
+    softMs: soft.time,
+    hardMs: hard.time,
+  }
+}
