@@ -77,6 +77,10 @@ export class ChildOffer {
       )
     }
     const spiOut = freeOutboundSpi(this.#sa, suite)
+    if (this.#sa.deletedEarly.has(spiOut)) {
+      this.abandon()
+      return
+    }
     const keys = childKeys(this.#sa, suite, keying)
     this.#child.install({ config, role: 'initiator', suite, spiOut, keys, localTs, remoteTs })
   }

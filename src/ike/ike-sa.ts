@@ -42,6 +42,11 @@ export class IkeSa {
   lastInboundAt: number
   /** Set while a request is answered: the IKE_SA ends as soon as the response is out. */
   closing: { readonly reason: CloseReason; readonly refusal?: Refusal } | undefined
+  /**
+   * The peer's SPIs that it deleted before its answer to our CREATE_CHILD_SA reached us: that CHILD_SA must not come up. Kept
+   * while a task is active.
+   */
+  readonly deletedEarly = new Set<number>()
   readonly #lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, 'connecting')
   readonly #queue: Task[] = []
   #active: Task | undefined
@@ -107,6 +112,7 @@ export class IkeSa {
 
   taskDone(): void {
     this.#active = undefined
+    this.deletedEarly.clear()
   }
 
   /** True when nothing is under way and nothing waits. */

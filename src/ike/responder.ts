@@ -54,9 +54,16 @@ function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
   for (const spi of spis) {
     const value = new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0)
     const child = sa.children.find(({ spiOut }) => spiOut === value)
-    if (child !== undefined && !named.includes(child)) named.push(child)
+    if (child === undefined) noteUnknown(sa, value)
+    else if (!named.includes(child)) named.push(child)
   }
   const answered = named.filter(({ state }) => state === 'installed').map(({ spiIn }) => spiIn)
   for (const child of named) child.remove('peer')
   return answered.length === 0 ? [] : [deletePayload(answered)]
+}
+
+/** A peer may delete a CHILD_SA whose making we have not heard the end of. Bounded: the SPIs are the peer's to invent. */
+function noteUnknown(sa: IkeSa, spi: number): void {
+  if (sa.activeTask?.exchangeType === ExchangeType.CREATE_CHILD_SA && sa.deletedEarly.size < 64)
+    sa.deletedEarly.add(spi)
 }

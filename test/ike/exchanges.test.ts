@@ -51,6 +51,20 @@ describe('CREATE_CHILD_SA', () => {
     expect(pair.xfrmA.states.get(inbound!.spi)!.encr).toEqual(inbound!.encr)
   })
 
+  it('does not come up when its DELETE overtook the answer', () => {
+    const pair = establishedPair(withSecond())
+    // The answer to CREATE_CHILD_SA is lost; the peer deletes the new CHILD_SA before it is asked again.
+    pair.network.path = (datagram) => (datagram.from.address.join() === parseIp(right).join() ? [] : [datagram])
+    pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
+    pair.clock.advance(100)
+    pair.network.path = (datagram) => [datagram]
+    const child = pair.b.ike.status()[0]!.children[1]!
+    pair.b.perform(pair.b.ike.deleteChild(1, child.spiIn, pair.clock.now))
+    pair.clock.advance(10_000)
+    for (const peer of [pair.a, pair.b]) expect(peer.ike.status()[0]!.children.map(({ name }) => name)).toEqual(['net'])
+    expect([pair.xfrmA.states.size, pair.xfrmA.larval.size, pair.xfrmB.states.size]).toEqual([2, 0, 2])
+  })
+
   it('that is refused leaves the IKE_SA and its other CHILD_SA alone', () => {
     const pair = establishedPair(withSecond('aes128gcm16', 'chacha20poly1305'))
     pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
