@@ -1,4 +1,4 @@
-import { compareBytes, wipe } from '../bytes/index.ts'
+import { compareBytes } from '../bytes/index.ts'
 import { PeerError, UsageError } from '../errors.ts'
 import { modpGroup } from './modp-groups.ts'
 import { drawPrivateValue, fitPrivateValue } from './private-value.ts'
@@ -12,7 +12,8 @@ export interface PrivateKey {
   readonly publicValue: Uint8Array
   /**
    * The shared secret with a public value whose length and MODP range are checked already. Returns undefined when the
-   * point is not on the curve, or when the result is zero.
+   * value is not a point of the curve, or for X25519 when the result is zero (RFC 7748 §6.1). A point of an ECP group may
+   * well have the x coordinate zero.
    */
   agree(peerPublic: Uint8Array): Uint8Array | undefined
   /** Wipes what the provider holds. */
@@ -81,16 +82,8 @@ class PendingKeyExchange implements KeyExchange {
 
 function agreeOrRefuse(group: KeGroupInfo, key: PrivateKey, peerPublic: Uint8Array): Uint8Array {
   const shared = key.agree(peerPublic)
-  if (shared === undefined)
-    throw refusal(group, group.kind === 'ecp' ? 'is not a point of the curve' : 'is of low order')
-  // RFC 7748 §6.1, RFC 8031 §2: a zero secret means that the peer sent a point of small order.
-  let seen = 0
-  for (const octet of shared) seen |= octet
-  if (seen === 0) {
-    wipe(shared)
-    throw refusal(group, 'gives a shared secret of zero')
-  }
-  return shared
+  if (shared !== undefined) return shared
+  throw refusal(group, group.kind === 'ecp' ? 'is not a point of the curve' : 'is of low order')
 }
 
 /** The checks of RFC 6989 that need no arithmetic: the length (RFC 7296 §3.4), and for MODP 1 < y < p-1 (§2.1). */

@@ -3,6 +3,7 @@ import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { wipe } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
 import type { Aead, BlockCipherCbc } from './provider.ts'
+import { requireNonce } from './require.ts'
 import { Encr, type EncrInfo } from './transforms.ts'
 
 /** An AEAD under a key of checked length (copied). */
@@ -28,6 +29,7 @@ export class NobleAead implements Aead {
     offset: number,
     length: number,
   ): void {
+    requireNonce(this, nonce)
     const cipher = this.#cipher(live(this.#key), nonce, aad.subarray(aadOffset, aadOffset + aadLength))
     buffer.set(cipher.encrypt(buffer.subarray(offset, offset + length)), offset)
   }
@@ -41,6 +43,7 @@ export class NobleAead implements Aead {
     offset: number,
     length: number,
   ): boolean {
+    requireNonce(this, nonce)
     const cipher = this.#cipher(live(this.#key), nonce, aad.subarray(aadOffset, aadOffset + aadLength))
     const sealed = buffer.subarray(offset, offset + length + this.tagBytes)
     if (sealed.length !== length + this.tagBytes) return false

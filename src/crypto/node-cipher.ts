@@ -1,6 +1,7 @@
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 import { UsageError } from '../errors.ts'
 import type { Aead, BlockCipherCbc } from './provider.ts'
+import { requireNonce } from './require.ts'
 import { Encr, type EncrInfo } from './transforms.ts'
 
 /** An AEAD under a key of checked length (copied). The key is handed to OpenSSL once, the nonce with each packet. */
@@ -28,6 +29,7 @@ export class NodeAead implements Aead {
     offset: number,
     length: number,
   ): void {
+    requireNonce(this, nonce)
     const cipher = createCipheriv(this.#name, live(this.#key), nonce, this.#options)
     cipher.setAAD(aad.subarray(aadOffset, aadOffset + aadLength))
     const ciphertext = cipher.update(buffer.subarray(offset, offset + length))
@@ -45,6 +47,7 @@ export class NodeAead implements Aead {
     offset: number,
     length: number,
   ): boolean {
+    requireNonce(this, nonce)
     const end = offset + length
     if (end + this.tagBytes > buffer.length) return false
     const decipher = createDecipheriv(this.#name, live(this.#key), nonce, this.#options)

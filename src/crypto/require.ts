@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts'
+import type { Aead } from './provider.ts'
 import {
   type EncrInfo,
   encrInfo,
@@ -18,6 +19,16 @@ export function requireAead(encr: number, key: Uint8Array): EncrInfo {
   }
   requireKeyBits(info, key)
   return info
+}
+
+/**
+ * Throws `UsageError` for a nonce of another length than the AEAD's: GCM libraries take any, and hash it into a counter
+ * block that no peer would use.
+ */
+export function requireNonce(aead: Aead, nonce: Uint8Array): void {
+  if (nonce.length !== aead.nonceBytes) {
+    throw new UsageError('nonce', `must have ${aead.nonceBytes} octets, not ${nonce.length}`)
+  }
 }
 
 /** The sizes of AES-CBC for which `key` has a permitted length. Throws `UsageError` otherwise. */

@@ -59,8 +59,8 @@ export interface OpenedFragment {
 export interface ProtectChoices {
   /** `ivBytes` octets. With an AEAD an IV must never repeat under one key. */
   readonly iv?: Uint8Array
-  /** Octets of padding before the pad length, 0 to 255; they are zero. */
-  readonly padLength?: number
+  /** The padding before the pad length, 0 to 255 octets; by default as few zeros as fill the block. */
+  readonly padding?: Uint8Array
 }
 
 const badIntegrity: BadIntegrity = Object.freeze({ ok: false, reason: 'bad-integrity' })
@@ -102,19 +102,19 @@ export class MessageProtector {
   ): Uint8Array {
     const cipher = this.#cipher
     const { ivBytes, blockBytes } = this.suite.encr
-    const padLength = choices.padLength ?? (blockBytes - ((inner.length + 1) % blockBytes)) % blockBytes
+    const padding = choices.padding ?? new Uint8Array((blockBytes - ((inner.length + 1) % blockBytes)) % blockBytes)
     const iv = choices.iv ?? cipher.nextIv()
     if (iv.length !== ivBytes) throw new UsageError('iv', `must have ${ivBytes} octets`)
-    if (padLength > 0xff || (inner.length + padLength + 1) % blockBytes !== 0)
-      throw new UsageError('padLength', `${padLength} does not fill blocks of ${blockBytes} octets`)
+    if (padding.length > 0xff || (inner.length + padding.length + 1) % blockBytes !== 0)
+      throw new UsageError('padding', `${padding.length} octets do not fill blocks of ${blockBytes}`)
 
-    const skBytes = genericHeaderBytes + ivBytes + inner.length + padLength + 1 + cipher.icvBytes
+    const skBytes = genericHeaderBytes + ivBytes + inner.length + padding.length + 1 + cipher.icvBytes
     if (skBytes > 0xffff) throw new UsageError('inner', `an SK payload of ${skBytes} octets does not fit 16 bits`)
     const writer = new Writer(128 + skBytes)
     encodeHeader(header, writer)
     writer.u8(firstPayload).u8(0).u16(skBytes).bytes(iv)
     const bodyOffset = writer.position
-    writer.bytes(inner).zeros(padLength).u8(padLength).zeros(cipher.icvBytes)
+    writer.bytes(inner).bytes(padding).u8(padding.length).zeros(cipher.icvBytes)
     patchHeader(writer, PayloadType.SK, writer.position)
     const message = writer.finish()
     cipher.seal(message, bodyOffset - ivBytes)

@@ -77,6 +77,13 @@ describe.each(providers)('$name: key exchange', (crypto) => {
     }
   })
 
+  it('takes an ECP point whose x coordinate is zero', () => {
+    // (0, sqrt(b)) of P-256: with the scalar 1 the shared secret is zero too, which only X25519 forbids.
+    const y = '66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4'
+    const pending = crypto.keyExchangeFromPrivate(KeGroup.ECP_256, Uint8Array.of(1))
+    expect(pending.finish(fromHex('00'.repeat(32) + y))).toEqual(new Uint8Array(32))
+  })
+
   it.each([
     ['0', '0000000000000000000000000000000000000000000000000000000000000000'],
     ['1', '0100000000000000000000000000000000000000000000000000000000000000'],

@@ -1,0 +1,261 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { concat, toHex } from '../../src/bytes/index.ts'
+import { nobleProvider } from '../../src/crypto/noble.ts'
+import { nodeProvider } from '../../src/crypto/node.ts'
+import type { CryptoProvider, RandomSource } from '../../src/crypto/provider.ts'
+import { Encr, type HashName, Integ, integInfo, KeGroup, keGroupInfo } from '../../src/crypto/transforms.ts'
+
+const pairs: readonly (readonly [CryptoProvider, CryptoProvider])[] = [
+  [nobleProvider, nodeProvider],
+  [nodeProvider, nobleProvider],
+]
+const octets = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+const aeads = [
+  { name: 'AES-GCM-128', encr: Encr.ENCR_AES_GCM_16, keyBytes: 16 },
+  { name: 'AES-GCM-192', encr: Encr.ENCR_AES_GCM_16, keyBytes: 24 },
+  { name: 'AES-GCM-256', encr: Encr.ENCR_AES_GCM_16, keyBytes: 32 },
+  { name: 'ChaCha20-Poly1305', encr: Encr.ENCR_CHACHA20_POLY1305, keyBytes: 32 },
+] as const
+
+describe.each(aeads)('$name', ({ encr, keyBytes }) => {
+  /** Unused octets, associated data and plaintext at any offsets of one buffer, and room behind for the tag. */
+  const layout = fc.record({
+    key: octets(keyBytes),
+    nonce: octets(12),
+    before: fc.uint8Array({ maxLength: 9 }),
+    aad: fc.uint8Array({ maxLength: 40 }),
+    between: fc.uint8Array({ maxLength: 9 }),
+    plaintext: fc.uint8Array({ maxLength: 700 }),
+    after: fc.uint8Array({ maxLength: 9 }),
+  })
+
+  it('what one provider seals the other opens, and both write the same octets and no others', () => {
+    fc.assert(
+      fc.property(layout, ({ key, nonce, before, aad, between, plaintext, after }) => {
+        const original = concat(before, aad, between, plaintext, new Uint8Array(16), after)
+        const at = before.length + aad.length + between.length
+        const sealed = pairs.map(([crypto]) => {
+          const buffer = original.slice()
+          crypto.aead(encr, key).seal(nonce, buffer, before.length, aad.length, buffer, at, plaintext.length)
+          return buffer
+        })
+        expect(toHex(sealed[0]!)).toBe(toHex(sealed[1]!))
+        expect(toHex(sealed[0]!.subarray(0, at))).toBe(toHex(original.subarray(0, at)))
+        expect(toHex(sealed[0]!.subarray(at + plaintext.length + 16))).toBe(toHex(after))
+        pairs.forEach(([, other], i) => {
+          const buffer = sealed[i]!
+          const opened = other
+            .aead(encr, key)
+            .open(nonce, buffer, before.length, aad.length, buffer, at, plaintext.length)
+          expect(opened).toBe(true)
+          expect(toHex(buffer.subarray(0, at + plaintext.length))).toBe(
+            toHex(original.subarray(0, at + plaintext.length)),
+          )
+          expect(toHex(buffer.subarray(at + plaintext.length + 16))).toBe(toHex(after))
+        })
+      }),
+    )
+  })
+
+  it('takes associated data from another buffer, and one object serves many packets', () => {
+    fc.assert(
+      fc.property(octets(keyBytes), fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 8 }), (key, packets) => {
+        const [a, b] = pairs.map(([crypto]) => crypto.aead(encr, key)) as [
+          ReturnType<CryptoProvider['aead']>,
+          ReturnType<CryptoProvider['aead']>,
+        ]
+        packets.forEach((packet, n) => {
+          const nonce = new Uint8Array(12).fill(n)
+          const aad = Uint8Array.of(7, n, n, 7)
+          const buffer = concat(packet, new Uint8Array(16))
+          a.seal(nonce, aad, 1, 2, buffer, 0, packet.length)
+          expect(b.open(nonce, aad, 1, 2, buffer, 0, packet.length)).toBe(true)
+          expect(toHex(buffer.subarray(0, packet.length))).toBe(toHex(packet))
+        })
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it.each(pairs)('$name refuses a change of any bit of nonce, associated data, ciphertext or tag', (crypto) => {
+    const key = new Uint8Array(keyBytes).fill(0x5a)
+    const aead = crypto.aead(encr, key)
+    const nonce = Uint8Array.from({ length: 12 }, (_, i) => i)
+    // Nonce, 8 octets of associated data, 5 of plaintext and the tag in one row, so that one index walks over all.
+    const row = concat(nonce, new Uint8Array(8).fill(1), new Uint8Array(5).fill(2), new Uint8Array(16))
+    aead.seal(nonce, row, 12, 8, row, 20, 5)
+    expect(aead.open(nonce, row.slice(), 12, 8, row.slice(), 20, 5)).toBe(true)
+    for (let bit = 0; bit < 8 * row.length; bit++) {
+      const changed = row.slice()
+      changed[bit >>> 3] = changed[bit >>> 3]! ^ (1 << (bit & 7))
+      const buffer = changed.slice()
+      expect(aead.open(changed.subarray(0, 12), changed, 12, 8, buffer, 20, 5), `bit ${bit}`).toBe(false)
+      // Never the plaintext of a message that was not authentic.
+      expect(toHex(buffer.subarray(20, 25)), `bit ${bit}`).not.toBe('0202020202')
+    }
+  })
+
+  it.each(pairs)('$name refuses other lengths, and packets that end before their tag', (crypto) => {
+    const aead = crypto.aead(encr, new Uint8Array(keyBytes).fill(3))
+    const nonce = new Uint8Array(12)
+    const sealed = new Uint8Array(40)
+    aead.seal(nonce, sealed, 0, 8, sealed, 8, 16)
+    for (let length = 0; length <= 40; length++) {
+      const opened = aead.open(nonce, sealed.slice(), 0, 8, sealed.slice(), 8, length)
+      expect(opened, `${length} octets`).toBe(length === 16)
+    }
+    for (let aadLength = 0; aadLength < 8; aadLength++) {
+      expect(aead.open(nonce, sealed, 0, aadLength, sealed.slice(), 8, 16), `${aadLength} octets`).toBe(false)
+    }
+  })
+})
+
+describe('AES-CBC', () => {
+  it('what one provider encrypts the other decrypts, and both write the same octets and no others', () => {
+    const blocks = fc.nat(12).chain((count) => octets(16 * count))
+    const key = fc.constantFrom(16, 24, 32).chain(octets)
+    const edge = fc.uint8Array({ maxLength: 9 })
+    fc.assert(
+      fc.property(key, octets(16), edge, blocks, edge, (key, iv, before, plaintext, after) => {
+        const original = concat(before, plaintext, after)
+        const encrypted = pairs.map(([crypto]) => {
+          const buffer = original.slice()
+          crypto.cbc(key).encrypt(iv, buffer, before.length, plaintext.length)
+          return buffer
+        })
+        expect(toHex(encrypted[0]!)).toBe(toHex(encrypted[1]!))
+        pairs.forEach(([, other], i) => {
+          other.cbc(key).decrypt(iv, encrypted[i]!, before.length, plaintext.length)
+          expect(toHex(encrypted[i]!)).toBe(toHex(original))
+        })
+      }),
+    )
+  })
+})
+
+describe('HMAC and hash', () => {
+  const hashes: readonly HashName[] = ['sha1', 'sha256', 'sha384', 'sha512']
+
+  it.each(hashes)('%s is the same over both, for keys and data of any length', (hash) => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), (key, data) => {
+        const [noble, node] = pairs.map(([crypto]) => [crypto.hmac(hash, key, data), crypto.hash(hash, data)])
+        expect(noble).toEqual(node)
+      }),
+    )
+  })
+
+  const integs = [
+    Integ.AUTH_HMAC_SHA1_96,
+    Integ.AUTH_HMAC_SHA2_256_128,
+    Integ.AUTH_HMAC_SHA2_384_192,
+    Integ.AUTH_HMAC_SHA2_512_256,
+  ]
+
+  it.each(integs)(
+    'integrity transform %i: one object serves many packets, the other provider verifies each',
+    (integ) => {
+      const { keyBytes, icvBytes } = integInfo(integ)!
+      fc.assert(
+        fc.property(octets(keyBytes), fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 6 }), (key, packets) => {
+          const [a, b] = pairs.map(([crypto]) => crypto.mac(integ, key))
+          for (const packet of packets) {
+            const icv = new Uint8Array(icvBytes + 2)
+            a!.compute(packet, 0, packet.length, icv, 1)
+            expect([icv[0], icv.at(-1)]).toEqual([0, 0])
+            expect(b!.verify(packet, 0, packet.length, icv, 1)).toBe(true)
+            expect(b!.verify(packet, 0, packet.length, icv, 2)).toBe(false)
+            const back = new Uint8Array(icvBytes)
+            b!.compute(packet, 0, packet.length, back, 0)
+            expect(toHex(back)).toBe(toHex(icv.subarray(1, 1 + icvBytes)))
+          }
+        }),
+        { numRuns: 30 },
+      )
+    },
+  )
+
+  it.each(pairs)('$name refuses a change of any bit of the packet or its ICV, and a short ICV', (crypto) => {
+    const mac = crypto.mac(Integ.AUTH_HMAC_SHA2_256_128, new Uint8Array(32).fill(4))
+    const row = new Uint8Array(24)
+    mac.compute(row, 0, 8, row, 8)
+    expect(mac.verify(row, 0, 8, row, 8)).toBe(true)
+    for (let bit = 0; bit < 8 * row.length; bit++) {
+      const changed = row.slice()
+      changed[bit >>> 3] = changed[bit >>> 3]! ^ (1 << (bit & 7))
+      expect(mac.verify(changed, 0, 8, changed, 8), `bit ${bit}`).toBe(false)
+    }
+    for (let length = 8; length < 24; length++) {
+      expect(mac.verify(row, 0, 8, row.subarray(0, length), 8), `${length} octets`).toBe(false)
+    }
+  })
+})
+
+describe('key exchange', () => {
+  // Few runs of the slow groups: BigInt arithmetic costs tens of milliseconds there.
+  it.each([
+    [KeGroup.CURVE25519, 25],
+    [KeGroup.ECP_256, 15],
+    [KeGroup.ECP_384, 6],
+    [KeGroup.ECP_521, 4],
+    [KeGroup.MODP_1024, 10],
+    [KeGroup.MODP_1536, 6],
+    [KeGroup.MODP_2048, 5],
+    [KeGroup.MODP_3072, 3],
+    [KeGroup.MODP_4096, 2],
+  ])('group %i: either provider on either side, the same values', (group, numRuns) => {
+    fc.assert(
+      fc.property(octets(66), octets(66), (seedA, seedB) => {
+        const results = pairs.map(([ours, theirs]) => {
+          const first = ours.keyExchange(group, seeded(seedA))
+          const second = theirs.respondKeyExchange(group, first.publicValue, seeded(seedB))
+          expect(toHex(first.finish(second.publicValue))).toBe(toHex(second.sharedSecret))
+          return [first.publicValue, second.publicValue, second.sharedSecret].map(toHex)
+        })
+        expect(results[0]).toEqual(results[1])
+      }),
+      { numRuns },
+    )
+  })
+
+  it.each([
+    [KeGroup.ECP_256, 60],
+    [KeGroup.ECP_384, 30],
+    [KeGroup.ECP_521, 20],
+    [KeGroup.CURVE25519, 60],
+    [KeGroup.MODP_1024, 20],
+  ])('group %i: both take and refuse the same public values', (group, numRuns) => {
+    const { publicBytes } = keGroupInfo(group)!
+    const valid = nodeProvider.keyExchange(group, seeded(new Uint8Array(66).fill(0x33))).publicValue
+    const flipped = fc.tuple(fc.nat(publicBytes - 1), fc.nat(7)).map(([at, bit]) => {
+      const value = valid.slice()
+      value[at] = value[at]! ^ (1 << bit)
+      return value
+    })
+    const value = fc.oneof(flipped, octets(publicBytes), fc.uint8Array({ maxLength: publicBytes + 8 }))
+    const scalar = new Uint8Array(32).fill(0x44)
+    const [noble, node] = pairs.map(([crypto]) => crypto.keyExchangeFromPrivate(group, scalar))
+    fc.assert(
+      fc.property(value, (peerPublic) => {
+        expect(outcome(() => noble!.finish(peerPublic))).toBe(outcome(() => node!.finish(peerPublic)))
+      }),
+      { numRuns },
+    )
+  })
+})
+
+/** The secret in hexadecimal, or the message of the refusal. */
+function outcome(finish: () => Uint8Array): string {
+  try {
+    return toHex(finish())
+  } catch (error) {
+    return String(error)
+  }
+}
+
+/** Gives the head of `seed`, and its successor when it is asked again. */
+function seeded(seed: Uint8Array): RandomSource {
+  let draws = 0
+  return (length) => Uint8Array.from({ length }, (_, i) => seed[i % seed.length]! + draws++)
+}
