@@ -1,17 +1,9 @@
-import {
-  createDiffieHellman,
-  createECDH,
-  createPrivateKey,
-  createPublicKey,
-  type DiffieHellman,
-  diffieHellman,
-  type ECDH,
-  type KeyObject,
-} from 'node:crypto'
+import { createECDH, createPrivateKey, createPublicKey, diffieHellman, type ECDH, type KeyObject } from 'node:crypto'
 import { concat, wipe } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
 import type { PrivateKey } from './key-exchange.ts'
 import { type ModpGroup, modpGenerator, modpGroup } from './modp-groups.ts'
+import { nodeModPow } from './node-modpow.ts'
 import { KeGroup, type KeGroupInfo } from './transforms.ts'
 
 /** Takes ownership of a private value that `private-value.ts` made or checked. */
@@ -94,12 +86,6 @@ class NodeX25519Key implements PrivateKey {
   }
 }
 
-/**
- * One OpenSSL object for each group, kept: for a prime that OpenSSL does not know by name (MODP-1024) making one costs a
- * primality test of 55 ms, and all of them a Montgomery context. A private value is inside for the length of a call.
- */
-const modpContexts = new Map<number, DiffieHellman>()
-
 class NodeModpKey implements PrivateKey {
   readonly publicValue: Uint8Array
   readonly #group: ModpGroup
@@ -108,37 +94,16 @@ class NodeModpKey implements PrivateKey {
   constructor(group: ModpGroup, exponent: Uint8Array) {
     this.#group = group
     this.#exponent = exponent
-    this.publicValue = this.#raise(Uint8Array.of(modpGenerator))
+    this.publicValue = nodeModPow(Uint8Array.of(modpGenerator), exponent, group)
   }
 
   agree(peerPublic: Uint8Array): Uint8Array {
-    return this.#raise(peerPublic)
+    return nodeModPow(peerPublic, this.#exponent, this.#group)
   }
 
   destroy(): void {
     wipe(this.#exponent)
   }
-
-  /** base^exponent mod p, as long as p: the same call makes the public value and the shared secret. */
-  #raise(base: Uint8Array): Uint8Array {
-    const context = modpContext(this.#group)
-    context.setPrivateKey(this.#exponent)
-    try {
-      return moved(context.computeSecret(base))
-    } finally {
-      // Replaces, and so cleanses, the exponent inside OpenSSL.
-      context.setPrivateKey(Uint8Array.of(1))
-    }
-  }
-}
-
-function modpContext(group: ModpGroup): DiffieHellman {
-  let context = modpContexts.get(group.id)
-  if (context === undefined) {
-    context = createDiffieHellman(group.primeBytes, Uint8Array.of(modpGenerator))
-    modpContexts.set(group.id, context)
-  }
-  return context
 }
 
 /** A view of the same octets; node's key import asks for a `Buffer`. */

@@ -219,12 +219,30 @@ describe('key exchange', () => {
     )
   })
 
+  it.each([KeGroup.MODP_1024, KeGroup.MODP_2048])('group %i: exponents of any length', (group) => {
+    const { publicBytes } = keGroupInfo(group)!
+    const exponent = fc.oneof(fc.uint8Array({ minLength: 2, maxLength: 40 }), octets(publicBytes))
+    const usable = exponent.filter((value) => value.some((octet) => octet > 1))
+    const [peer] = pairs.map(([crypto]) => crypto.keyExchange(group, seeded(new Uint8Array(64).fill(0x77))))
+    fc.assert(
+      fc.property(usable, (privateValue) => {
+        const [noble, node] = pairs.map(([crypto]) => {
+          const pending = crypto.keyExchangeFromPrivate(group, privateValue)
+          return [toHex(pending.publicValue), toHex(pending.finish(peer!.publicValue))]
+        })
+        expect(noble).toEqual(node)
+      }),
+      { numRuns: 15 },
+    )
+  })
+
   it.each([
     [KeGroup.ECP_256, 60],
     [KeGroup.ECP_384, 30],
     [KeGroup.ECP_521, 20],
     [KeGroup.CURVE25519, 60],
     [KeGroup.MODP_1024, 20],
+    [KeGroup.MODP_2048, 10],
   ])('group %i: both take and refuse the same public values', (group, numRuns) => {
     const { publicBytes } = keGroupInfo(group)!
     const valid = nodeProvider.keyExchange(group, seeded(new Uint8Array(66).fill(0x33))).publicValue
