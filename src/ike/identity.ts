@@ -28,7 +28,7 @@ export function parseIdentity(text: string): Identity {
   if (text === '%any' || text === '*') fail('stands for any identity and can only be used for the remote side')
   const [prefix, rest] = splitPrefix(text)
   if (prefix !== undefined) return parsePrefixed(prefix, rest, fail)
-  if (text.startsWith('@#')) return { type: ID_KEY_ID, data: fromHex(text.slice(2)) }
+  if (text.startsWith('@#')) return { type: ID_KEY_ID, data: hex(text.slice(2), fail) }
   if (text.startsWith('@@')) return { type: ID_RFC822_ADDR, data: ascii(text.slice(2), fail) }
   if (text.startsWith('@')) return { type: ID_FQDN, data: ascii(text.slice(1), fail) }
   const address = tryIp(text)

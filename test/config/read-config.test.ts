@@ -289,6 +289,18 @@ describe('parseConfig', () => {
   })
 })
 
+describe('a cut file', () => {
+  it('is refused at every length, with a line within it', () => {
+    const end = full.trimEnd().length
+    for (let length = 0; length < end; length += 7) {
+      const text = full.slice(0, length)
+      const problems = problemsOf(text)
+      expect(problems).not.toEqual([])
+      for (const { line } of problems) expect(line).toBeLessThanOrEqual(text.split('\n').length)
+    }
+  })
+})
+
 describe('readConfig', () => {
   it('reads a file, and a key from a file beside it', () => {
     const folder = mkdtempSync(join(tmpdir(), 'typeswan-config-'))
@@ -308,6 +320,16 @@ describe('readConfig', () => {
     } finally {
       rmSync(folder, { recursive: true })
     }
+  })
+})
+
+describe('the example of the README', () => {
+  it('is a configuration', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const example = /<!-- configuration example -->\n```json\n(.*?)```/s.exec(readme)?.[1]
+    const key = new TextEncoder().encode('from a file\n')
+    const { connections } = parseConfig(example ?? '', 'README.md', { readSecretFile: () => key })
+    expect(connections.map(({ name }) => name)).toEqual(['office'])
   })
 })
 

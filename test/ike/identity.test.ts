@@ -34,6 +34,7 @@ describe('parseIdentity', () => {
     'C=CH, O=moon',
     'keyid:abc',
     'keyid:',
+    '@#',
     'two words',
     'mön',
     'ipv4:fd00::1',
