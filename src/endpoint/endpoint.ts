@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { nodeProvider } from '../crypto/node.ts'
 import { Datapath } from '../datapath/index.ts'
-import { localAddresses, sourceAddressFor } from '../dgram-ext/index.ts'
+import { sourceAddressFor } from '../dgram-ext/index.ts'
 import { PlatformError, UsageError } from '../errors.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
@@ -18,10 +18,11 @@ import { systemIpCommand } from './ip-command.ts'
 import { keepUp } from './keep-up.ts'
 import { type Log, silentLog } from './log.ts'
 import { type Established, Negotiations } from './negotiations.ts'
-import { defaultIkePort, defaultNatPort, type EndpointOptions } from './options.ts'
+import { openPaths } from './open-paths.ts'
+import type { EndpointOptions } from './options.ts'
 import { RoutedXfrm } from './routed-xfrm.ts'
 import { type EndpointStatus, reportStatus } from './status.ts'
-import { UdpPaths } from './udp-paths.ts'
+import type { UdpPaths } from './udp-paths.ts'
 
 /** Names of the events of an `Endpoint` with their arguments. */
 export interface EndpointEvents {
@@ -311,21 +312,6 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     await this.#control?.close()
     this.#log.write('info', 'endpoint', 'closed')
   }
-}
-
-async function openPaths(options: EndpointOptions): Promise<UdpPaths> {
-  const { addresses = localAddresses(), ikePort = defaultIkePort, natPort = defaultNatPort } = options.listen ?? {}
-  if (addresses.length === 0) {
-    throw new PlatformError(
-      'NO_ADDRESS',
-      'there is no address to listen on',
-      'bring an interface up, or name the addresses',
-    )
-  }
-  if ((ikePort === 0 || natPort === 0) && addresses.length > 1) {
-    throw new UsageError('listen', 'port 0 takes a single address')
-  }
-  return UdpPaths.open(addresses, { ike: ikePort, nat: natPort }, options.log ?? silentLog)
 }
 
 function checkNames(connections: readonly ConnectionConfig[]): void {

@@ -88,18 +88,15 @@ const retransmitText = (messageId: number, attempt: number): string =>
 function establishedText(event: Extract<IkeEvent, { kind: 'ike-established' }>): string {
   const { role, localId, remoteId, suite, natLocal, natRemote, encap } = event.details
   const remote = remoteId === undefined ? 'an unnamed peer' : formatIdentity(remoteId)
-  const nat = natLocal || natRemote ? `, NAT in front of ${natWhere(natLocal, natRemote)}` : ''
-  return `IKE_SA established as ${role}: ${formatIdentity(localId)} to ${remote}, ${suite}${nat}${encap ? ', ESP in UDP' : ''}`
-}
-
-function natWhere(local: boolean, remote: boolean): string {
-  if (local && remote) return 'both sides'
-  return local ? 'us' : 'the peer'
+  const notes = [encap ? ', ESP in UDP' : '', natLocal ? ', we are behind a NAT' : '']
+  // A peer that asks for UDP encapsulation looks the same as one behind a NAT.
+  if (natRemote) notes.push(', the peer is behind a NAT or asks for UDP encapsulation')
+  return `IKE_SA established as ${role}: ${formatIdentity(localId)} to ${remote}, ${suite}${notes.join('')}`
 }
 
 function childText(child: ChildSaStatus): string {
   const spi = (value: number) => (value >>> 0).toString(16).padStart(8, '0')
-  return `${child.name} (${child.localTs.join(', ')} to ${child.remoteTs.join(', ')}, ${child.suite}${child.esn ? ', ESN' : ''}, SPI in ${spi(child.spiIn)} out ${spi(child.spiOut)})`
+  return `${child.name} (${child.localTs.join(', ')} to ${child.remoteTs.join(', ')}, ${child.suite}, SPI in ${spi(child.spiIn)} out ${spi(child.spiOut)})`
 }
 
 /** The peer's address stands in the line only where nothing else names the peer. */

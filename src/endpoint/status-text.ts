@@ -45,7 +45,10 @@ function formatHead(status: EndpointStatus): string {
 
 function formatIkeSa(sa: IkeSaReport): string {
   const age = sa.ageMs === null ? '' : ` for ${formatDuration(sa.ageMs)}`
-  const nat = [sa.natLocal ? 'NAT in front of us' : '', sa.natRemote ? 'NAT in front of the peer' : '']
+  const nat = [
+    sa.natLocal ? 'we are behind a NAT' : '',
+    sa.natRemote ? 'the peer is behind a NAT, or asks for UDP encapsulation' : '',
+  ]
   const notes = [sa.suite, ...nat, sa.encap ? 'ESP in UDP' : ''].filter((note) => note !== '')
   const lines = [
     `${sa.connection}[${sa.id}]: ${sa.state}${age}, ${sa.role}, SPIs ${sa.SPIi}_i ${sa.SPIr}_r`,
@@ -57,9 +60,8 @@ function formatIkeSa(sa: IkeSaReport): string {
 
 function formatChild(child: ChildSaReport): string {
   const age = child.ageMs === null ? '' : ` for ${formatDuration(child.ageMs)}`
-  const esn = child.esn ? ', ESN' : ''
   return [
-    `  ${child.name}: ${child.state}${age}, ${child.suite}${esn}, SPIs ${child.spiIn}_in ${child.spiOut}_out, reqid ${child.reqid}`,
+    `  ${child.name}: ${child.state}${age}, ${child.suite}, SPIs ${child.spiIn}_in ${child.spiOut}_out, reqid ${child.reqid}`,
     `    ${child.localTs.join(', ')} === ${child.remoteTs.join(', ')}`,
     `    in ${child.packetsIn} packets, ${formatBytes(child.bytesIn)}; out ${child.packetsOut} packets, ${formatBytes(child.bytesOut)}`,
   ].join('\n')

@@ -1,0 +1,34 @@
+import { readConfig } from '../config/index.ts'
+import { defaultControlPath } from '../endpoint/control-protocol.ts'
+import { Endpoint } from '../endpoint/endpoint.ts'
+import { Log } from '../endpoint/log.ts'
+import { optionsOfConfig } from '../endpoint/options-of-config.ts'
+import { ExitCode } from './exit-codes.ts'
+import { shutdownSignal } from './shutdown-signal.ts'
+import { logTo, type Terminal } from './terminal.ts'
+
+export interface UpOptions {
+  readonly config: string
+  /** Path of the control socket; overrides the file. */
+  readonly control?: string
+  /** Overrides the file. */
+  readonly logLevel?: Log['level']
+}
+
+/**
+ * `typeswan up`: runs an endpoint in the foreground until SIGINT or SIGTERM, then deletes the SAs and takes everything back.
+ * Throws `ConfigError` (or several in an `AggregateError`) before anything is started, `PlatformError` when the machine refuses.
+ */
+export async function runUp(options: UpOptions, terminal: Terminal): Promise<ExitCode> {
+  const config = readConfig(options.config)
+  const log = new Log(logTo(terminal), options.logLevel ?? config.logLevel)
+  const signal = shutdownSignal()
+  const endpoint = await Endpoint.start({
+    ...optionsOfConfig(config),
+    log,
+    controlPath: options.control ?? config.controlPath ?? defaultControlPath(),
+  })
+  log.write('info', 'endpoint', `${await signal}: ending; a second signal ends at once`)
+  await endpoint.close()
+  return ExitCode.OK
+}

@@ -1,0 +1,14 @@
+import type { EndpointConfig } from '../config/model.ts'
+import type { EndpointOptions } from './options.ts'
+
+/** What a configuration file says, as options of `Endpoint.start`. Log and control socket are the caller's to choose. */
+export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
+  const { connections, limits, tun } = config
+  const { addresses, ikePort, natPort } = config.listen
+  return {
+    connections,
+    listen: { ikePort, natPort, ...(addresses === undefined ? {} : { addresses }) },
+    tun,
+    limits,
+  }
+}
