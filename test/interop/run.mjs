@@ -1,5 +1,6 @@
 // Interoperation with strongSwan in network namespaces (root). One line for each case; a case that could not run has failed.
-//   node test/interop/run.mjs [--list] [--keep] [PATTERN]     only the cases whose name contains PATTERN
+//   node test/interop/run.mjs [--list] [--keep] [--all] [PATTERN]
+// PATTERN: only the cases whose name contains it. --all: every IKE suite with every ESP suite. --keep: logs and captures stay.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { cases } from './cases.mjs'
@@ -8,7 +9,7 @@ import { stopAll } from './processes.mjs'
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'))
 const pattern = process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? ''
 const keep = options.includes('--keep')
-const selected = cases.filter((one) => one.name.includes(pattern))
+const selected = cases({ all: options.includes('--all') }).filter((one) => one.name.includes(pattern))
 
 if (options.includes('--list')) {
   for (const { name } of selected) console.log(name)
