@@ -13,7 +13,20 @@ export class Capture {
 
   async start() {
     const { router } = this.topology
-    const args = ['-n', '-U', '-i', 'r2', '-s', '2000', '-w', this.file, 'udp port 500 or udp port 4500 or esp']
+    const args = [
+      '-n',
+      '-U',
+      '--immediate-mode',
+      '-B',
+      '32768',
+      '-i',
+      'r2',
+      '-s',
+      '2000',
+      '-w',
+      this.file,
+      'udp port 500 or udp port 4500 or esp',
+    ]
     this.process = start('ip', ['netns', 'exec', router, 'tcpdump', ...args], this.logFile)
     await waitFor('tcpdump', () => existsSync(this.logFile) && /listening on/.test(readFileSync(this.logFile, 'utf8')))
   }

@@ -50,11 +50,15 @@ export function refusalCase({ client, server, clientSettings, serverSettings, ex
       for (const [side, pattern] of expect) {
         await waitFor(`${pattern} in the log of the ${side}`, () => pattern.test(peers[side].log()), 3000)
       }
+      const { ike, children } = await peers.client.sas()
+      if (children > 0) throw new Error('the client has a CHILD_SA')
+      // strongSwan keeps an IKE_SA whose first CHILD_SA was refused.
+      if (ike > 0 && peers.client.name === 'strongSwan') await peers.client.terminate()
       await nothingLeft(peers, 5000)
       for (const side of ['client', 'server']) await peers[side].stop()
       const seen = await peers.capture.finish(charonLog(peers), clientSettings)
       checkMalformed(seen)
-      return `refused by both, nothing left, ${expect.length} explanations found`
+      return `refused, nothing left, ${expect.map(([side, pattern]) => `${peers[side].name} says "${pattern.source.replaceAll('\\', '')}"`).join(', ')}`
     })
 }
 
@@ -93,7 +97,12 @@ function checkMalformed({ malformed }) {
 /** The log of the strongSwan of this case, which has the keys; empty when there is none. */
 const charonLog = ({ client, server }) => [client, server].find((peer) => peer.name === 'strongSwan')?.log() ?? ''
 
-const lastLines = (title, log) => `${title}:\n${log.trimEnd().split('\n').slice(-25).join('\n')}\n`
+/** The end of a log, without dumps of octets. */
+function lastLines(title, log) {
+  const lines = log.trimEnd().split('\n')
+  const words = lines.filter((line) => !/ +\d+: ([0-9A-F]{2} )+| octets | => \d+ bytes @/.test(line))
+  return `${title}:\n${words.slice(-15).join('\n')}\n`
+}
 
 /** Resolves to how long it took, in seconds, from the initiator's start or command to the CHILD_SAs on both sides. */
 async function establish({ client, server }) {

@@ -36,28 +36,55 @@ function tunnels(pairs) {
 }
 
 const settings = { ...suites[0], psk }
-const ours = (role) => (role === 'initiator' ? 'client' : 'server')
+/**
+ * What must be in our log. As responder we refuse, and say what was offered and configured; as initiator we are refused, and say
+ * what we had offered. `change` is what the server has instead.
+ */
+const differences = [
+  {
+    what: 'wrong pre-shared key',
+    change: { psk: 'another key altogether' },
+    initiator: [/authentication-failed/],
+    responder: [/authentication-failed \(refused by us\)/, /pre-shared keys differ/],
+  },
+  {
+    what: 'no common IKE proposal',
+    change: { ike: suites[1].ike },
+    initiator: [/no-proposal-chosen \(refused by the peer\)/, /configured: aes128gcm16-prfsha256-ecp256/],
+    responder: [
+      /no-proposal-chosen \(refused by us\)/,
+      /offered: aes128gcm16-prfsha256-ecp256/,
+      /configured: aes256gcm16-prfsha384-ecp384/,
+    ],
+  },
+  {
+    what: 'no common ESP proposal',
+    change: { esp: suites[1].esp },
+    initiator: [/no-proposal-chosen \(refused by the peer\)/, /configured: aes128gcm16/],
+    responder: [/no-proposal-chosen \(refused by us\)/, /offered: aes128gcm16/, /configured: aes256gcm16/],
+  },
+  {
+    what: 'no common traffic selector',
+    change: { localTs: '10.99.1.0/24', remoteTs: '10.99.2.0/24' },
+    initiator: [/ts-unacceptable \(refused by the peer\)/, /configured: local 10\.91\.101\.0\/24/],
+    responder: [
+      /ts-unacceptable \(refused by us\)/,
+      /offered: TSi 10\.91\.101\.0\/24/,
+      /configured: local 10\.99\.1\.0\/24/,
+    ],
+  },
+]
 
 function refusals() {
-  const differences = [
-    { what: 'wrong pre-shared key', change: { psk: 'another key altogether' }, pattern: /AUTHENTICATION_FAILED/i },
-    { what: 'no common IKE proposal', change: { ike: suites[1].ike }, pattern: /NO_PROPOSAL_CHOSEN/i },
-    { what: 'no common ESP proposal', change: { esp: suites[1].esp }, pattern: /NO_PROPOSAL_CHOSEN/i },
-    {
-      what: 'no common traffic selector',
-      change: { localTs: '10.99.1.0/24', remoteTs: '10.99.2.0/24' },
-      pattern: /TS_UNACCEPTABLE/i,
-    },
-  ]
   return roles.flatMap(({ role, client, server }) =>
-    differences.map(({ what, change, pattern }) => ({
-      name: `${role} refusal: ${what}`,
+    differences.map((difference) => ({
+      name: `${role} refusal: ${difference.what}`,
       body: refusalCase({
         client,
         server,
         clientSettings: settings,
-        serverSettings: { ...settings, ...change },
-        expect: [[ours(role), pattern]],
+        serverSettings: { ...settings, ...difference.change },
+        expect: difference[role].map((pattern) => [role === 'initiator' ? 'client' : 'server', pattern]),
       }),
     })),
   )

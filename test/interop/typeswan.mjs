@@ -1,5 +1,6 @@
 // One `typeswan up` in a namespace, run from dist as an operator would.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { run, start, stop, waitFor } from './processes.mjs'
 import { addresses, identities, other } from './topology.mjs'
@@ -21,7 +22,7 @@ export class Typeswan {
     mkdirSync(this.directory, { recursive: true })
   }
 
-  /** Starts the endpoint; resolves when its control socket answers. The initiator (the client) begins at once. */
+  /** Starts the endpoint; resolves when it says that it listens. The initiator (the client) begins at once. */
   async start() {
     const file = `${this.directory}/typeswan.json`
     writeFileSync(file, JSON.stringify(this.#config(), null, 2), { mode: 0o600 })
@@ -30,13 +31,16 @@ export class Typeswan {
       ['netns', 'exec', this.namespace, process.execPath, command, 'up', '--config', file],
       this.logFile,
     )
-    await waitFor('typeswan up', async () => this.process.result ?? (await this.status(false)) !== undefined)
+    await waitFor('typeswan up', () => this.process.result ?? / listening at /.test(this.log()))
     if (this.process.result) throw new Error(`typeswan ended:\n${this.log()}`)
   }
 
-  /** Resolves when the CHILD_SA, which the configuration starts, is there. */
+  /** Resolves when the CHILD_SA, which the configuration starts, is there; throws when it was refused. */
   async initiate() {
-    await waitFor('an established CHILD_SA', async () => (await this.sas()).children === 1)
+    const refused = /\(refused by .*/
+    await waitFor('a CHILD_SA or a refusal', async () => (await this.sas()).children === 1 || refused.test(this.log()))
+    const refusal = refused.exec(this.log())
+    if (refusal !== null) throw new Error(refusal[0])
   }
 
   /** Ends the endpoint, which sends DELETE. Throws when it did not end cleanly. */
@@ -48,16 +52,27 @@ export class Typeswan {
   /** How many IKE_SAs and how many installed CHILD_SAs there are. */
   async sas() {
     if (this.process.result) return { ike: 0, children: 0 }
-    const status = await this.status()
-    return { ike: status.ikeSas.length, children: status.ikeSas.flatMap((sa) => sa.children).length }
+    const { ikeSas, states } = await this.#ask()
+    const children = ikeSas.flatMap((sa) => sa.children).filter((child) => child.state === 'installed')
+    if (children.length === 0 && states.length > 0 && ikeSas.length === 0) throw new Error('states without a CHILD_SA')
+    return { ike: ikeSas.length, children: children.length }
   }
 
-  /** The answer of `typeswan status --json`; undefined when it failed and `check` is false. */
-  async status(check = true) {
-    if (!existsSync(this.control) && !check) return undefined
-    const args = [command, 'status', '--json', '--control', this.control]
-    const { code, stdout } = await run(process.execPath, args, { check })
-    return code === 0 ? JSON.parse(stdout) : undefined
+  /** What `typeswan status --json` prints. */
+  async status() {
+    const { stdout } = await run(process.execPath, [command, 'status', '--json', '--control', this.control])
+    return JSON.parse(stdout)
+  }
+
+  /** The same from the control socket itself, which costs no process: for polling. */
+  async #ask() {
+    const socket = connect(this.control)
+    socket.end('{"command":"status"}\n')
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    const { result } = JSON.parse(text)
+    if (result === undefined) throw new Error(`control socket: ${text}`)
+    return result
   }
 
   log() {
