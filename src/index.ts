@@ -2,7 +2,7 @@
  * Typeswan: a userspace VPN endpoint (IKEv2 and ESP), to be embedded or run. The parts that it is made of have subpaths of
  * their own: `typeswan/ike`, `/esp`, `/xfrm`, `/nat-t`, `/crypto`, `/testing`, ...
  */
-export { type PskChild, type PskConnection, pskConnection } from './config/connection.ts'
+export * from './config/index.ts'
 export type { CryptoProvider, RandomSource } from './crypto/provider.ts'
 export * from './endpoint/index.ts'
 export {

@@ -214,8 +214,7 @@ async function statusWhere(
   let status: EndpointStatus | undefined
   const log = (): string => lab.endpoints[side]?.errorLines.join('\n') ?? ''
   const check = async (): Promise<boolean> => {
-    if (lab.processes.some(({ exitCode }) => exitCode !== undefined))
-      throw new Error(`an endpoint ended early\n${log()}`)
+    if (lab.endpoints[side]?.exitCode !== undefined) throw new Error(`${side} ended early:\n${log()}`)
     status = await statusOf(lab, side).catch(() => undefined)
     return status !== undefined && 'ikeSas' in status && condition(status)
   }

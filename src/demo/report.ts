@@ -13,7 +13,7 @@ export interface DemoReport {
   /** Inner packets of the bulk transfer. */
   readonly packetsSent: number
   readonly packetsReceived: number
-  /** Datagrams with one octet changed, and datagrams sent a second time, that the receiver dropped and counted. */
+  /** Datagrams with one octet changed, and datagrams sent a second time, that the receiver dropped and counted. 0 for `netns`, which sends none. */
   readonly tamperedDropped: number
   readonly replayedDropped: number
   /** 10^6 bits of inner packets (netns: of the TCP stream) in a second. */

@@ -1,11 +1,10 @@
 import { EventEmitter } from 'node:events'
 import { nodeProvider } from '../crypto/node.ts'
-import { Datapath } from '../datapath/index.ts'
-import { sourceAddressFor } from '../dgram-ext/index.ts'
-import { PlatformError, UsageError } from '../errors.ts'
+import { Datapath, droppedAs } from '../datapath/index.ts'
+import { UsageError } from '../errors.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
-import { IkeEndpoint } from '../ike/ike-endpoint.ts'
+import { type IkeDatagram, IkeEndpoint } from '../ike/ike-endpoint.ts'
 import { formatIp, type IpAddress } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
 import { Xfrm, type XfrmAcquire, type XfrmListener } from '../xfrm/index.ts'
@@ -16,6 +15,7 @@ import { EventLog } from './event-log.ts'
 import { type InnerSide, openInnerSide } from './inner-side.ts'
 import { systemIpCommand } from './ip-command.ts'
 import { keepUp } from './keep-up.ts'
+import { localAddressFor, trapAddresses } from './local-address.ts'
 import { type Log, silentLog } from './log.ts'
 import { type Established, Negotiations } from './negotiations.ts'
 import { openPaths } from './open-paths.ts'
@@ -54,6 +54,9 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   readonly #alarm: Alarm
   /** What the databases told within a packet's call; it is passed on when the call is over. */
   #told: (() => IkeAction[])[] = []
+  /** Not yet told to the listeners. */
+  readonly #events: IkeEvent[] = []
+  #publishing = false
   #control: ControlServer | undefined
   #closed: Promise<void> | undefined
   #onIdle: (() => void) | undefined
@@ -114,7 +117,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       const endpoint = new Endpoint(options, paths, inner)
       endpoint.#control = control
       status.current = () => endpoint.status()
-      endpoint.#begin(await endpoint.#trapAddresses())
+      endpoint.#begin(await trapAddresses(options.connections, paths))
       return endpoint
     } catch (error) {
       for (const close of opened.reverse()) await close()
@@ -137,7 +140,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     if (connection === undefined) throw new UsageError('name', `there is no connection "${name}"`)
     const { address } = connection.remote
     if (address === undefined) throw new UsageError('name', `connection "${name}" has no remote address to call`)
-    const localAddress = await this.#localAddressFor(connection, address)
+    const localAddress = await localAddressFor(connection, address, this.paths)
     if (this.#closed !== undefined) throw new UsageError('endpoint', 'is closed')
     const wanted = child ?? connection.children[0]?.name
     const before = new Set(this.#core.status().map(({ sa }) => sa.id))
@@ -190,27 +193,51 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     return this.#closed
   }
 
-  #begin(trapAddresses: ReadonlyMap<string, IpAddress>): void {
+  #begin(localAddresses: ReadonlyMap<string, IpAddress>): void {
     this.paths.start(
       {
         ike: (local, remote, message) => {
-          this.#perform(this.#core.handleDatagram({ local, remote, message }, this.#clock()))
+          this.#receiveIke({ local, remote, message })
         },
         esp: (buffer, offset, length, remote, local) => {
-          this.#datapath.receiveEsp(buffer, offset, length, remote, local, this.#clock())
+          const now = this.#clock()
+          const status = this.#datapath.receiveEsp(buffer, offset, length, remote, local, now)
+          if (status < 0) this.#dropped('an ESP packet', status, now)
           if (this.#told.length > 0) this.#passOn()
         },
       },
       this.#clock,
     )
     this.#inner.tun?.onPacket((buffer, offset, length) => {
-      this.#datapath.sendInner(buffer, offset, length, this.#clock())
+      const now = this.#clock()
+      const status = this.#datapath.sendInner(buffer, offset, length, now)
+      if (status < 0) this.#dropped('a packet from the device', status, now)
       if (this.#told.length > 0) this.#passOn()
     })
     this.#log.write('info', 'endpoint', this.#greeting())
-    this.#core.installTraps((connection) => trapAddresses.get(connection.name)!)
+    this.#core.installTraps((connection) => localAddresses.get(connection.name)!)
     this.#perform([])
     for (const connection of this.#connections) keepUp(this, connection, this.#log, () => this.#closed !== undefined)
+  }
+
+  /** The core does not throw for any octets of a peer. Should it, by a mistake of ours, one datagram must not end the tunnels of all. */
+  #receiveIke(datagram: IkeDatagram): void {
+    const now = this.#clock()
+    let actions: IkeAction[]
+    try {
+      actions = this.#core.handleDatagram(datagram, now)
+    } catch (error) {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#eventLog.limited('error', 'internal', 'ike', `internal error, please report it: ${detail}`, now)
+      return
+    }
+    this.#perform(actions)
+  }
+
+  #dropped(what: string, status: number, now: number): void {
+    if (!this.#log.enabled('debug')) return
+    const counter = droppedAs(status) ?? 'unknown'
+    this.#eventLog.limited('debug', counter, 'xfrm', `dropped ${what}: ${counter}`, now)
   }
 
   #greeting(): string {
@@ -222,23 +249,31 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
 
   /** Carries out what the core asks for, and sets the timer anew. */
   #perform(actions: readonly IkeAction[]): void {
-    const events: IkeEvent[] = []
     for (const action of actions) {
       if (action.type === 'send') this.paths.sendIke(action.local, action.remote, action.message, action.nonEspMarker)
       else if (action.type === 'keepalive') this.paths.sendKeepalive(action.local, action.remote)
-      else events.push(action.event)
+      else this.#events.push(action.event)
     }
     this.#alarm.set(Math.min(this.#core.nextTimeoutAt(), this.xfrm.nextExpiryAt()))
     // Listeners last: what they call, or throw, meets an endpoint that is done with this step.
-    for (const event of events) this.#publish(event)
+    this.#publish()
     if (this.#told.length > 0) this.#passOn()
     if (this.#onIdle !== undefined && this.#core.isIdle()) this.#onIdle()
   }
 
-  #publish(event: IkeEvent): void {
-    this.#eventLog.write(event, this.#clock())
-    this.#negotiations.notice(event)
-    this.emit('event', event)
+  /** Tells the waiting events in their order, also when a listener calls back and brings new ones about. */
+  #publish(): void {
+    if (this.#publishing) return
+    this.#publishing = true
+    try {
+      for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
+        this.#eventLog.write(event, this.#clock())
+        this.#negotiations.notice(event)
+        this.emit('event', event)
+      }
+    } finally {
+      this.#publishing = false
+    }
   }
 
   #passOn(): void {
@@ -266,30 +301,6 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       expire: (expire) => this.#told.push(() => this.#core.expire(expire, this.#clock())),
       mapping: (mapping) => this.#told.push(() => this.#core.mapping(mapping, this.#clock())),
     }
-  }
-
-  /** The local addresses of the connections with traps, by name. */
-  async #trapAddresses(): Promise<Map<string, IpAddress>> {
-    const addresses = new Map<string, IpAddress>()
-    for (const connection of this.#connections) {
-      const { address } = connection.remote
-      if (address === undefined || !connection.children.some(({ startAction }) => startAction === 'trap')) continue
-      addresses.set(connection.name, await this.#localAddressFor(connection, address))
-    }
-    return addresses
-  }
-
-  async #localAddressFor(connection: ConnectionConfig, remote: IpAddress): Promise<IpAddress> {
-    const address = connection.local.address ?? (await sourceAddressFor(remote))
-    const text = formatIp(address)
-    if (!this.paths.addresses.some((one) => formatIp(one) === text)) {
-      throw new PlatformError(
-        'NOT_LISTENING',
-        `connection "${connection.name}" is to use the local address ${text}, which the endpoint does not listen on`,
-        'add it to the addresses to listen on, or start anew if the machine got it later',
-      )
-    }
-    return address
   }
 
   async #shutdown(): Promise<void> {

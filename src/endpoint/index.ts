@@ -5,6 +5,7 @@ export { formatLogEntry, Log, type LogEntry, type LogLevel, type LogSink, logLev
 export { NegotiationError } from './negotiation-error.ts'
 export type { Established } from './negotiations.ts'
 export type { EndpointOptions, ListenOptions, TunSettings } from './options.ts'
+export { optionsOfConfig } from './options-of-config.ts'
 export type {
   ChildSaReport,
   EndpointStatus,

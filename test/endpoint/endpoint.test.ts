@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { pskConnection } from '../../src/config/connection.ts'
+import { Endpoint } from '../../src/endpoint/endpoint.ts'
 import { NegotiationError } from '../../src/endpoint/negotiation-error.ts'
 import { buildUdp, parseIp } from '../../src/ip/index.ts'
 import { type Change, closePair, eventsOf, ping, type Side, startPair, until } from './pair.ts'
@@ -182,5 +184,75 @@ describe('a refused negotiation ends cleanly and explains itself on both sides',
     pair = await startPair({ port: 9, natPort: 9 })
     await expect(pair.west.endpoint.initiate('pair')).rejects.toMatchObject({ refusal: { kind: 'no-answer' } })
     expectNothingLeft()
+  })
+})
+
+describe('starting and ending', () => {
+  const listen = { addresses: [parseIp('127.0.0.1')], ikePort: 0, natPort: 0 }
+
+  test('two connections of one name are refused', async () => {
+    pair = await startPair()
+    const one = pskConnection({ name: 'twin', psk: 'x', localAddress: '127.0.0.1', children: [] })
+    await expect(Endpoint.start({ connections: [one, one], listen })).rejects.toThrow('twin')
+  })
+
+  test('a name that is not configured, or a peer without an address, cannot be called', async () => {
+    pair = await startPair()
+    await expect(pair.west.endpoint.initiate('nobody')).rejects.toThrow('nobody')
+    await expect(pair.east.endpoint.initiate('pair')).rejects.toThrow('no remote address')
+  })
+
+  test('a local address that is not listened on is named', async () => {
+    pair = await startPair({ localAddress: '127.0.0.2', localId: 'west.example' })
+    await expect(pair.west.endpoint.initiate('pair')).rejects.toMatchObject({ code: 'NOT_LISTENING' })
+  })
+
+  test('a closed endpoint takes no calls, and may be closed again', async () => {
+    pair = await startPair()
+    await pair.west.endpoint.close()
+    await pair.west.endpoint.close()
+    await expect(pair.west.endpoint.initiate('pair')).rejects.toThrow('closed')
+  })
+
+  test('closing ends a negotiation that waits for its peer', async () => {
+    pair = await startPair({ port: 9, natPort: 9, retransmit: { baseMs: 60_000 } })
+    const outcome = pair.west.endpoint.initiate('pair').catch((error: unknown) => error)
+    await until(() => pair.west.endpoint.status().ikeSas.length === 1)
+    await pair.west.endpoint.close()
+    expect(await outcome).toMatchObject({ name: 'NegotiationError' })
+  })
+
+  test('a listener that calls back meets the events in their order', async () => {
+    pair = await startPair()
+    const { endpoint } = pair.west
+    const kinds: string[] = []
+    endpoint.on('event', (event) => {
+      if (event.kind === 'ike-established') endpoint.deleteIke(event.sa.id)
+    })
+    endpoint.on('event', (event) => {
+      if (event.kind !== 'message') kinds.push(event.kind)
+    })
+    await endpoint.initiate('pair').catch(() => undefined)
+    await until(() => endpoint.status().ikeSas.length === 0)
+    expect(kinds).toEqual(['ike-established', 'child-established', 'child-closed', 'ike-closed'])
+  })
+
+  test('garbage on both ports is counted, and the tunnel goes on', async () => {
+    const { west, east } = await establishedPair()
+    const { ike, nat } = east.endpoint.paths.ports
+    const from = { address: parseIp('127.0.0.1'), port: west.endpoint.paths.ports.nat }
+    for (let length = 0; length < 200; length++) {
+      for (const port of [ike, nat]) {
+        const garbage = Uint8Array.from({ length }, (_, i) => (i * 31 + length * 7) & 0xff)
+        west.endpoint.paths.sendRaw(from, { address: from.address, port }, garbage)
+      }
+    }
+    expect(await ping(west, '10.1.0.1', '10.2.0.1')).toBeDefined()
+    const { xfrmStats, udp } = east.endpoint.status()
+    expect(xfrmStats.XfrmInNoStates).toBeGreaterThan(100)
+    expect(udp.invalidReceived).toBeGreaterThan(0)
+    expect(east.entries.filter(({ level }) => level === 'error')).toEqual([])
+    // Lines about the 200 and more drops of a kind are few.
+    expect(east.entries.filter(({ text }) => text.includes('dropped')).length).toBeLessThan(40)
   })
 })
