@@ -35,12 +35,13 @@ export class Typeswan {
     if (this.process.result) throw new Error(`typeswan ended:\n${this.log()}`)
   }
 
-  /** Resolves when the CHILD_SA, which the configuration starts, is there; throws when it was refused. */
+  /** Waits for the CHILD_SA, which the configuration starts; resolves to the seconds it took, throws when it was refused. */
   async initiate() {
     const refused = /\(refused by .*/
     await waitFor('a CHILD_SA or a refusal', async () => (await this.sas()).children === 1 || refused.test(this.log()))
     const refusal = refused.exec(this.log())
     if (refusal !== null) throw new Error(refusal[0])
+    return (this.#loggedAt(/ CHILD_SA net .*established$/) - this.#loggedAt(/ listening at /)) / 1000
   }
 
   /** Ends the endpoint, which sends DELETE. Throws when it did not end cleanly. */
@@ -73,6 +74,14 @@ export class Typeswan {
     const { result } = JSON.parse(text)
     if (result === undefined) throw new Error(`control socket: ${text}`)
     return result
+  }
+
+  /** Milliseconds of the time in front of the line that matches. */
+  #loggedAt(pattern) {
+    const line = this.log()
+      .split('\n')
+      .find((one) => pattern.test(one))
+    return new Date(line.slice(0, 23)).getTime()
   }
 
   log() {
