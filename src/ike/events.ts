@@ -51,6 +51,8 @@ export type IkeEvent =
       readonly remote: SocketAddress
       readonly refusal: Refusal
     }
+  /** A mistake of ours, met while a message was handled: please report it. It cost that IKE_SA. */
+  | { readonly kind: 'internal-error'; readonly sa: IkeSaRef; readonly error: unknown }
   | { readonly kind: 'remote-moved'; readonly sa: IkeSaRef; readonly from: SocketAddress; readonly to: SocketAddress }
   | { readonly kind: 'retransmit'; readonly sa: IkeSaRef; readonly messageId: number; readonly attempt: number }
   /** A datagram was not processed; `reason` is one of a small fixed set, for counters. */

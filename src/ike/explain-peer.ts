@@ -1,6 +1,8 @@
 import type { PeerError } from '../errors.ts'
 import { formatSocketAddress, type SocketAddress } from '../ip/address.ts'
 import { notifyName } from './codec/index.ts'
+import type { ConnectionConfig } from './config.ts'
+import type { NatFindings } from './nat-detection.ts'
 import type { PeerRefusal } from './refusal.ts'
 
 /** We refused a message that breaks the protocol. */
@@ -27,13 +29,46 @@ export function explainPeerNotify(notify: number, during: string): PeerRefusal {
 }
 
 /** The peer never answered. */
-export function explainGivenUp(task: string, attempts: number, remote: SocketAddress): PeerRefusal {
+export function explainGivenUp(
+  task: string,
+  attempts: number,
+  remote: SocketAddress,
+  lastProblem: string | undefined,
+): PeerRefusal {
   const at = formatSocketAddress(remote)
   return {
     kind: 'no-answer',
     by: 'peer',
     detail: task,
-    message: `no answer from ${at} to ${task} after ${attempts} transmissions`,
+    message:
+      lastProblem === undefined
+        ? `no answer from ${at} to ${task} after ${attempts} transmissions`
+        : `no usable answer from ${at} to ${task} after ${attempts} transmissions; the last one was dropped: ${lastProblem}`,
     hint: `check that ${at} is reachable by UDP, that no firewall drops it, and that the peer runs`,
   }
+}
+
+/**
+ * ESP is carried in UDP only. A peer without NAT traversal cannot do that, and one that finds no NAT (we neither are behind one nor
+ * pretend to be) would send plain ESP. Undefined when nothing stands in the way. RFC 7296 §2.23.
+ */
+export function plainEspNeeded(connection: ConnectionConfig, nat: NatFindings): PeerRefusal | undefined {
+  const refuse = (message: string, hint: string): PeerRefusal => ({
+    kind: 'protocol-error',
+    by: 'local',
+    detail: 'NO_UDP_ENCAPSULATION',
+    message,
+    hint,
+  })
+  if (!nat.supported) {
+    return refuse(
+      'the peer does not announce NAT traversal (no NAT_DETECTION notifies), and ESP is only carried in UDP here',
+      'switch NAT traversal on at the peer',
+    )
+  }
+  if (connection.encap === 'force' || nat.natLocal || nat.natRemote) return undefined
+  return refuse(
+    'there is no NAT between us and the peer, which therefore expects ESP without UDP, and that is not carried here',
+    `connections.${connection.name}.encap: set it to "yes"`,
+  )
 }

@@ -12,7 +12,7 @@ import { decodeOr, drop, nextTimeOf, pump, receiveInitResponse, receiveProtected
 import { IkeSa } from './ike-sa.ts'
 import { InitResponder } from './init-responder.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
-import { IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
+import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
 import { AuthInitiator } from './tasks/auth-initiator.ts'
 import { ChildCreate } from './tasks/child-create.ts'
 import { ChildDelete } from './tasks/child-delete.ts'
@@ -160,7 +160,7 @@ export class IkeEndpoint {
   mapping(mapping: XfrmMapping, now: number): IkeAction[] {
     const sa = this.#byChildSpi(mapping.spi)
     return this.#at(now, () => {
-      if (sa?.state !== 'established' || !sa.init!.natRemote) return
+      if (sa === undefined || !sa.followsRemote) return
       sa.moveRemote({ address: mapping.newAddress, port: mapping.newPort })
     })
   }
@@ -218,6 +218,8 @@ export class IkeEndpoint {
     // RFC 7296 §2.6: our own SPI finds the IKE_SA; which of the two it is, the Initiator flag tells.
     const sa = this.#sas.get(toHex(header.flags.initiator ? header.SPIr : header.SPIi))
     if (sa === undefined || !belongsTo(sa, header)) {
+      const lastWord = this.#runtime.lastWords.repeat(message, this.#runtime.now)
+      if (lastWord !== undefined) return this.#runtime.send(copyEndpoint(local), copyEndpoint(remote), lastWord)
       return drop(this.#runtime, path, 'unknown-spi', `${toHex(header.SPIi)}/${toHex(header.SPIr)}`)
     }
     receiveProtected(sa, header, message, path)

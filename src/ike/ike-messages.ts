@@ -10,9 +10,9 @@ import {
   type Payload,
 } from './codec/index.ts'
 import type { DropReason } from './events.ts'
-import { explainGivenUp, explainProtocolError } from './explain-peer.ts'
+import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import type { IkeSa } from './ike-sa.ts'
-import { notify } from './notifies.ts'
+import { findNotify, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
 import { answerRequest } from './responder.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
@@ -76,6 +76,10 @@ export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8
 export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Array, path: Path): void {
   const init = sa.init
   if (init === undefined) return drop(sa.runtime, path, 'unexpected-exchange', 'no keys yet')
+  if (!header.flags.response && sa.role === 'initiator' && sa.state === 'connecting') {
+    // The responder may be established already while its IKE_AUTH response is still on its way: it will ask again.
+    return drop(sa.runtime, path, 'unexpected-exchange', 'a request before IKE_AUTH is done')
+  }
   const order = header.flags.response
     ? sa.window.isAnswer(header.messageId)
       ? 'fresh'
@@ -90,14 +94,14 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
     payloads = opened.payloads
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    return order === 'retransmit' ? undefined : malformedInside(sa, header, error, path)
+    return order === 'retransmit' ? undefined : malformedInside(sa, header, error, message, path)
   }
   if (order === 'retransmit')
     return sa.runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), sa.window.lastResponse!)
   sa.heardFrom(path)
   emitMessage(sa, 'in', path, header, payloads, true, message.length)
   if (header.flags.response) takeResponse(sa, payloads, message, header)
-  else takeRequest(sa, header, payloads, path)
+  else takeRequest(sa, header, payloads, message, path)
   pump(sa)
 }
 
@@ -152,7 +156,7 @@ function sendRequest(sa: IkeSa, task: Task): void {
   const header = headerOf(sa, task.exchangeType, false, sa.window.nextRequestId)
   const protector = task.exchangeType === ExchangeType.IKE_SA_INIT ? undefined : sa.init!.protectOutbound
   const message = protector === undefined ? encodeMessage(header, payloads) : protector.protect(header, payloads)
-  sa.window.requestSent(message, sa.runtime.now)
+  sa.window.requestSent(message, sa.runtime.now, task.mostRetransmissions)
   sa.runtime.send(sa.path.local, sa.path.remote, message)
   emitMessage(sa, 'out', sa.path, header, payloads, protector !== undefined, message.length)
 }
@@ -160,89 +164,97 @@ function sendRequest(sa: IkeSa, task: Task): void {
 function takeResponse(sa: IkeSa, payloads: readonly Payload[], message: Uint8Array, header: IkeHeader): void {
   const task = sa.activeTask!
   if (header.exchangeType !== task.exchangeType) {
-    return drop(
-      sa.runtime,
-      sa.path,
-      'unexpected-exchange',
-      `${exchangeName(header.exchangeType)} answers ${exchangeName(task.exchangeType)}`,
-    )
-  }
-  if (header.exchangeType === ExchangeType.IKE_SA_INIT) {
-    // Nobody has authenticated this: a forged answer must not end the attempt.
-    const problem = brokenRule(header.exchangeType, payloads)
-    if (problem !== undefined) return drop(sa.runtime, sa.path, 'invalid-syntax', problem)
+    const detail = `${exchangeName(header.exchangeType)} answers ${exchangeName(task.exchangeType)}`
+    return drop(sa.runtime, sa.path, 'unexpected-exchange', detail)
   }
   try {
     checkPayloads(header.exchangeType, true, payloads)
-    sa.window.answered()
+    // RFC 7296 §2.21.3: the peer has closed the IKE_SA already.
+    if (sa.state === 'established' && findNotify(payloads, NotifyType.INVALID_SYNTAX) !== undefined) {
+      return sa.close('error', explainPeerNotify(NotifyType.INVALID_SYNTAX, task.name))
+    }
     const result = task.processResponse({ payloads, message, SPIr: header.SPIr })
-    if (sa.state === 'closed') return
+    if (result === 'ignore' || sa.state === 'closed') return
+    sa.window.answered()
     if (result === 'again') return sendRequest(sa, task)
     sa.taskDone()
   } catch (error) {
-    if (!(error instanceof PeerError)) throw error
-    sa.window.answered()
+    if (!(error instanceof PeerError)) return broken(sa, error)
+    if (header.exchangeType === ExchangeType.IKE_SA_INIT) return doubt(sa, error)
     failed(sa, error)
   }
 }
 
-function brokenRule(exchangeType: number, payloads: readonly Payload[]): string | undefined {
-  try {
-    checkPayloads(exchangeType, true, payloads)
-    return undefined
-  } catch (error) {
-    if (!(error instanceof PeerError)) throw error
-    return error.message
-  }
+/** Nobody has authenticated an IKE_SA_INIT answer: a forged one must not end the attempt, the good one may follow. */
+function doubt(sa: IkeSa, error: PeerError): void {
+  sa.lastProblem = error.message
+  drop(sa.runtime, sa.path, 'invalid-syntax', error.message)
 }
 
-function takeRequest(sa: IkeSa, header: IkeHeader, payloads: readonly Payload[], path: Path): void {
+function takeRequest(
+  sa: IkeSa,
+  header: IkeHeader,
+  payloads: readonly Payload[],
+  message: Uint8Array,
+  path: Path,
+): void {
   let answer: Payload[]
   try {
     checkPayloads(header.exchangeType, false, payloads)
     answer = answerRequest(sa, header.exchangeType, payloads)
   } catch (error) {
-    if (!(error instanceof PeerError)) throw error
-    answer = [notify(error.notify || NotifyType.INVALID_SYNTAX, error.data)]
-    // RFC 7296 §2.21.3: INVALID_SYNTAX is fatal to the IKE_SA on both sides; §2.21.2: so is any error before it is established.
-    if (error.notify === NotifyType.INVALID_SYNTAX || sa.state === 'connecting') {
+    if (!(error instanceof PeerError)) return broken(sa, error)
+    const type = error.notify || NotifyType.INVALID_SYNTAX
+    answer = [notify(type, error.data)]
+    // RFC 7296 §2.21.3: INVALID_SYNTAX ends the IKE_SA on both sides; §2.21.2: so does any error before it is established.
+    if (type === NotifyType.INVALID_SYNTAX || sa.state === 'connecting') {
       sa.closing = { reason: 'error', refusal: explainProtocolError(error) }
     }
   }
-  respond(sa, header, answer, path)
+  respond(sa, header, answer, message, path)
 }
 
-function respond(sa: IkeSa, request: IkeHeader, payloads: Payload[], path: Path): void {
+/** A mistake of ours, met on this IKE_SA: it is told and costs this IKE_SA, not the endpoint. */
+function broken(sa: IkeSa, error: unknown): void {
+  sa.runtime.emit({ kind: 'internal-error', sa: sa.ref, error })
+  sa.close('error')
+}
+
+function respond(sa: IkeSa, request: IkeHeader, payloads: Payload[], requestMessage: Uint8Array, path: Path): void {
   const header = headerOf(sa, request.exchangeType, true, request.messageId)
   const message = sa.init!.protectOutbound.protect(header, payloads)
   sa.window.responded(message)
   // RFC 7296 §2.11: the answer goes to where the request came from.
   sa.runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), message)
   emitMessage(sa, 'out', path, header, payloads, true, message.length)
-  if (sa.closing !== undefined) sa.close(sa.closing.reason, sa.closing.refusal)
+  if (sa.closing === undefined) return
+  sa.runtime.lastWords.keep(requestMessage, message, sa.runtime.now)
+  sa.close(sa.closing.reason, sa.closing.refusal)
 }
 
 /** The peer has our keys and sent nonsense: told with INVALID_SYNTAX, and the IKE_SA ends. RFC 7296 §2.21.3. */
-function malformedInside(sa: IkeSa, header: IkeHeader, error: DecodeError, path: Path): void {
+function malformedInside(sa: IkeSa, header: IkeHeader, error: DecodeError, message: Uint8Array, path: Path): void {
   drop(sa.runtime, path, 'invalid-syntax', error.message)
   const problem = new PeerError('MALFORMED', error.message, { notify: NotifyType.INVALID_SYNTAX })
   if (header.flags.response) return sa.close('error', explainProtocolError(problem))
   sa.closing = { reason: 'error', refusal: explainProtocolError(problem) }
-  respond(sa, header, [notify(NotifyType.INVALID_SYNTAX)], path)
+  respond(sa, header, [notify(NotifyType.INVALID_SYNTAX)], message, path)
 }
 
 /** A response that breaks the protocol ends the IKE_SA: before it is established silently, afterwards with a DELETE. */
 function failed(sa: IkeSa, error: PeerError): void {
   const refusal = explainProtocolError(error)
   sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  sa.window.answered()
+  sa.activeTask?.abandon()
   sa.taskDone()
-  if (sa.state === 'established') sa.delete('error', refusal)
-  else sa.close('error', refusal)
+  if (sa.state === 'connecting') sa.close('error', refusal)
+  else sa.delete('error', refusal)
 }
 
 function giveUp(sa: IkeSa): void {
   const task = sa.activeTask!
-  const refusal = explainGivenUp(task.name, sa.window.pending!.attempts, sa.path.remote)
+  const refusal = explainGivenUp(task.name, sa.window.pending!.attempts, sa.path.remote, sa.lastProblem)
   if (sa.state !== 'deleting') sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
   sa.close('timeout', refusal)
 }

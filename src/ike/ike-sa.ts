@@ -39,7 +39,8 @@ export class IkeSa {
   init: InitResult | undefined
   remoteId: Identity | undefined
   establishedAt: number | undefined
-  lastInboundAt: number
+  /** Why the last unauthenticated answer was not taken; told when the peer is given up. */
+  lastProblem: string | undefined
   /** Set while a request is answered: the IKE_SA ends as soon as the response is out. */
   closing: { readonly reason: CloseReason; readonly refusal?: Refusal } | undefined
   /**
@@ -68,7 +69,6 @@ export class IkeSa {
     this.candidates = parameters.candidates ?? [parameters.connection]
     this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
     this.window = new MessageWindow(this.connection.retransmit)
-    this.lastInboundAt = this.runtime.now
     if (this.role === 'responder') {
       this.runtime.halfOpen++
       this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
@@ -136,12 +136,13 @@ export class IkeSa {
   }
 
   /**
-   * Ends this IKE_SA with a DELETE, after the exchange under way; what else waits is given up. An IKE_SA without keys
-   * has nobody to tell and ends at once.
+   * Ends this IKE_SA with a DELETE, after the exchange under way; what else waits is given up. An IKE_SA without keys, or
+   * with a peer that has not authenticated, has nobody to tell and ends at once.
    */
   delete(reason: CloseReason, refusal?: Refusal, farewell?: Task): void {
     if (this.state === 'closed' || this.state === 'deleting') return
-    if (this.init === undefined) {
+    const isStranger = this.role === 'responder' && this.state === 'connecting'
+    if (this.init === undefined || isStranger) {
       this.close(reason, refusal)
       return
     }
@@ -153,7 +154,7 @@ export class IkeSa {
   /** Ends this IKE_SA here and now: CHILD_SAs, timers, keys. RFC 7296 §1.4.1. */
   close(reason: CloseReason, refusal?: Refusal): void {
     if (this.state === 'closed') return
-    for (const child of [...this.children]) child.remove(reason)
+    this.removeChildren(reason)
     if (this.role === 'responder' && this.state === 'connecting') this.runtime.halfOpen--
     this.#lifecycle.to('closed')
     this.runtime.noteClosed(this)
@@ -166,17 +167,26 @@ export class IkeSa {
     this.runtime.emit({ kind: 'ike-closed', sa: this.ref, reason, ...(refusal === undefined ? {} : { refusal }) })
   }
 
+  /** Takes all CHILD_SAs down: nothing is sent into an IKE_SA that ends. */
+  removeChildren(reason: CloseReason): void {
+    for (const child of [...this.children]) child.remove(reason)
+  }
+
   /** A fresh, authenticated message of the peer: a sign of life, and perhaps a new place (RFC 7296 §2.23). */
   heardFrom(path: Path): void {
-    this.lastInboundAt = this.runtime.now
     if (this.state === 'established') this.#armLiveness()
     if (sameEndpoint(path.remote, this.path.remote) && sameEndpoint(path.local, this.path.local)) return
-    if (this.state === 'connecting') {
+    if (this.state === 'connecting' && this.role === 'responder') {
       // The initiator floats from port 500 to 4500 between IKE_SA_INIT and IKE_AUTH.
       this.path = { local: copyEndpoint(path.local), remote: copyEndpoint(path.remote) }
-    } else if (this.init!.natRemote && sameEndpoint(path.local, this.path.local)) {
+    } else if (this.followsRemote && sameEndpoint(path.local, this.path.local)) {
       this.moveRemote(path.remote)
     }
+  }
+
+  /** RFC 7296 §2.23: a host that is not behind a NAT follows a peer that is; one behind a NAT itself should not. */
+  get followsRemote(): boolean {
+    return this.state === 'established' && this.init!.natRemote && !this.init!.natLocal
   }
 
   /** The peer's NAT gave it another address or port: IKE, the states and the policies follow. */

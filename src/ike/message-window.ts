@@ -5,6 +5,8 @@ export interface PendingRequest {
   readonly messageId: number
   /** The whole message, sent again octet by octet. */
   readonly message: Uint8Array
+  /** Retransmissions before the peer is given up. */
+  readonly tries: number
   /** Transmissions so far. */
   attempts: number
   /** Absolute ms of the next transmission, or of giving up when `attempts` is at its limit. */
@@ -40,8 +42,9 @@ export class MessageWindow {
   }
 
   /** Notes a request that was just sent for the first time under `nextRequestId`. */
-  requestSent(message: Uint8Array, now: number): void {
-    this.#pending = { messageId: this.#nextRequestId, message, attempts: 1, nextAt: now + this.#delay(0) }
+  requestSent(message: Uint8Array, now: number, mostRetransmissions = Number.POSITIVE_INFINITY): void {
+    const tries = Math.min(this.#retransmit.tries, mostRetransmissions)
+    this.#pending = { messageId: this.#nextRequestId, message, tries, attempts: 1, nextAt: now + this.#delay(0) }
     this.#lastRequest = message
     this.#nextRequestId++
   }
@@ -71,7 +74,7 @@ export class MessageWindow {
   retransmission(now: number): 'wait' | 'resend' | 'give-up' {
     const pending = this.#pending
     if (pending === undefined || now < pending.nextAt) return 'wait'
-    if (pending.attempts > this.#retransmit.tries) return 'give-up'
+    if (pending.attempts > pending.tries) return 'give-up'
     pending.nextAt = now + this.#delay(pending.attempts)
     pending.attempts++
     return 'resend'

@@ -6,6 +6,7 @@ import type { ChildPolicies } from './child-policies.ts'
 import type { ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeEvent } from './events.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { LastWords } from './last-words.ts'
 
 /** What every IKE_SA of one endpoint shares: the injected world, the time of the current call, and its actions so far. */
 export class IkeRuntime {
@@ -15,6 +16,7 @@ export class IkeRuntime {
   readonly connections: readonly ConnectionConfig[]
   readonly ports: LocalPorts
   readonly policies: ChildPolicies
+  readonly lastWords: LastWords
   /** Monotonic ms of the call that is being served. */
   now = 0
   /** IKE_SAs of responders that are not authenticated. */
@@ -39,6 +41,7 @@ export class IkeRuntime {
     this.connections = world.connections
     this.ports = world.ports
     this.policies = world.policies
+    this.lastWords = new LastWords(world.crypto)
   }
 
   /** Takes the actions collected since the last call. */

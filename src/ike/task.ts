@@ -1,16 +1,21 @@
 import type { Payload } from './codec/index.ts'
 
 /**
- * One exchange that we begin. A task holds what its next step needs. It may ask for another round (`again`): its next
- * request is built afresh. Errors of the five families that it throws are handled by the IKE_SA.
+ * `done`: the exchange is over. `again`: another request is built and sent. `ignore`: this was not the answer to the request
+ * that is under way, which goes on being retransmitted.
  */
+export type TaskResult = 'done' | 'again' | 'ignore'
+
+/** One exchange that we begin. A task holds what its next step needs. A `PeerError` that it throws ends the IKE_SA. */
 export interface Task {
   /** For logs. */
   readonly name: string
   readonly exchangeType: number
   buildRequest(): Payload[]
-  processResponse(response: ResponseMessage): 'done' | 'again'
-  /** The exchange will not be finished: give back what was taken. */
+  processResponse(response: ResponseMessage): TaskResult
+  /** Retransmissions before the peer is given up, where the connection's number is too many. */
+  readonly mostRetransmissions?: number
+  /** The exchange will not be finished: give back what was taken. Called at most once more after it is over. */
   abandon(): void
 }
 

@@ -5,6 +5,8 @@ export interface VirtualDatagram {
   readonly from: SocketAddress
   readonly to: SocketAddress
   readonly payload: Uint8Array
+  /** Ms on top of the network's latency: what a path sets to let a datagram fall behind later ones. */
+  readonly delayMs?: number
 }
 
 /** Decides what becomes of a datagram: any number of datagrams in its place, none to lose it. */
@@ -77,7 +79,7 @@ export class VirtualNetwork {
   send(datagram: VirtualDatagram): void {
     this.sent.push(datagram)
     for (const one of this.path(datagram)) {
-      this.clock.schedule(this.clock.now + this.latencyMs, (now) =>
+      this.clock.schedule(this.clock.now + this.latencyMs + (one.delayMs ?? 0), (now) =>
         this.#receivers.get(formatSocketAddress(one.to))?.(one, now),
       )
     }

@@ -66,15 +66,20 @@ export class VirtualPeer {
     )
   }
 
-  /** Carries out what a call into `ike` gave back. */
+  /** Carries out what a call into `ike` gave back. Throws what an `internal-error` holds: a test must not pass over it. */
   perform(actions: readonly IkeAction[]): void {
     for (const action of actions) {
-      if (action.type === 'event') this.events.push(action.event)
+      if (action.type === 'event') this.#note(action.event)
       else if (action.type === 'keepalive') this.#send(action.local, action.remote, Uint8Array.of(0xff))
       else
         this.#send(action.local, action.remote, action.nonEspMarker ? concat(MARKER, action.message) : action.message)
     }
     this.#armTimer()
+  }
+
+  #note(event: IkeEvent): void {
+    this.events.push(event)
+    if (event.kind === 'internal-error') throw event.error
   }
 
   #send(from: SocketAddress, to: SocketAddress, payload: Uint8Array): void {

@@ -190,37 +190,38 @@ describe('a peer behind a NAT', () => {
   })
 
   it('sends keepalives when it is behind one, and not otherwise', () => {
-    const outside = { address: parseIp('203.0.113.9'), port: 61234 }
-    const run = (isNatted: boolean) => {
-      const pair = makePair({
-        a: { keepaliveMs: 20_000, livenessDelayMs: 0, encap: 'auto' },
-        b: { encap: 'auto', remoteAddress: '203.0.113.9', livenessDelayMs: 0 },
-        bConnections: [
-          { ...rightConnection, remoteAddress: isNatted ? '203.0.113.9' : left, encap: 'auto', livenessDelayMs: 0 },
-        ],
-      })
-      if (isNatted) {
-        pair.network.path = (datagram) => {
-          if (datagram.from.address.join() === parseIp(left).join())
-            return [{ ...datagram, from: { ...outside, port: 60000 + (datagram.from.port % 1000) } }]
-          return [
-            {
-              ...datagram,
-              to: {
-                address: parseIp(left),
-                port: datagram.to.port - 60000 === 500 ? pair.a.ike.status()[0]!.local.port : datagram.to.port,
-              },
-            },
-          ]
-        }
-      }
+    const keepalives = (pair: ReturnType<typeof makePair>) => {
       pair.a.initiate('office')
       pair.clock.advance(70_000)
       expect(pair.a.eventsOf('ike-established')).toHaveLength(1)
       return pair.network.sent.filter(({ payload }) => payload.length === 1).length
     }
-    expect(run(false)).toBe(0)
-    expect(run(true)).toBe(3)
+    const settings = { livenessDelayMs: 0, keepaliveMs: 20_000 }
+    const direct = makePair({ a: { ...settings, encap: 'auto' }, b: settings })
+    expect(keepalives(direct)).toBe(0)
+
+    const behindNat = makePair({
+      a: { ...settings, encap: 'auto' },
+      b: { ...settings, encap: 'auto', remoteAddress: '203.0.113.9' },
+    })
+    const outside = parseIp('203.0.113.9')
+    behindNat.network.path = (datagram) =>
+      datagram.from.address.join() === parseIp(left).join()
+        ? [{ ...datagram, from: { address: outside, port: 60_000 + datagram.from.port } }]
+        : [{ ...datagram, to: { address: parseIp(left), port: datagram.to.port - 60_000 } }]
+    expect(keepalives(behindNat)).toBe(3)
+    expect(behindNat.a.ike.status()[0]).toMatchObject({ natLocal: true, natRemote: false })
+    expect(behindNat.b.ike.status()[0]).toMatchObject({ natLocal: false, natRemote: true })
+  })
+
+  it('is explained where there is none, and none is pretended, because plain ESP is not carried', () => {
+    const pair = makePair({ a: { encap: 'auto' }, b: { encap: 'auto' } })
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(pair.b.eventsOf('refused')[0]!.refusal).toMatchObject({
+      detail: 'NO_UDP_ENCAPSULATION',
+      hint: expect.stringContaining('connections.branch.encap'),
+    })
   })
 })
 

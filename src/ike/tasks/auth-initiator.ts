@@ -44,6 +44,7 @@ export class AuthInitiator implements Task {
   processResponse({ payloads }: ResponseMessage): 'done' {
     const sa = this.#sa
     const AUTH = find(payloads, 'AUTH')
+    if (sa.state === 'deleting') return this.#unwanted(AUTH !== undefined)
     const error = findErrorNotify(payloads)
     if (AUTH === undefined) return this.#refusedByPeer(error?.notify ?? NotifyType.AUTHENTICATION_FAILED)
     const IDr = need(payloads, 'IDr')
@@ -57,6 +58,13 @@ export class AuthInitiator implements Task {
 
   abandon(): void {
     this.#offer.abandon()
+  }
+
+  /** The caller deleted the IKE_SA while this was under way: the DELETE that waits follows if the peer has one to delete. */
+  #unwanted(hasPeer: boolean): 'done' {
+    if (hasPeer) this.abandon()
+    else this.#sa.close('local')
+    return 'done'
   }
 
   #judge(AUTH: { readonly method: number; readonly data: Uint8Array }, idBody: Uint8Array): Refusal | undefined {

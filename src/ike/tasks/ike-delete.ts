@@ -9,6 +9,8 @@ import type { Task } from '../task.ts'
 export class IkeDelete implements Task {
   readonly name: string = 'ike-delete'
   readonly exchangeType = ExchangeType.INFORMATIONAL
+  // A peer that is gone, or forgot the IKE_SA with its answer, is not worth minutes.
+  readonly mostRetransmissions = 2
   readonly #sa: IkeSa
   readonly #reason: CloseReason
   readonly #refusal: Refusal | undefined
@@ -21,6 +23,7 @@ export class IkeDelete implements Task {
 
   // HDR, SK {D} -->
   buildRequest(): Payload[] {
+    this.#sa.removeChildren(this.#reason)
     return [{ kind: 'D', critical: false, protocol: ProtocolId.IKE, spiSize: 0, spis: [] }]
   }
 
@@ -42,6 +45,7 @@ export class RejectPeer extends IkeDelete {
 
   // HDR, SK {N(AUTHENTICATION_FAILED)} -->
   override buildRequest(): Payload[] {
+    super.buildRequest()
     return [notify(NotifyType.AUTHENTICATION_FAILED)]
   }
 }

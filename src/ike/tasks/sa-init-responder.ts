@@ -1,8 +1,7 @@
-import { PeerError } from '../../errors.ts'
 import { encodeMessage, type IkeHeader, NotifyType, type Payload, type Proposal, ProtocolId } from '../codec/index.ts'
 import type { ConnectionConfig } from '../config.ts'
 import { explainNoConnectionAt } from '../explain-auth.ts'
-import { explainProtocolError } from '../explain-peer.ts'
+import { plainEspNeeded } from '../explain-peer.ts'
 import { explainRefusedProposal } from '../explain-proposal.ts'
 import { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
@@ -11,7 +10,7 @@ import { find, invalidKePayload, need, notify } from '../notifies.ts'
 import { type ChosenProposal, chooseProposal } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import { copyEndpoint, type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
-import { NO_NAT_TRAVERSAL, NONCE_BYTES } from './sa-init.ts'
+import { NONCE_BYTES } from './sa-init.ts'
 
 /** A first request of a stranger, checked by the payload rules. */
 export interface InitRequest {
@@ -92,10 +91,8 @@ function open(
   const { crypto, random } = runtime
   const SPIi = header.SPIi.slice()
   const nat = detectNat(crypto, payloads, { SPIi, SPIr: new Uint8Array(8) }, path)
-  if (!nat.supported) {
-    const error = new PeerError('NO_NAT_TRAVERSAL', NO_NAT_TRAVERSAL)
-    return refuse(runtime, request, explainProtocolError(error), notify(NotifyType.NO_PROPOSAL_CHOSEN))
-  }
+  const obstacle = plainEspNeeded(connection, nat)
+  if (obstacle !== undefined) return refuse(runtime, request, obstacle, notify(NotifyType.NO_PROPOSAL_CHOSEN))
   const answer = crypto.respondKeyExchange(suite.ke, need(payloads, 'KE').data, random)
   const SPIr = runtime.takeIkeSpi()
   const Nr = random(NONCE_BYTES)

@@ -1,17 +1,18 @@
+import { equalBytes } from '../../bytes/index.ts'
 import type { KeyExchange } from '../../crypto/provider.ts'
 import { TransformType } from '../../crypto/transforms.ts'
 import { PeerError } from '../../errors.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ProposalConfig } from '../config.ts'
-import { explainPeerNotify } from '../explain-peer.ts'
+import { explainPeerNotify, plainEspNeeded } from '../explain-peer.ts'
 import { explainPeerRefusedProposal, explainUnknownKeGroup } from '../explain-proposal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
-import { detectNat, natDetectionPayloads } from '../nat-detection.ts'
+import { detectNat, type NatFindings, natDetectionPayloads } from '../nat-detection.ts'
 import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { encodeProposals, verifyChosen } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
-import type { ResponseMessage, Task } from '../task.ts'
+import type { ResponseMessage, Task, TaskResult } from '../task.ts'
 
 /** Octets of our nonces: at least half the key length of any PRF we offer. RFC 7296 §2.10. */
 export const NONCE_BYTES = 32
@@ -63,10 +64,12 @@ export class SaInit implements Task {
   }
 
   // <-- HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) | HDR, N(COOKIE) | HDR, N(INVALID_KE_PAYLOAD) | HDR, N(error)
-  processResponse(response: ResponseMessage): 'done' | 'again' {
+  // Every answer has message id 0, so that a late one to an earlier try looks like one to this: it asks for what we did.
+  processResponse(response: ResponseMessage): TaskResult {
     const { payloads } = response
     const cookie = findNotify(payloads, NotifyType.COOKIE)
     if (cookie !== undefined) {
+      if (this.#cookie !== undefined && equalBytes(cookie.data, this.#cookie)) return 'ignore'
       this.#cookie = cookie.data.slice()
       return this.#again('COOKIE')
     }
@@ -74,7 +77,15 @@ export class SaInit implements Task {
     if (otherGroup !== undefined) return this.#useGroup(otherGroup.data)
     const error = findErrorNotify(payloads)
     if (error !== undefined) return this.#refused(error.notify)
-    this.#settle(response)
+    const nat = detectNat(
+      this.#sa.runtime.crypto,
+      payloads,
+      { SPIi: this.#sa.SPIi, SPIr: response.SPIr },
+      this.#sa.path,
+    )
+    const obstacle = plainEspNeeded(this.#sa.connection, nat)
+    if (obstacle !== undefined) return this.#end(obstacle)
+    this.#settle(response, nat)
     this.#onSettled()
     return 'done'
   }
@@ -91,10 +102,11 @@ export class SaInit implements Task {
     return 'again'
   }
 
-  #useGroup(data: Uint8Array): 'done' | 'again' {
+  #useGroup(data: Uint8Array): TaskResult {
     const { connection, runtime } = this.#sa
     const group = data.length === 2 ? (data[0]! << 8) | data[1]! : 0
-    if (!keGroupsOf(connection.ikeProposals).includes(group) || group === this.#keyExchange.group) {
+    if (group === this.#keyExchange.group) return 'ignore'
+    if (!keGroupsOf(connection.ikeProposals).includes(group)) {
       return this.#end(explainUnknownKeGroup({ what: 'IKE', connection, group }))
     }
     this.#keyExchange.destroy()
@@ -118,17 +130,15 @@ export class SaInit implements Task {
     return 'done'
   }
 
-  #settle({ payloads, message, SPIr }: ResponseMessage): void {
+  #settle({ payloads, message, SPIr }: ResponseMessage, nat: NatFindings): void {
     const sa = this.#sa
-    const { crypto, ports } = sa.runtime
+    const { ports } = sa.runtime
     const suite = verifyChosen(need(payloads, 'SA').proposals, sa.connection.ikeProposals, { protocol: ProtocolId.IKE })
     const KEr = need(payloads, 'KE')
     if (KEr.group !== suite.ke || KEr.group !== this.#keyExchange.group) {
       throw new PeerError('WRONG_KE_GROUP', `KE is of group ${KEr.group}, the chosen proposal of ${suite.ke}`)
     }
     if (SPIr.every((octet) => octet === 0)) throw new PeerError('ZERO_SPI', 'the responder chose SPI zero')
-    const nat = detectNat(crypto, payloads, { SPIi: sa.SPIi, SPIr }, sa.path)
-    if (!nat.supported) throw new PeerError('NO_NAT_TRAVERSAL', NO_NAT_TRAVERSAL)
     sa.init = settleInit(sa.runtime, 'initiator', sa.SPIi, this.#keyExchange.finish(KEr.data), {
       SPIr: SPIr.slice(),
       Ni: this.#Ni,
@@ -147,7 +157,3 @@ export class SaInit implements Task {
     }
   }
 }
-
-/** ESP goes in UDP only: a peer that does not announce NAT traversal cannot be served. */
-export const NO_NAT_TRAVERSAL =
-  'the peer does not announce NAT traversal (no NAT_DETECTION notifies), and ESP is only carried in UDP: switch NAT traversal on at the peer'

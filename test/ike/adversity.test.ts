@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest'
+import { parseIp } from '../../src/ip/address.ts'
+import { establishedPair, left, leftConnection, makePair, type Pair, right, rightConnection } from './support.ts'
+
+const isFrom = (datagram: { from: { address: Uint8Array } }, text: string) =>
+  datagram.from.address.join() === parseIp(text).join()
+
+function expectNothingLeft(pair: Pair): void {
+  for (const [peer, xfrm] of [
+    [pair.a, pair.xfrmA],
+    [pair.b, pair.xfrmB],
+  ] as const) {
+    expect(peer.ike.status()).toEqual([])
+    expect(peer.ike.nextTimeoutAt()).toBe(Number.POSITIVE_INFINITY)
+    expect([xfrm.larval.size, xfrm.states.size, xfrm.policies.size]).toEqual([0, 0, 0])
+  }
+}
+
+describe('deleting in the middle of a handshake', () => {
+  it.each([1, 6, 11, 16])('after %i ms leaves nothing on either side', (afterMs) => {
+    const pair = makePair()
+    pair.a.initiate('office')
+    pair.clock.advance(afterMs)
+    pair.a.perform(pair.a.ike.shutdown(pair.clock.now))
+    pair.clock.advance(60_000)
+    expectNothingLeft(pair)
+  })
+
+  it('a half-open responder tells a stranger nothing, and counts it no longer', () => {
+    const pair = makePair({ limits: { halfOpenLimit: 1 } })
+    pair.network.path = (datagram) => (datagram.to.port === 4500 ? [] : [datagram])
+    pair.a.initiate('office')
+    pair.clock.advance(20)
+    const sentBefore = pair.network.sent.length
+    pair.b.perform(pair.b.ike.shutdown(pair.clock.now))
+    expect(pair.network.sent.length).toBe(sentBefore)
+    pair.a.perform(pair.a.ike.shutdown(pair.clock.now))
+    pair.network.path = (datagram) => [datagram]
+    pair.clock.advance(60_000)
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(pair.b.eventsOf('ike-established')).toHaveLength(1)
+  })
+})
+
+describe('late and repeated answers to IKE_SA_INIT', () => {
+  const otherGroup = {
+    a: { proposals: ['aes128gcm16-prfsha256-x25519-ecp256'] },
+    b: { proposals: ['aes128gcm16-prfsha256-ecp256'] },
+  }
+
+  it('a doubled INVALID_KE_PAYLOAD does not end the attempt', () => {
+    const pair = makePair(otherGroup)
+    pair.network.path = (datagram) => [datagram, datagram]
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(pair.a.eventsOf('child-established')).toHaveLength(1)
+  })
+
+  it('a cookie that comes four times does not end it either', () => {
+    const pair = makePair({ ...otherGroup, limits: { cookieThreshold: 0 } })
+    pair.network.path = (datagram) => [datagram, datagram, datagram, datagram]
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(pair.a.eventsOf('child-established')).toHaveLength(1)
+  })
+
+  it('a forged answer does not keep the genuine one from being taken', () => {
+    const pair = makePair()
+    pair.network.path = (datagram) => {
+      if (!isFrom(datagram, right) || datagram.to.port !== 500) return [datagram]
+      const forged = datagram.payload.slice()
+      forged[8]! ^= 1
+      // The key exchange value stands behind the SA payload; a point of order 1 is refused.
+      const at = 28 + 40 + 8
+      forged.fill(0, at, at + 32)
+      return [
+        { ...datagram, payload: forged },
+        { ...datagram, delayMs: 50 },
+      ]
+    }
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(pair.a.eventsOf('dropped')[0]!.reason).toBe('invalid-syntax')
+    expect(pair.a.eventsOf('child-established')).toHaveLength(1)
+  })
+
+  it('what was wrong with the answers is told when nothing better comes', () => {
+    const pair = makePair()
+    pair.network.path = (datagram) => {
+      if (!isFrom(datagram, right)) return [datagram]
+      const forged = datagram.payload.slice()
+      forged.fill(0, 28 + 40 + 8, 28 + 40 + 8 + 32)
+      return [{ ...datagram, payload: forged }]
+    }
+    pair.a.initiate('office')
+    pair.clock.advance(200_000)
+    expect(pair.a.eventsOf('refused')[0]!.refusal).toMatchObject({
+      kind: 'no-answer',
+      message: expect.stringContaining('KE'),
+    })
+  })
+})
+
+describe('messages that overtake each other', () => {
+  it('a request of the responder before its IKE_AUTH response is heard waits for the retransmission', () => {
+    const second = {
+      name: 'second',
+      localTs: ['10.4.0.0/16'],
+      remoteTs: ['10.3.0.0/16'],
+      espProposals: ['aes128gcm16'],
+    }
+    const mirrored = { ...second, localTs: second.remoteTs, remoteTs: second.localTs }
+    const pair = makePair({
+      a: { children: [...leftConnection.children, mirrored] },
+      b: { children: [...rightConnection.children, second] },
+    })
+    let answers = 0
+    pair.network.path = (datagram) =>
+      datagram.from.port === 4500 && isFrom(datagram, right) && answers++ === 0 ? [] : [datagram]
+    pair.a.initiate('office')
+    pair.clock.advance(100)
+    pair.b.initiate('branch', 'second')
+    pair.clock.advance(30_000)
+    for (const peer of [pair.a, pair.b])
+      expect(peer.ike.status()[0]!.children.map(({ name }) => name)).toEqual(['net', 'second'])
+  })
+
+  it('the lost answer to a DELETE is given again', () => {
+    const pair = establishedPair()
+    let lost = 0
+    pair.network.path = (datagram) => (isFrom(datagram, right) && lost++ === 0 ? [] : [datagram])
+    pair.a.perform(pair.a.ike.shutdown(pair.clock.now))
+    expect(pair.xfrmA.states.size).toBe(0)
+    pair.clock.advance(5_000)
+    expectNothingLeft(pair)
+    expect(pair.a.eventsOf('ike-closed')[0]!.reason).toBe('local')
+  })
+
+  it('a wrong pre-shared key is told although the first answer was lost', () => {
+    const pair = makePair({ b: { psk: 'something else' } })
+    let lost = 0
+    pair.network.path = (datagram) =>
+      datagram.from.port === 4500 && isFrom(datagram, right) && lost++ === 0 ? [] : [datagram]
+    pair.a.initiate('office')
+    pair.clock.advance(10_000)
+    expect(pair.a.eventsOf('refused')[0]!.refusal).toMatchObject({ kind: 'authentication-failed', by: 'peer' })
+    expectNothingLeft(pair)
+  })
+
+  it('a peer that never answers a DELETE is given up after two retransmissions', () => {
+    const pair = establishedPair({ a: { livenessDelayMs: 0 }, b: { livenessDelayMs: 0 } })
+    pair.network.path = () => []
+    pair.a.perform(pair.a.ike.shutdown(pair.clock.now))
+    pair.clock.advance(25_000)
+    expect(pair.a.ike.isIdle()).toBe(true)
+    expect(pair.a.eventsOf('retransmit')).toHaveLength(2)
+  })
+})
