@@ -36,6 +36,15 @@ export class EventLog {
       case 'refused':
         this.limited('warn', `refused ${event.refusal.kind}`, subject(event.sa), refusedText(event), now)
         break
+      case 'internal-error':
+        this.limited(
+          'error',
+          event.kind,
+          subject(event.sa),
+          `internal error, please report it: ${stackOf(event.error)}`,
+          now,
+        )
+        break
       case 'remote-moved':
         log.write('info', subject(event.sa), `the peer moved${moveText(log, event.from, event.to)}`)
         break
@@ -59,6 +68,8 @@ export class EventLog {
     this.#log.write(level, subject, text + more)
   }
 }
+
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
 
 /** `connection[n]`, or `ike` when no SA is concerned. */
 export function subject(sa: IkeSaRef | undefined): string {

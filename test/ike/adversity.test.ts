@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseIp } from '../../src/ip/address.ts'
-import { establishedPair, left, leftConnection, makePair, type Pair, right, rightConnection } from './support.ts'
+import { establishedPair, leftConnection, makePair, type Pair, right, rightConnection } from './support.ts'
 
 const isFrom = (datagram: { from: { address: Uint8Array } }, text: string) =>
   datagram.from.address.join() === parseIp(text).join()
