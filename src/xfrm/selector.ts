@@ -1,4 +1,4 @@
-import { containsAddress, type PacketFlow } from '../ip/index.ts'
+import { containsAddress, intersectRanges, type PacketFlow } from '../ip/index.ts'
 import type { AddressRange, PortRange, XfrmSelector } from './port.ts'
 
 /** True when the packet is one of those that the selector names. No allocation. RFC 4301 §4.4.1.1. */
@@ -9,6 +9,13 @@ export function matchesSelector(selector: XfrmSelector, flow: PacketFlow): boole
     containsAddress(selector.destination, flow.destination, flow.addressBytes) &&
     matchesPort(selector.sourcePort, flow.portsKnown, flow.sourcePort) &&
     matchesPort(selector.destinationPort, flow.portsKnown, flow.destinationPort)
+  )
+}
+
+/** True when the addresses of a packet can be in both selectors; protocols and ports are not looked at. */
+export function overlaps(a: XfrmSelector, b: XfrmSelector): boolean {
+  return (
+    intersectRanges(a.source, b.source) !== undefined && intersectRanges(a.destination, b.destination) !== undefined
   )
 }
 

@@ -13,7 +13,7 @@ import type {
   XfrmStateId,
 } from './port.ts'
 import { Sad } from './sad.ts'
-import { selectorOfFlow } from './selector.ts'
+import { overlaps, selectorOfFlow } from './selector.ts'
 import { Spd } from './spd.ts'
 import { StatePhase, XfrmState } from './state.ts'
 import { XfrmCounter, XfrmStats } from './stats.ts'
@@ -43,7 +43,7 @@ export interface XfrmOptions {
 
 /** Who holds packets back until their policy has a state. There is one: the outbound datapath. */
 export interface XfrmWaiter {
-  /** A state for the policy was installed: send what was held back. */
+  /** Look up again what was held back for the policy: send what has a state, and hold what has none. */
   resume(policy: XfrmPolicy): void
   /** None will come: drop it, and count each packet under `counter` (an `XfrmCounter`). */
   abandon(policy: XfrmPolicy, counter: number): void
@@ -109,7 +109,9 @@ export class Xfrm implements XfrmPort {
 
   updPolicy(config: XfrmPolicyConfig): void {
     const policy = this.#spd.update(config)
-    if (policy.acquireUntil !== 0 && this.stateFor(policy) !== undefined) this.#resume(policy)
+    if (policy.acquireUntil === 0) return
+    const needsState = policy.template !== undefined && !policy.block
+    if (!needsState || this.stateFor(policy) !== undefined) this.#resume(policy)
   }
 
   delPolicy(index: number): void {
@@ -261,9 +263,13 @@ export class Xfrm implements XfrmPort {
 
   #answerAcquires(state: XfrmState): void {
     if (state.direction !== 'out') return
-    for (const policy of [...this.#spd.inOrder(PolicyDirection.OUT)]) {
-      const { template } = policy
-      if (policy.acquireUntil !== 0 && template !== undefined && fitsTemplate(template, state)) this.#resume(policy)
+    const outbound = this.#spd.inOrder(PolicyDirection.OUT)
+    const served = outbound.filter(({ template }) => template !== undefined && fitsTemplate(template, state))
+    for (const policy of outbound.filter(({ acquireUntil }) => acquireUntil !== 0)) {
+      if (served.includes(policy)) this.#resume(policy)
+      // What came up is narrower than what was asked for and has policies of its own. The acquire is not answered by it:
+      // asking again for the packets that it does not serve would bring it up again.
+      else if (served.some(({ selector }) => overlaps(selector, policy.selector))) this.waiter?.resume(policy)
     }
   }
 

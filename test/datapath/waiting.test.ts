@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DatapathStatus, droppedAs, MAX_WAITING_PACKETS } from '../../src/datapath/index.ts'
 import { ACQUIRE_TIMEOUT_MS } from '../../src/xfrm/xfrm.ts'
-import { stateConfig } from '../xfrm/support.ts'
+import { policyConfig, selector, stateConfig } from '../xfrm/support.ts'
 import { inner, policies, Side } from './support.ts'
 
 const peer = '198.51.100.2'
@@ -47,6 +47,28 @@ describe('packets without a state', () => {
       label: policy.label,
     })
     expect(left.sent).toHaveLength(1)
+  })
+
+  it('are dropped as XfrmOutPolBlock when the policy is changed to one that blocks', () => {
+    const left = trapped()
+    left.send(packet(0))
+    const config = { index: 100, direction: 'out', selector: selector('10.1.0.0/16', '10.2.0.0/16') } as const
+    left.xfrm.updPolicy(policyConfig({ ...config, action: 'block' }))
+    expect(left.xfrm.stats.value('XfrmOutPolBlock')).toBe(1)
+  })
+
+  it('go out by the narrower policy that was brought up for them; the others wait on and do not ask again', () => {
+    const left = trapped()
+    left.send(packet(0))
+    left.send(inner('10.1.0.1', '10.2.9.9'))
+    const narrow = selector('10.1.0.0/16', '10.2.0.0/24')
+    const template = [left.address, peer, 2] as const
+    left.xfrm.newPolicy(policyConfig({ index: 200, direction: 'out', selector: narrow, template, priority: 1 }))
+    left.xfrm.newSa({ ...outbound, reqid: 2 })
+    expect(left.sent).toHaveLength(1)
+    expect(left.told.acquires).toHaveLength(1)
+    left.xfrm.newSa({ ...outbound, spi: 0x1001 })
+    expect(left.sent.map(({ state }) => state.reqid)).toEqual([2, 1])
   })
 
   it('are bounded: the next ones are dropped as XfrmOutNoStates', () => {
