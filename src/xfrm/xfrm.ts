@@ -63,6 +63,8 @@ export class Xfrm implements XfrmPort {
   readonly #listener: XfrmListener
   readonly #sad = new Sad()
   readonly #spd = new Spd()
+  /** Policies with an unanswered acquire: seldom any, so that installing a state need not look at all policies. */
+  readonly #asking = new Set<XfrmPolicy>()
   #nextExpiry = Number.POSITIVE_INFINITY
 
   constructor(options: XfrmOptions) {
@@ -109,7 +111,7 @@ export class Xfrm implements XfrmPort {
 
   updPolicy(config: XfrmPolicyConfig): void {
     const policy = this.#spd.update(config)
-    if (policy.acquireUntil === 0) return
+    if (!this.#asking.has(policy)) return
     const needsState = policy.template !== undefined && !policy.block
     if (!needsState || this.stateFor(policy) !== undefined) this.#resume(policy)
   }
@@ -155,8 +157,7 @@ export class Xfrm implements XfrmPort {
       this.tellSoftExpire(state, now)
       if (state.phase === StatePhase.VALID) this.#wakeBy(nextTimeLimit(state))
     }
-    for (const policy of [...this.#spd]) {
-      if (policy.acquireUntil === 0) continue
+    for (const policy of [...this.#asking]) {
       if (policy.acquireUntil <= now) this.#abandon(policy, XfrmCounter.XfrmAcquireError)
       else this.#wakeBy(policy.acquireUntil)
     }
@@ -243,6 +244,7 @@ export class Xfrm implements XfrmPort {
   acquire(policy: XfrmPolicy, flow: PacketFlow, now: number): void {
     if (policy.acquireUntil > now || policy.template === undefined) return
     policy.acquireUntil = now + ACQUIRE_TIMEOUT_MS
+    this.#asking.add(policy)
     this.#wakeBy(policy.acquireUntil)
     this.#listener.acquire({
       policyIndex: policy.index,
@@ -262,10 +264,10 @@ export class Xfrm implements XfrmPort {
   }
 
   #answerAcquires(state: XfrmState): void {
-    if (state.direction !== 'out') return
+    if (state.direction !== 'out' || this.#asking.size === 0) return
     const outbound = this.#spd.inOrder(PolicyDirection.OUT)
     const served = outbound.filter(({ template }) => template !== undefined && fitsTemplate(template, state))
-    for (const policy of outbound.filter(({ acquireUntil }) => acquireUntil !== 0)) {
+    for (const policy of [...this.#asking]) {
       if (served.includes(policy)) this.#resume(policy)
       // What came up is narrower than what was asked for and has policies of its own. The acquire is not answered by it:
       // asking again for the packets that it does not serve would bring it up again.
@@ -275,11 +277,12 @@ export class Xfrm implements XfrmPort {
 
   #resume(policy: XfrmPolicy): void {
     policy.acquireUntil = 0
+    this.#asking.delete(policy)
     this.waiter?.resume(policy)
   }
 
   #abandon(policy: XfrmPolicy, counter: number): void {
-    if (policy.acquireUntil === 0) return
+    if (!this.#asking.delete(policy)) return
     policy.acquireUntil = 0
     this.waiter?.abandon(policy, counter)
   }
