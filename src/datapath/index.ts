@@ -1,6 +1,6 @@
 export { Datapath, type DatapathSinks } from './datapath.ts'
 export type { Deliver } from './inbound.ts'
 export type { SendEsp } from './outbound.ts'
-export { HEADROOM, PacketPool, SLOT_BYTES, SLOT_PACKET_BYTES, TAILROOM } from './pool.ts'
+export { HEADROOM, TAILROOM } from './room.ts'
 export { DatapathStatus, droppedAs } from './status.ts'
 export { MAX_WAITING_PACKETS } from './waiting.ts'

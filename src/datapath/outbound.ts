@@ -4,7 +4,7 @@ import { PolicyDirection, type XfrmPolicy } from '../xfrm/policy.ts'
 import type { XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
 import type { Xfrm, XfrmWaiter } from '../xfrm/xfrm.ts'
-import { HEADROOM, TAILROOM } from './pool.ts'
+import { HEADROOM, TAILROOM } from './room.ts'
 import { DatapathStatus, droppedStatus } from './status.ts'
 import { WaitingPackets } from './waiting.ts'
 

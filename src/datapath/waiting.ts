@@ -1,5 +1,5 @@
 import type { XfrmPolicy } from '../xfrm/policy.ts'
-import { HEADROOM, TAILROOM } from './pool.ts'
+import { HEADROOM, TAILROOM } from './room.ts'
 
 /** Packets held back for each policy: a TCP handshake's or a resolver's few retries. Each is copied, so there must be a bound. */
 export const MAX_WAITING_PACKETS = 16

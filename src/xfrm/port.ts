@@ -10,13 +10,18 @@ export interface XfrmPort {
   allocSpi(larval: LarvalState): void
   /** Installs a state; replaces the larval one of the same (daddr, spi). Any other duplicate is refused with `UsageError`. */
   newSa(state: XfrmStateConfig): void
-  /** Changes addresses or encapsulation ports of an installed state (a moved peer, a new NAT mapping). Unknown ids are ignored. */
+  /**
+   * Changes addresses or encapsulation ports of an installed state (a moved peer, a new NAT mapping). Unknown ids are ignored; a
+   * new (daddr, spi) that another state has is refused with `UsageError`.
+   */
   updSa(id: XfrmStateId, change: XfrmStateChange): void
   /** Removes a state, larval ones too, and wipes its keys. Unknown ids are ignored. */
   delSa(id: XfrmStateId): void
   /** Installs a policy; `index` names it in later calls. A duplicate index is refused with `UsageError`. */
   newPolicy(policy: XfrmPolicyConfig): void
+  /** Changes all but the direction of the policy of this index; installs it when there is none. */
   updPolicy(policy: XfrmPolicyConfig): void
+  /** Removes a policy; packets that wait for its state are dropped. An unknown index is ignored. */
   delPolicy(index: number): void
 }
 

@@ -126,20 +126,9 @@ export class Xfrm implements XfrmPort {
     return this.#sad
   }
 
-  /** The states from one outer address to another, newest first. */
-  statesBetween(saddr: IpAddress, daddr: IpAddress): readonly XfrmState[] {
-    return [...this.#sad.between(saddr, daddr)]
-  }
-
   /** Policies by direction in, out, fwd, each in the order in which they are tried. */
   policies(): Iterable<XfrmPolicy> {
     return this.#spd
-  }
-
-  /** IKE could not bring up what the acquire of this policy asked for; its packets are dropped and the next one asks again. */
-  acquireFailed(policyIndex: number): void {
-    const policy = this.#spd.byIndex(policyIndex)
-    if (policy !== undefined) this.#abandon(policy, XfrmCounter.XfrmAcquireError)
   }
 
   /** When `expireDue` may next have something to do (it may find nothing), `Infinity` for never. Monotonic ms. */
