@@ -1,9 +1,9 @@
 import { compareBytes } from '../bytes/index.ts'
-import { PeerError, UsageError } from '../errors.ts'
+import { PeerError } from '../errors.ts'
 import { modpGroup } from './modp-groups.ts'
 import { drawPrivateValue, fitPrivateValue } from './private-value.ts'
 import type { CryptoProvider, KeyExchange, KeyExchangeAnswer } from './provider.ts'
-import { requireGroup } from './require.ts'
+import { requireGroup, requireLive } from './require.ts'
 import { type KeGroupInfo, TransformType, transformName } from './transforms.ts'
 
 /** A private key of one group as a provider holds it. */
@@ -69,9 +69,9 @@ class PendingKeyExchange implements KeyExchange {
   }
 
   finish(peerPublic: Uint8Array): Uint8Array {
-    if (this.#key === undefined) throw new UsageError('keyExchange', 'was destroyed')
+    const key = requireLive('keyExchange', this.#key)
     checkPublicValue(this.#info, peerPublic)
-    return agreeOrRefuse(this.#info, this.#key, peerPublic)
+    return agreeOrRefuse(this.#info, key, peerPublic)
   }
 
   destroy(): void {

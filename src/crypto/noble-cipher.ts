@@ -1,9 +1,8 @@
 import { cbc, gcm } from '@noble/ciphers/aes.js'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { wipe } from '../bytes/index.ts'
-import { UsageError } from '../errors.ts'
 import type { Aead, BlockCipherCbc } from './provider.ts'
-import { requireNonce } from './require.ts'
+import { requireLive, requireNonce } from './require.ts'
 import { Encr, type EncrInfo } from './transforms.ts'
 
 /** An AEAD under a key of checked length (copied). */
@@ -30,7 +29,7 @@ export class NobleAead implements Aead {
     length: number,
   ): void {
     requireNonce(this, nonce)
-    const cipher = this.#cipher(live(this.#key), nonce, aad.subarray(aadOffset, aadOffset + aadLength))
+    const cipher = this.#cipher(requireLive('cipher', this.#key), nonce, aad.subarray(aadOffset, aadOffset + aadLength))
     buffer.set(cipher.encrypt(buffer.subarray(offset, offset + length)), offset)
   }
 
@@ -44,7 +43,7 @@ export class NobleAead implements Aead {
     length: number,
   ): boolean {
     requireNonce(this, nonce)
-    const cipher = this.#cipher(live(this.#key), nonce, aad.subarray(aadOffset, aadOffset + aadLength))
+    const cipher = this.#cipher(requireLive('cipher', this.#key), nonce, aad.subarray(aadOffset, aadOffset + aadLength))
     const sealed = buffer.subarray(offset, offset + length + this.tagBytes)
     if (sealed.length !== length + this.tagBytes) return false
     let plaintext: Uint8Array
@@ -75,11 +74,16 @@ export class NobleCbc implements BlockCipherCbc {
   }
 
   encrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void {
-    buffer.set(cbc(live(this.#key), iv, unpadded).encrypt(buffer.subarray(offset, offset + length)), offset)
+    buffer.set(
+      cbc(requireLive('cipher', this.#key), iv, unpadded).encrypt(buffer.subarray(offset, offset + length)),
+      offset,
+    )
   }
 
   decrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void {
-    const plaintext = cbc(live(this.#key), iv, unpadded).decrypt(buffer.subarray(offset, offset + length))
+    const plaintext = cbc(requireLive('cipher', this.#key), iv, unpadded).decrypt(
+      buffer.subarray(offset, offset + length),
+    )
     buffer.set(plaintext, offset)
     wipe(plaintext)
   }
@@ -88,10 +92,4 @@ export class NobleCbc implements BlockCipherCbc {
     wipe(this.#key)
     this.#key = undefined
   }
-}
-
-/** The key, unless it was destroyed. */
-function live(key: Uint8Array | undefined): Uint8Array {
-  if (key === undefined) throw new UsageError('cipher', 'was destroyed')
-  return key
 }

@@ -1,7 +1,6 @@
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
-import { UsageError } from '../errors.ts'
 import type { Aead, BlockCipherCbc } from './provider.ts'
-import { requireNonce } from './require.ts'
+import { requireLive, requireNonce } from './require.ts'
 import { Encr, type EncrInfo } from './transforms.ts'
 
 /** An AEAD under a key of checked length (copied). The key is handed to OpenSSL once, the nonce with each packet. */
@@ -30,7 +29,7 @@ export class NodeAead implements Aead {
     length: number,
   ): void {
     requireNonce(this, nonce)
-    const cipher = createCipheriv(this.#name, live(this.#key), nonce, this.#options)
+    const cipher = createCipheriv(this.#name, requireLive('cipher', this.#key), nonce, this.#options)
     cipher.setAAD(aad.subarray(aadOffset, aadOffset + aadLength))
     const ciphertext = cipher.update(buffer.subarray(offset, offset + length))
     cipher.final()
@@ -50,7 +49,7 @@ export class NodeAead implements Aead {
     requireNonce(this, nonce)
     const end = offset + length
     if (end + this.tagBytes > buffer.length) return false
-    const decipher = createDecipheriv(this.#name, live(this.#key), nonce, this.#options)
+    const decipher = createDecipheriv(this.#name, requireLive('cipher', this.#key), nonce, this.#options)
     decipher.setAAD(aad.subarray(aadOffset, aadOffset + aadLength))
     decipher.setAuthTag(buffer.subarray(end, end + this.tagBytes))
     const plaintext = decipher.update(buffer.subarray(offset, end))
@@ -80,14 +79,14 @@ export class NodeCbc implements BlockCipherCbc {
   }
 
   encrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void {
-    const cipher = createCipheriv(this.#name, live(this.#key), iv).setAutoPadding(false)
+    const cipher = createCipheriv(this.#name, requireLive('cipher', this.#key), iv).setAutoPadding(false)
     const ciphertext = cipher.update(buffer.subarray(offset, offset + length))
     cipher.final()
     buffer.set(ciphertext, offset)
   }
 
   decrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void {
-    const decipher = createDecipheriv(this.#name, live(this.#key), iv).setAutoPadding(false)
+    const decipher = createDecipheriv(this.#name, requireLive('cipher', this.#key), iv).setAutoPadding(false)
     const plaintext = decipher.update(buffer.subarray(offset, offset + length))
     decipher.final()
     buffer.set(plaintext, offset)
@@ -103,10 +102,4 @@ function aeadName(info: EncrInfo, key: Uint8Array): CipherGCMTypes {
   // The options and methods are the same for both; the type declarations know them under two names.
   if (info.id === Encr.ENCR_CHACHA20_POLY1305) return 'chacha20-poly1305' as CipherGCMTypes
   return `aes-${8 * key.length}-gcm` as CipherGCMTypes
-}
-
-/** The key, unless it was destroyed. */
-function live(key: KeyObject | undefined): KeyObject {
-  if (key === undefined) throw new UsageError('cipher', 'was destroyed')
-  return key
 }

@@ -1,7 +1,7 @@
 import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { equalConstantTime } from '../bytes/index.ts'
-import { UsageError } from '../errors.ts'
 import type { Mac } from './provider.ts'
+import { requireLive } from './require.ts'
 import type { HashName, IntegInfo } from './transforms.ts'
 
 export const nodeHash = (hash: HashName, data: Uint8Array): Uint8Array => plain(createHash(hash).update(data).digest())
@@ -40,8 +40,7 @@ export class NodeMac implements Mac {
   }
 
   #full(buffer: Uint8Array, offset: number, length: number): Uint8Array {
-    if (this.#key === undefined) throw new UsageError('mac', 'was destroyed')
-    return createHmac(this.#hash, this.#key)
+    return createHmac(this.#hash, requireLive('mac', this.#key))
       .update(buffer.subarray(offset, offset + length))
       .digest()
   }

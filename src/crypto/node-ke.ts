@@ -3,7 +3,8 @@ import { concat, wipe } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
 import type { PrivateKey } from './key-exchange.ts'
 import { type ModpGroup, modpGenerator, modpGroup } from './modp-groups.ts'
-import { nodeModPow } from './node-modpow.ts'
+import { asBuffer, nodeModPow } from './node-modpow.ts'
+import { requireLive } from './require.ts'
 import { KeGroup, type KeGroupInfo } from './transforms.ts'
 
 /** Takes ownership of a private value that `private-value.ts` made or checked. */
@@ -70,11 +71,11 @@ class NodeX25519Key implements PrivateKey {
   }
 
   agree(peerPublic: Uint8Array): Uint8Array | undefined {
-    if (this.#privateKey === undefined) throw new UsageError('keyExchange', 'was destroyed')
+    const privateKey = requireLive('keyExchange', this.#privateKey)
     const spki = asBuffer(concat(spkiPrefix, peerPublic))
     const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' })
     try {
-      return moved(diffieHellman({ privateKey: this.#privateKey, publicKey }))
+      return moved(diffieHellman({ privateKey, publicKey }))
     } catch {
       return undefined // Any 32 octets are a public key: OpenSSL refuses only a result of zero.
     }
@@ -105,9 +106,6 @@ class NodeModpKey implements PrivateKey {
     wipe(this.#exponent)
   }
 }
-
-/** A view of the same octets; node's key import asks for a `Buffer`. */
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
 /** A copy as a plain array of its own; the original is wiped. */
 function moved(secret: Buffer): Uint8Array {

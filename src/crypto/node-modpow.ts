@@ -48,4 +48,5 @@ function publicInteger(spki: Uint8Array): Uint8Array {
   return derContents(bits, 1).contents
 }
 
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+/** A view of the same octets; node's key import asks for a `Buffer`. */
+export const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -31,6 +31,12 @@ export function requireNonce(aead: Aead, nonce: Uint8Array): void {
   }
 }
 
+/** The key, unless it was wiped by `destroy`: then throws `UsageError`. */
+export function requireLive<T>(name: string, key: T | undefined): T {
+  if (key === undefined) throw new UsageError(name, 'was destroyed')
+  return key
+}
+
 /** The sizes of AES-CBC for which `key` has a permitted length. Throws `UsageError` otherwise. */
 export function requireCbc(encr: number, key: Uint8Array): EncrInfo {
   const info = encrInfo(encr)

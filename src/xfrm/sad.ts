@@ -112,7 +112,8 @@ export class Sad implements Iterable<XfrmState> {
   }
 }
 
-function duplicate(spi: number): UsageError {
+/** What refuses a state whose (daddr, spi) is taken. */
+export function duplicate(spi: number): UsageError {
   return new UsageError('spi', `0x${spi.toString(16).padStart(8, '0')} is in use for this destination`)
 }
 

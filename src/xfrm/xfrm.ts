@@ -12,7 +12,7 @@ import type {
   XfrmStateConfig,
   XfrmStateId,
 } from './port.ts'
-import { Sad } from './sad.ts'
+import { duplicate, Sad } from './sad.ts'
 import { overlaps, selectorOfFlow } from './selector.ts'
 import { Spd } from './spd.ts'
 import { StatePhase, XfrmState } from './state.ts'
@@ -84,7 +84,7 @@ export class Xfrm implements XfrmPort {
     if (!(config.reqid > 0)) throw new UsageError('reqid', 'must be above 0')
     const larval = this.#sad.find(config.daddr, config.spi)
     if (larval !== undefined && (larval.phase !== StatePhase.LARVAL || config.direction !== 'in')) {
-      throw new UsageError('spi', `0x${config.spi.toString(16).padStart(8, '0')} is in use for this destination`)
+      throw duplicate(config.spi)
     }
     const state = XfrmState.valid(config, this.#crypto, this.#random, this.clock())
     if (larval !== undefined) this.#sad.remove(larval)
