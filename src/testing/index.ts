@@ -1,3 +1,7 @@
+export { Dice } from './hostile-dice.ts'
+export { hostileKeValue } from './hostile-ke.ts'
+export { mutateHeader, mutateOctets, repairLength } from './hostile-octets.ts'
+export { encodeInner, type HostileHints, hostilePayload, mutatePayloads } from './hostile-payloads.ts'
 export { RecordingXfrm } from './recording-xfrm.ts'
 export { seededRandom } from './seeded-random.ts'
 export { VirtualClock, type VirtualDatagram, VirtualNetwork, type VirtualPath } from './virtual-network.ts'
