@@ -76,6 +76,13 @@ export class ChildOffer {
         },
       )
     }
+    if (localTs.length * remoteTs.length > mostPairs(config)) {
+      throw new PeerError(
+        'TOO_MANY_TS',
+        `the responder split our traffic selectors into ${localTs.length} and ${remoteTs.length}`,
+        { notify: NotifyType.INVALID_SYNTAX },
+      )
+    }
     const spiOut = freeOutboundSpi(this.#sa, suite)
     if (this.#sa.deletedEarly.has(spiOut)) {
       this.abandon()
@@ -187,9 +194,15 @@ function narrowed(
   const remoteTs = copySelectors(narrow(TSi, config.remoteTs))
   const localTs = copySelectors(narrow(TSr, config.localTs))
   if (localTs.length === 0 || remoteTs.length === 0) return undefined
+  // What is left out the initiator may ask for with another CHILD_SA. RFC 7296 §2.9.
+  const most = mostPairs(config)
+  while (localTs.length * remoteTs.length > most) (localTs.length > remoteTs.length ? localTs : remoteTs).pop()
   const whole = isSubset(knownTrafficSelectors(TSi), remoteTs) && isSubset(knownTrafficSelectors(TSr), localTs)
   return { config, localTs, remoteTs, whole }
 }
+
+/** Each pair of a local and a remote selector is three policies, which a peer could otherwise ask for by ten thousands. */
+const mostPairs = ({ localTs, remoteTs }: ChildConfig): number => Math.max(64, localTs.length * remoteTs.length)
 
 /** Children that take the offer whole come first: several configured children may overlap. */
 const byFit = (matches: readonly Narrowed[]): Narrowed[] =>
@@ -218,7 +231,7 @@ function childKeys(sa: IkeSa, suite: ChosenProposal, keying: ChildKeying) {
 function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {
   const { spi } = suite
   const value = spi.length === 4 ? new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0) : 0
-  if (value === 0 || sa.runtime.hasOutboundSpi(sa.path.remote.address, value)) {
+  if (value === 0 || sa.runtime.hasOutboundSpi(sa.path, sa.path.remote.address, value)) {
     throw new PeerError('BAD_SPI', `the peer's ESP SPI ${value} is zero or already in use by it`, {
       notify: NotifyType.NO_PROPOSAL_CHOSEN,
     })

@@ -246,6 +246,7 @@ function failed(sa: IkeSa, error: PeerError): void {
   const refusal = explainProtocolError(error)
   sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
   sa.window.answered()
+  // What the task took (an inbound SPI, a private value) goes back: nobody will finish it.
   sa.activeTask?.abandon()
   sa.taskDone()
   if (sa.state === 'connecting') sa.close('error', refusal)

@@ -8,7 +8,7 @@ import type { InitResult } from './init-result.ts'
 import { wipeIkeKeys } from './keymat.ts'
 import { MessageWindow } from './message-window.ts'
 import type { Refusal } from './refusal.ts'
-import { copyEndpoint, type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
+import { copyEndpoint, type IkeRuntime, type Path, sameAddress, sameEndpoint } from './runtime.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
@@ -193,6 +193,10 @@ export class IkeSa {
   moveRemote(remote: SocketAddress): void {
     if (sameEndpoint(remote, this.path.remote)) return
     const from = this.path.remote
+    // Where another SA sends with the same SPI the two could not be told apart: a peer that claims to be there is not followed.
+    const moves = !sameAddress(remote.address, from.address)
+    if (moves && this.children.some(({ spiOut }) => this.runtime.hasOutboundSpi(this.path, remote.address, spiOut)))
+      return
     this.path = { local: this.path.local, remote: copyEndpoint(remote) }
     for (const child of this.children) child.moved(from.address)
     this.runtime.emit({ kind: 'remote-moved', sa: this.ref, from, to: this.path.remote })

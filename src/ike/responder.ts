@@ -32,7 +32,13 @@ function answerInformational(sa: IkeSa, payloads: readonly Payload[]): Payload[]
     sa.closing = { reason: 'peer' }
     return []
   }
-  const spis = deletes.filter(({ protocol }) => protocol === ProtocolId.ESP).flatMap((payload) => payload.spis)
+  const ofEsp = deletes.filter(({ protocol }) => protocol === ProtocolId.ESP)
+  if (ofEsp.some(({ spiSize }) => spiSize !== 4)) {
+    throw new PeerError('BAD_SPI_SIZE', 'a DELETE names ESP SPIs that have not four octets (RFC 7296 §3.11)', {
+      notify: NotifyType.INVALID_SYNTAX,
+    })
+  }
+  const spis = ofEsp.flatMap((payload) => payload.spis)
   return spis.length === 0 ? [] : deleteChildren(sa, spis)
 }
 

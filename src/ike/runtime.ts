@@ -103,9 +103,13 @@ export class IkeRuntime {
     this.#childSpis.delete(spi)
   }
 
-  /** Outbound SPIs are the peer's choice; one address must not use the same twice, or its packets could not be told apart. */
-  hasOutboundSpi(daddr: IpAddress, spi: number): boolean {
-    return this.#outboundSpis.has(outboundKey(daddr, spi))
+  /**
+   * Outbound SPIs are the peer's choice; one address must not use the same twice, or its packets could not be told apart.
+   * A peer at our own address shares it with our inbound SPIs.
+   */
+  hasOutboundSpi({ local }: Path, daddr: IpAddress, spi: number): boolean {
+    if (this.#outboundSpis.has(outboundKey(daddr, spi))) return true
+    return this.#childSpis.has(spi) && sameAddress(local.address, daddr)
   }
 
   takeOutboundSpi(daddr: IpAddress, spi: number): void {

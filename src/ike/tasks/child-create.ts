@@ -100,6 +100,9 @@ export class ChildCreate implements Task {
   }
 }
 
+/** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
+const MOST_CHILDREN = 32
+
 /** CREATE_CHILD_SA as responder: a further CHILD_SA. Rekeying is declined. RFC 7296 §1.3. */
 // <-- HDR, SK {SA, Ni, [KEi,] TSi, TSr}
 export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
@@ -109,6 +112,11 @@ export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payl
   const isIke = need(payloads, 'SA').proposals.some(({ protocol }) => protocol === ProtocolId.IKE)
   if (isRekey || isIke) {
     throw new PeerError('NO_REKEY', 'the peer wants to rekey', { notify: NotifyType.NO_ADDITIONAL_SAS })
+  }
+  if (sa.children.length >= MOST_CHILDREN) {
+    throw new PeerError('TOO_MANY_CHILDREN', `the IKE_SA has ${sa.children.length} CHILD_SAs`, {
+      notify: NotifyType.NO_ADDITIONAL_SAS,
+    })
   }
   const { crypto, random } = sa.runtime
   const choice = chooseChild(sa, payloads, false)
