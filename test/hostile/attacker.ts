@@ -1,0 +1,171 @@
+import { concat, equalBytes, readU32 } from '../../src/bytes/index.ts'
+import { nodeProvider } from '../../src/crypto/node.ts'
+import { encrInfo } from '../../src/crypto/transforms.ts'
+import {
+  decodeHeader,
+  ExchangeType,
+  encodeMessage,
+  type IkeHeader,
+  type Payload,
+  type TrafficSelector,
+} from '../../src/ike/codec/index.ts'
+import { parseIp, type SocketAddress } from '../../src/ip/index.ts'
+import { encodeInner } from '../../src/testing/hostile-payloads.ts'
+import type { EspForger } from './esp-forger.ts'
+import type { Datagram } from './gateway.ts'
+import type { AttackerIkeSa } from './keys.ts'
+import { victimAddress, type World } from './world.ts'
+
+const marker = new Uint8Array(4)
+
+/** A request of the victim that waits for the attacker's answer. */
+export interface VictimRequest {
+  readonly message: Uint8Array
+  readonly exchange: number
+  readonly messageId: number
+}
+
+/** What initiators and responders among the attackers have in common: an address, an IKE_SA with its keys, and message ids. */
+export abstract class Attacker {
+  readonly world: World
+  readonly address: string
+  sa: AttackerIkeSa | undefined
+  established = false
+  /** The message id of the next request to the victim. */
+  nextId = 0
+  readonly forgers: EspForger[] = []
+  readonly asked: VictimRequest[] = []
+
+  constructor(world: World, address: string) {
+    this.world = world
+    this.address = address
+  }
+
+  socket(port: number): SocketAddress {
+    return { address: parseIp(this.address), port }
+  }
+
+  /** An unprotected message to port 500. */
+  plain(header: Partial<IkeHeader> & Pick<IkeHeader, 'SPIi' | 'SPIr'>, payloads: readonly Payload[]): Datagram {
+    return this.to500(encodeMessage(headerOf(header), payloads))
+  }
+
+  to500(payload: Uint8Array): Datagram {
+    return { from: this.socket(500), to: { address: parseIp(victimAddress), port: 500 }, payload }
+  }
+
+  to4500(payload: Uint8Array): Datagram {
+    return { from: this.socket(4500), to: { address: parseIp(victimAddress), port: 4500 }, payload }
+  }
+
+  /** A correctly protected message around `inner`, whatever that is. */
+  protectedRaw(header: Partial<IkeHeader>, first: number, inner: Uint8Array, padLength?: number): Datagram {
+    const sa = this.sa!
+    const initiator = sa.role === 'initiator'
+    const { flags, ...rest } = header
+    const full = headerOf({
+      SPIi: sa.SPIi,
+      SPIr: sa.SPIr,
+      messageId: this.nextId,
+      exchangeType: ExchangeType.INFORMATIONAL,
+      ...rest,
+      flags: { initiator, response: false, higherVersion: false, ...flags },
+    })
+    const { blockBytes } = sa.outbound.suite.encr
+    const choices = padLength === undefined || blockBytes > 1 ? {} : { padLength }
+    return this.to4500(concat(marker, sa.outbound.protectRaw(full, first, inner.subarray(0, 60_000), choices)))
+  }
+
+  protected(header: Partial<IkeHeader>, payloads: readonly Payload[]): Datagram {
+    const { first, inner } = encodeInner(payloads)
+    return this.protectedRaw(header, first, inner)
+  }
+
+  /** The same with a Pad Length that lies; AEAD suites only. RFC 7296 §3.14. */
+  withPadLength(datagram: Datagram, padLength: number): Datagram {
+    const { suite, keys, role } = this.sa!
+    const { saltBytes, ivBytes, tagBytes, kind } = encrInfo(suite.encr)!
+    if (kind !== 'aead') return datagram
+    const key = role === 'initiator' ? keys.SK_ei : keys.SK_er
+    const aead = nodeProvider.aead(suite.encr, key.subarray(0, key.length - saltBytes))
+    const message = datagram.payload.slice(marker.length)
+    const ivAt = 28 + 4
+    const textAt = ivAt + ivBytes
+    const length = message.length - textAt - tagBytes
+    const nonce = concat(key.subarray(key.length - saltBytes), message.subarray(ivAt, textAt))
+    aead.open(nonce, message, 0, ivAt, message, textAt, length)
+    message[textAt + length - 1] = padLength
+    aead.seal(nonce, message, 0, ivAt, message, textAt, length)
+    return { ...datagram, payload: concat(marker, message) }
+  }
+
+  /** Reads what the victim sent here: answers move the message id on, requests wait in `asked`. */
+  absorb(): void {
+    for (const { payload, from } of this.world.take(this.address)) {
+      const marked = from.port === 4500
+      if (payload.length < 28 || (marked && readU32(payload, 0) !== 0)) continue
+      const message = marked ? payload.slice(4) : payload
+      const header = decodeHeader(message)
+      if (!header.flags.response) {
+        this.asked.push({ message, exchange: header.exchangeType, messageId: header.messageId })
+        if (this.asked.length > 4) this.asked.shift()
+      } else if (this.sa !== undefined && equalBytes(header.SPIi, this.sa.SPIi)) {
+        if (header.exchangeType === ExchangeType.IKE_SA_INIT || header.messageId !== this.nextId) continue
+        this.nextId++
+        this.answered(message)
+      }
+    }
+  }
+
+  /** The victim answered our protected request. */
+  protected answered(_message: Uint8Array): void {}
+
+  forget(): void {
+    this.sa?.outbound.destroy()
+    this.sa?.inbound.destroy()
+    this.sa = undefined
+    this.established = false
+    this.nextId = 0
+    this.forgers.length = 0
+    this.asked.length = 0
+  }
+}
+
+const zeroSpi = new Uint8Array(8)
+
+function headerOf(header: Partial<IkeHeader>): IkeHeader {
+  return {
+    SPIi: zeroSpi,
+    SPIr: zeroSpi,
+    majorVersion: 2,
+    minorVersion: 0,
+    exchangeType: ExchangeType.IKE_SA_INIT,
+    flags: { initiator: true, response: false, higherVersion: false },
+    messageId: 0,
+    length: 0,
+    ...header,
+  }
+}
+
+export const natDetection = (random: (length: number) => Uint8Array): Payload[] =>
+  [16388, 16389].map((notify) => ({
+    kind: 'N',
+    critical: false,
+    protocol: 0,
+    spi: new Uint8Array(0),
+    notify,
+    data: random(20),
+  }))
+
+/** All addresses from `start` to `end`, any protocol and port. */
+export function range(start: string, end: string): TrafficSelector {
+  const [startAddress, endAddress] = [parseIp(start), parseIp(end)]
+  return {
+    tsType: startAddress.length === 4 ? 7 : 8,
+    protocol: 0,
+    startPort: 0,
+    endPort: 65535,
+    startAddress,
+    endAddress,
+  }
+}
