@@ -6,10 +6,12 @@ import {
   ExchangeType,
   encodeMessage,
   type IkeHeader,
+  NotifyType,
   type Payload,
   type TrafficSelector,
 } from '../../src/ike/codec/index.ts'
 import { parseIp, type SocketAddress } from '../../src/ip/index.ts'
+import { natDetectionHash } from '../../src/nat-t/detection.ts'
 import { encodeInner } from '../../src/testing/hostile-payloads.ts'
 import type { EspForger } from './esp-forger.ts'
 import type { Datagram } from './gateway.ts'
@@ -72,7 +74,7 @@ export abstract class Attacker {
       flags: { initiator, response: false, higherVersion: false, ...flags },
     })
     const { blockBytes } = sa.outbound.suite.encr
-    const choices = padLength === undefined || blockBytes > 1 ? {} : { padLength }
+    const choices = padLength === undefined || blockBytes > 1 ? {} : { padding: this.world.dice.octets(padLength) }
     return this.to4500(concat(marker, sa.outbound.protectRaw(full, first, inner.subarray(0, 60_000), choices)))
   }
 
@@ -147,15 +149,24 @@ function headerOf(header: Partial<IkeHeader>): IkeHeader {
   }
 }
 
-export const natDetection = (random: (length: number) => Uint8Array): Payload[] =>
-  [16388, 16389].map((notify) => ({
-    kind: 'N',
-    critical: false,
-    protocol: 0,
-    spi: new Uint8Array(0),
-    notify,
-    data: random(20),
-  }))
+/** The sender is behind a NAT, the receiver is not: as such it is followed where it goes. RFC 7296 §2.23. */
+export function natDetection(SPIi: Uint8Array, SPIr: Uint8Array, destination: SocketAddress): Payload[] {
+  const sha1 = (data: Uint8Array) => nodeProvider.hash('sha1', data)
+  const hash = natDetectionHash(sha1, SPIi, SPIr, destination.address, destination.port)
+  return [
+    natNotify(NotifyType.NAT_DETECTION_SOURCE_IP, new Uint8Array(20)),
+    natNotify(NotifyType.NAT_DETECTION_DESTINATION_IP, hash),
+  ]
+}
+
+const natNotify = (notify: number, data: Uint8Array): Payload => ({
+  kind: 'N',
+  critical: false,
+  protocol: 0,
+  spi: new Uint8Array(0),
+  notify,
+  data,
+})
 
 /** All addresses from `start` to `end`, any protocol and port. */
 export function range(start: string, end: string): TrafficSelector {

@@ -87,6 +87,8 @@ export class Gateway {
   perform(actions: readonly IkeAction[]): void {
     for (const action of actions) {
       if (action.type === 'event') {
+        // Our own mistakes do not leave the core, but are told: here they are failures.
+        if (action.event.kind === 'internal-error') throw action.event.error
         this.events.push(action.event)
         this.onEvent(action.event)
       } else {

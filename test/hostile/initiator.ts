@@ -41,14 +41,14 @@ export class HostileInitiator extends Attacker {
   }
 
   /** An IKE_SA_INIT request, with the payloads to build variants of it from. RFC 7296 §1.2. */
-  initRequest(suite: Suite): Payload[] {
+  initRequest(suite: Suite, SPIi: Uint8Array = this.world.dice.octets(8)): Payload[] {
     const { octets } = this.world.dice
     const data = this.#pairs.of(suite.ke).publicValue
     return [
       { kind: 'SA', critical: false, proposals: [proposalOf(suite, ProtocolId.IKE, new Uint8Array(0))] },
       { kind: 'KE', critical: false, group: suite.ke, data },
       { kind: 'Nonce', critical: false, data: octets(32) },
-      ...natDetection(octets),
+      ...natDetection(SPIi, new Uint8Array(8), { address: this.world.victim.address, port: 500 }),
     ]
   }
 
@@ -123,7 +123,7 @@ export class HostileInitiator extends Attacker {
     const { world } = this
     const suite = world.dice.chance(94) ? ikeSuites[0]! : world.dice.pick(ikeSuites)
     const SPIi = world.dice.octets(8)
-    let payloads = this.initRequest(suite)
+    let payloads = this.initRequest(suite, SPIi)
     let reply = this.#exchange(this.plain({ SPIi, SPIr: new Uint8Array(8) }, payloads))
     const cookie = reply?.payloads.find((one) => one.kind === 'N' && one.notify === NotifyType.COOKIE)
     if (cookie?.kind === 'N') {

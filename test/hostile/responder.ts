@@ -63,7 +63,7 @@ export class HostileResponder extends Attacker {
       { kind: 'SA', critical: false, proposals: [proposalFrom(payloads)] },
       { kind: 'KE', critical: false, group: suite.ke, data: pair.publicValue },
       { kind: 'Nonce', critical: false, data: Nr },
-      ...natDetection(octets),
+      ...natDetection(header.SPIi, SPIr, { address: this.world.victim.address, port: 500 }),
     ])
     const { SPIi } = header
     const response = this.plain(
