@@ -205,17 +205,14 @@ export const integInfo = (id: number): IntegInfo | undefined => integById.get(id
 /** Sizes of a key exchange group, undefined when no provider implements it. */
 export const keGroupInfo = (id: number): KeGroupInfo | undefined => keById.get(id)
 
-const nameTables: Readonly<Record<number, Readonly<Record<string, number>>>> = {
-  1: Encr,
-  2: Prf,
-  3: Integ,
-  4: KeGroup,
-  5: Sn,
-}
+const inverted = (table: Readonly<Record<string, number>>): ReadonlyMap<number, string> =>
+  new Map(Object.entries(table).map(([name, value]) => [value, name]))
+
+const typeNames = inverted(TransformType)
+const transformNames = new Map(
+  [Encr, Prf, Integ, KeGroup, Sn].map((table, at) => [at + TransformType.ENCR, inverted(table)]),
+)
 
 /** The registry's name of a transform, or `TYPE_number` when this table does not know it, for example `ENCR_99`. */
-export function transformName(type: number, id: number): string {
-  for (const [name, value] of Object.entries(nameTables[type] ?? {})) if (value === id) return name
-  const prefix = Object.entries(TransformType).find(([, value]) => value === type)?.[0] ?? `TRANSFORM${type}`
-  return `${prefix}_${id}`
-}
+export const transformName = (type: number, id: number): string =>
+  transformNames.get(type)?.get(id) ?? `${typeNames.get(type) ?? `TRANSFORM${type}`}_${id}`

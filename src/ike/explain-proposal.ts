@@ -5,9 +5,10 @@ import type { ChildConfig, ConnectionConfig, ProposalConfig } from './config.ts'
 import { differingTypes, type ProposalContext } from './proposal.ts'
 import {
   formatProposal,
+  isConfigurable,
   keyBitsOf,
+  type ProposalKind,
   type ProposalLike,
-  parseProposal,
   type TransformLike,
   weakKeywords,
 } from './proposal-keywords.ts'
@@ -159,35 +160,28 @@ function suiteFrom(subject: ProposalSubject, offer: Proposal, near: ProposalConf
   const picked = types.map((type) => {
     if (subject.ignoreKe && type === TransformType.KE) return []
     const candidates = offer.transforms.filter((transform) => transform.type === type)
-    const common = candidates.find((one) => near?.transforms.some((ours) => keyword(ours) === keyword(one)))
+    const common = candidates.find((one) => near?.transforms.some((ours) => isSame(ours, one)))
     const strong = candidates.find((one) => isAvailable(one) && weakKeywords({ transforms: [one] }).length === 0)
     return common ?? strong ?? candidates.find(isAvailable) ?? candidates[0]!
   })
   const transforms = picked.flat()
-  if (!transforms.every(isAvailable)) return undefined
-  const text = formatProposal({ transforms })
-  return isConfigurable(text, subject) ? { text, weak: weakKeywords({ transforms }) } : undefined
+  if (!transforms.every(isAvailable) || !isConfigurable({ transforms }, kindOf(subject))) return undefined
+  return { text: formatProposal({ transforms }), weak: weakKeywords({ transforms }) }
 }
+
+const isSame = (a: TransformLike, b: TransformLike) =>
+  a.type === b.type && a.id === b.id && keyBitsOf(a) === keyBitsOf(b)
 
 const isAvailable = (transform: TransformLike) => isProvided(transform.type, transform.id, keyBitsOf(transform))
 
-const isConfigurable = (text: string, { what }: ProposalSubject) => isProposal(text, what === 'IKE' ? 'IKE' : 'ESP')
-
-function isProposal(text: string, what: 'IKE' | 'ESP'): boolean {
-  try {
-    parseProposal(text, what)
-    return true
-  } catch {
-    return false
-  }
-}
+const kindOf = ({ what }: ProposalSubject): ProposalKind => (what === 'IKE' ? 'IKE' : 'ESP')
 
 /** The first configured proposal with another group, when that can be configured. */
 function withGroup(subject: ProposalSubject, config: ProposalConfig | undefined, id: number): string | undefined {
   if (config === undefined) return undefined
   const others = config.transforms.filter(({ type }) => type !== TransformType.KE)
-  const text = formatProposal({ transforms: [...others, { type: TransformType.KE, id }] })
-  return isConfigurable(text, subject) ? text : undefined
+  const suggested = { transforms: [...others, { type: TransformType.KE, id }] }
+  return isConfigurable(suggested, kindOf(subject)) ? formatProposal(suggested) : undefined
 }
 
 function configuredFor({ what, connection, child, ignoreKe }: ProposalSubject): readonly ProposalConfig[] {

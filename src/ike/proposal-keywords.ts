@@ -53,7 +53,8 @@ export function parseProposal(text: string, what: ProposalKind): ProposalConfig 
     if (transforms.some((one) => one.type === type && one.id === id && one.keyBits === keyBits)) continue
     transforms.push(keyBits === undefined ? { type, id } : { type, id, keyBits })
   }
-  checkKinds(transforms, what, text)
+  const problem = kindProblem(transforms, what)
+  if (problem !== undefined) throw new UsageError('proposal', `"${text}": ${problem}`)
   return { transforms: inTypeOrder([...transforms, ...implied(transforms, what)]) }
 }
 
@@ -62,13 +63,27 @@ export function parseProposal(text: string, what: ProposalKind): ProposalConfig 
  * ESN; what parsing would imply is left out. Transforms without a keyword appear by their registry name or number.
  */
 export function formatProposal(proposal: ProposalLike): string {
+  return shownTransforms(proposal).map(keywordFor).join('-')
+}
+
+/**
+ * True when `formatProposal` gives a text that `parseProposal` reads. Looks at the transforms alone: strangers bring this about, and to
+ * parse and to catch the error costs far more than all their message.
+ */
+export function isConfigurable(proposal: ProposalLike, what: ProposalKind): boolean {
+  const shown = shownTransforms(proposal)
+  return shown.every(isUsable) && kindProblem(shown, what) === undefined
+}
+
+/** What stands in the text: all but what parsing would imply. */
+function shownTransforms(proposal: ProposalLike): TransformLike[] {
   const ofType = (type: number) => proposal.transforms.filter((transform) => transform.type === type)
   const integ = ofType(TransformType.INTEG).filter(({ id }) => id !== Integ.NONE)
   const ke = ofType(TransformType.KE).filter(({ id }) => id !== KeGroup.NONE)
   const prfs = ofType(TransformType.PRF)
   const sn = ofType(TransformType.SN)
   const others = proposal.transforms.filter(({ type }) => type < TransformType.ENCR || type > TransformType.SN)
-  const shown = [
+  return [
     ...ofType(TransformType.ENCR),
     ...integ,
     ...(sameIds(prfs, impliedPrfs(integ)) ? [] : prfs),
@@ -76,8 +91,9 @@ export function formatProposal(proposal: ProposalLike): string {
     ...(sn.every(({ id }) => id === Sn.NO_ESN) ? [] : sn),
     ...others,
   ]
-  return shown.map((transform) => keywordOf(transform.type, transform.id, keyBitsOf(transform))).join('-')
 }
+
+const keywordFor = (transform: TransformLike) => keywordOf(transform.type, transform.id, keyBitsOf(transform))
 
 /** The weak algorithms of a proposal by the names that allow them (`prfsha1` counts as `sha1`), each once. RFC 8247, RFC 8221. */
 export function weakKeywords(proposal: ProposalLike): string[] {
@@ -101,25 +117,24 @@ function parseKeyword(keyword: string, text: string): TransformKeyword {
   return row
 }
 
-const isUsable = ({ type, id, keyBits }: TransformConfig) => isProvided(type, id, keyBits)
+const isUsable = (transform: TransformLike) => isProvided(transform.type, transform.id, keyBitsOf(transform))
 
-function checkKinds(transforms: readonly TransformConfig[], what: ProposalKind, text: string): void {
-  const fail = (problem: string): never => {
-    throw new UsageError('proposal', `"${text}": ${problem}`)
-  }
+/** What is missing or too much; the transforms are usable ones. RFC 7296 §3.3.3. */
+function kindProblem(transforms: readonly TransformLike[], what: ProposalKind): string | undefined {
   const has = (type: TransformType) => transforms.some((transform) => transform.type === type)
   const ciphers = transforms.filter(({ type }) => type === TransformType.ENCR).map(({ id }) => encrInfo(id)!)
   const aeads = ciphers.filter(({ kind }) => kind === 'aead').length
-  if (ciphers.length === 0) fail(`an ${what} proposal needs an encryption algorithm, such as aes128gcm16`)
+  if (ciphers.length === 0) return `an ${what} proposal needs an encryption algorithm, such as aes128gcm16`
   // RFC 7296 §3.3: AEADs and other ciphers need two proposals, since only one of them has an integrity transform.
-  if (aeads > 0 && aeads < ciphers.length) fail('AEADs and other ciphers cannot share a proposal: write two proposals')
+  if (aeads > 0 && aeads < ciphers.length) return 'AEADs and other ciphers cannot share a proposal: write two proposals'
   if (aeads > 0 && has(TransformType.INTEG)) {
-    fail('an AEAD has its own integrity: name a PRF (prfsha256) instead, or write two proposals')
+    return 'an AEAD has its own integrity: name a PRF (prfsha256) instead, or write two proposals'
   }
-  if (aeads === 0 && !has(TransformType.INTEG)) fail('the cipher needs an integrity algorithm, such as sha256')
-  if (what === 'IKE' && !has(TransformType.KE)) fail('an IKE proposal needs a key exchange group, such as x25519')
-  if (what === 'IKE' && has(TransformType.SN)) fail('esn and noesn belong to ESP proposals')
-  if (what === 'ESP' && has(TransformType.PRF)) fail('an ESP proposal has no PRF')
+  if (aeads === 0 && !has(TransformType.INTEG)) return 'the cipher needs an integrity algorithm, such as sha256'
+  if (what === 'IKE' && !has(TransformType.KE)) return 'an IKE proposal needs a key exchange group, such as x25519'
+  if (what === 'IKE' && has(TransformType.SN)) return 'esn and noesn belong to ESP proposals'
+  if (what === 'ESP' && has(TransformType.PRF)) return 'an ESP proposal has no PRF'
+  return undefined
 }
 
 function implied(transforms: readonly TransformConfig[], what: ProposalKind): TransformConfig[] {

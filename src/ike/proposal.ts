@@ -38,6 +38,9 @@ export interface ProposalContext {
   readonly ignoreKe?: boolean
 }
 
+/** So many proposals of an offer are looked at: no peer sends more, and a stranger's are compared with every connection. */
+const mostOffered = 64
+
 /** The proposals of an SA payload, numbered from 1 in order of preference. `spi` is copied into each. RFC 7296 §3.3. */
 export function encodeProposals(configs: readonly ProposalConfig[], protocol: number, spi: Uint8Array): Proposal[] {
   return configs.map((config, at) => ({
@@ -57,7 +60,9 @@ export function chooseProposal(
   configured: readonly ProposalConfig[],
   context: ProposalContext,
 ): ChosenProposal | undefined {
-  const usable = offered.filter((offer) => offer.protocol === context.protocol && hasUsableSpi(offer))
+  const usable = offered
+    .slice(0, mostOffered)
+    .filter((offer) => offer.protocol === context.protocol && hasUsableSpi(offer))
   for (const config of configured) {
     for (const offer of usable) {
       const agreed = agree(offer, config, context)

@@ -5,11 +5,13 @@ import { UsageError } from '../../src/errors.ts'
 import { defaultEspProposals, defaultIkeProposals } from '../../src/ike/default-proposals.ts'
 import {
   formatProposal,
+  isConfigurable,
   keyBitsOf,
   type ProposalKind,
   parseProposal,
   weakKeywords,
 } from '../../src/ike/proposal-keywords.ts'
+import { transformKeywords, transformOf } from '../../src/ike/transform-keywords.ts'
 
 import { espText, ikeText } from './proposal-arbitraries.ts'
 
@@ -119,6 +121,35 @@ describe('formatProposal', () => {
       { type: SN, id: Sn.NO_ESN },
     ]
     expect(formatProposal({ transforms })).toBe('chacha20poly1305')
+  })
+})
+
+describe('isConfigurable', () => {
+  const transform = fc.oneof(
+    fc.constantFrom(...transformKeywords).map((keyword) => transformOf(keyword)!),
+    fc.record({ type: fc.integer({ min: 0, max: 9 }), id: fc.integer({ min: 0, max: 40 }), keyBits: fc.constant(100) }),
+    fc.record({ type: fc.integer({ min: 0, max: 9 }), id: fc.integer({ min: 0, max: 40 }) }),
+  )
+  const proposal = fc.oneof(
+    fc.array(transform, { maxLength: 6 }).map((transforms) => ({ transforms })),
+    ikeText.map((text) => parseProposal(text, 'IKE')),
+    espText.map((text) => parseProposal(text, 'ESP')),
+  )
+
+  it('tells, without parsing, whether the text of a proposal parses', () => {
+    const parses = (text: string, what: ProposalKind) => {
+      try {
+        return parseProposal(text, what) !== undefined
+      } catch {
+        return false
+      }
+    }
+    fc.assert(
+      fc.property(proposal, fc.constantFrom<ProposalKind>('IKE', 'ESP'), (proposal, what) => {
+        expect(isConfigurable(proposal, what)).toBe(parses(formatProposal(proposal), what))
+      }),
+      { numRuns: 500 },
+    )
   })
 })
 

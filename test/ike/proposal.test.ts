@@ -130,6 +130,13 @@ describe('chooseProposal', () => {
     expect(choose({})).toBeDefined()
   })
 
+  it('looks at the first 64 proposals of an offer', () => {
+    const at = (place: number) =>
+      Array.from({ length: 100 }, (_, i) => offerEsp(i === place ? 'aes128gcm16' : 'aes256gcm16')[0]!)
+    expect(chooseProposal(at(63), esp('aes128gcm16'), ESP)).toBeDefined()
+    expect(chooseProposal(at(64), esp('aes128gcm16'), ESP)).toBeUndefined()
+  })
+
   it('chooses what trying every combination in our order chooses', () => {
     const lists = fc.array(ikeText, { minLength: 1, maxLength: 3 })
     fc.assert(

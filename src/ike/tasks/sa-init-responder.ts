@@ -1,5 +1,5 @@
 import { encodeMessage, type IkeHeader, NotifyType, type Payload, type Proposal, ProtocolId } from '../codec/index.ts'
-import type { ConnectionConfig } from '../config.ts'
+import type { ConnectionConfig, ProposalConfig } from '../config.ts'
 import { explainNoConnectionAt } from '../explain-auth.ts'
 import { plainEspNeeded } from '../explain-peer.ts'
 import { explainRefusedProposal } from '../explain-proposal.ts'
@@ -38,17 +38,17 @@ export function answerInit(runtime: IkeRuntime, request: InitRequest, id: number
     return refuse(runtime, request, refusal, notify(NotifyType.NO_PROPOSAL_CHOSEN))
   }
   const offered = need(request.payloads, 'SA').proposals
-  const acceptable = reachable.filter((connection) => choose(offered, connection) !== undefined)
-  if (acceptable.length === 0) {
+  const acceptable = choices(offered, reachable)
+  const [best] = acceptable
+  if (best === undefined) {
     const refusal = explainRefusedProposal({ what: 'IKE', connection: reachable[0]!, offered })
     return refuse(runtime, request, refusal, notify(NotifyType.NO_PROPOSAL_CHOSEN))
   }
-  const connection = acceptable[0]!
-  const suite = choose(offered, connection)!
+  const { connection, suite } = best
   const KEi = need(request.payloads, 'KE')
   // HDR, N(INVALID_KE_PAYLOAD) -->
   if (KEi.group !== suite.ke) return { sa: undefined, payloads: [invalidKePayload(suite.ke)] }
-  const candidates = acceptable.filter((other) => sameSuite(choose(offered, other)!, suite))
+  const candidates = acceptable.filter((other) => sameSuite(other.suite, suite)).map((other) => other.connection)
   return open(runtime, request, id, connection, candidates, suite)
 }
 
@@ -63,8 +63,23 @@ function connectionsFor(connections: readonly ConnectionConfig[], path: Path): C
   return fitting.sort((a, b) => named(b) - named(a))
 }
 
-const choose = (offered: readonly Proposal[], connection: ConnectionConfig): ChosenProposal | undefined =>
-  chooseProposal(offered, connection.ikeProposals, { protocol: ProtocolId.IKE })
+interface Choice {
+  readonly connection: ConnectionConfig
+  readonly suite: ChosenProposal
+}
+
+/** The connections that accept something, each with what. Lists that several of them share are compared with the offer once. */
+function choices(offered: readonly Proposal[], connections: readonly ConnectionConfig[]): Choice[] {
+  const chosen = new Map<readonly ProposalConfig[], ChosenProposal | undefined>()
+  return connections.flatMap((connection) => {
+    const { ikeProposals } = connection
+    if (!chosen.has(ikeProposals)) {
+      chosen.set(ikeProposals, chooseProposal(offered, ikeProposals, { protocol: ProtocolId.IKE }))
+    }
+    const suite = chosen.get(ikeProposals)
+    return suite === undefined ? [] : [{ connection, suite }]
+  })
+}
 
 const sameSuite = (a: ChosenProposal, b: ChosenProposal): boolean =>
   a.number === b.number &&
