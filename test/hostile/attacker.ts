@@ -10,15 +10,28 @@ import {
   type Payload,
   type TrafficSelector,
 } from '../../src/ike/codec/index.ts'
-import { parseIp, type SocketAddress } from '../../src/ip/index.ts'
+import { type IpAddress, parseIp, type SocketAddress } from '../../src/ip/index.ts'
 import { natDetectionHash } from '../../src/nat-t/detection.ts'
+import type { Dice } from '../../src/testing/hostile-dice.ts'
 import { encodeInner } from '../../src/testing/hostile-payloads.ts'
 import type { EspForger } from './esp-forger.ts'
 import type { Datagram } from './gateway.ts'
 import type { AttackerIkeSa } from './keys.ts'
-import { victimAddress, type World } from './world.ts'
 
 const marker = new Uint8Array(4)
+
+/** Whom attackers attack, and how their datagrams get there. */
+export interface Target {
+  readonly dice: Dice
+  readonly address: IpAddress
+  readonly ports: { readonly ike: number; readonly nat: number }
+  /** Whether the target holds an established IKE_SA of this SPI. */
+  stands(SPIi: Uint8Array): boolean
+  /** Sends a datagram that is not hostile, but puts an attacker into the place to send one. */
+  setUp(datagram: Datagram): void
+  /** Takes the datagrams away that came to an attacker. */
+  take(address: string): Datagram[]
+}
 
 /** A request of the victim that waits for the attacker's answer. */
 export interface VictimRequest {
@@ -28,8 +41,8 @@ export interface VictimRequest {
 }
 
 /** What initiators and responders among the attackers have in common: an address, an IKE_SA with its keys, and message ids. */
-export abstract class Attacker {
-  readonly world: World
+export abstract class Attacker<Victim extends Target = Target> {
+  readonly world: Victim
   readonly address: string
   sa: AttackerIkeSa | undefined
   established = false
@@ -38,7 +51,7 @@ export abstract class Attacker {
   readonly forgers: EspForger[] = []
   readonly asked: VictimRequest[] = []
 
-  constructor(world: World, address: string) {
+  constructor(world: Victim, address: string) {
     this.world = world
     this.address = address
   }
@@ -53,11 +66,11 @@ export abstract class Attacker {
   }
 
   to500(payload: Uint8Array): Datagram {
-    return { from: this.socket(500), to: { address: parseIp(victimAddress), port: 500 }, payload }
+    return { from: this.socket(500), to: { address: this.world.address, port: this.world.ports.ike }, payload }
   }
 
   to4500(payload: Uint8Array): Datagram {
-    return { from: this.socket(4500), to: { address: parseIp(victimAddress), port: 4500 }, payload }
+    return { from: this.socket(4500), to: { address: this.world.address, port: this.world.ports.nat }, payload }
   }
 
   /** A correctly protected message around `inner`, whatever that is. */
@@ -104,7 +117,7 @@ export abstract class Attacker {
   /** Reads what the victim sent here: answers move the message id on, requests wait in `asked`. */
   absorb(): void {
     for (const { payload, from } of this.world.take(this.address)) {
-      const marked = from.port === 4500
+      const marked = from.port === this.world.ports.nat
       if (payload.length < 28 || (marked && readU32(payload, 0) !== 0)) continue
       const message = marked ? payload.slice(4) : payload
       const header = decodeHeader(message)

@@ -6,7 +6,7 @@ import {
   ProtocolId,
   type TrafficSelector,
 } from '../../src/ike/codec/index.ts'
-import { Attacker, natDetection, range } from './attacker.ts'
+import { Attacker, natDetection, range, type Target } from './attacker.ts'
 import { EspForger } from './esp-forger.ts'
 import type { Datagram } from './gateway.ts'
 import {
@@ -19,7 +19,8 @@ import {
   proposalOf,
   type Suite,
 } from './keys.ts'
-import { attackerPsk, type World } from './world.ts'
+
+export const attackerPsk = new TextEncoder().encode('known to the attackers')
 
 /** An offer of a CHILD_SA whose answer gives ESP keys. */
 interface ChildOffer {
@@ -33,7 +34,7 @@ export class HostileInitiator extends Attacker {
   readonly #identity: Payload & { readonly kind: 'IDi' }
   #offer: ChildOffer | undefined
 
-  constructor(world: World, address: string, pairs: AttackerKeyPairs) {
+  constructor(world: Target, address: string, pairs: AttackerKeyPairs) {
     super(world, address)
     this.#pairs = pairs
     const data = new TextEncoder().encode(`attacker-${address}`)
@@ -48,17 +49,27 @@ export class HostileInitiator extends Attacker {
       { kind: 'SA', critical: false, proposals: [proposalOf(suite, ProtocolId.IKE, new Uint8Array(0))] },
       { kind: 'KE', critical: false, group: suite.ke, data },
       { kind: 'Nonce', critical: false, data: octets(32) },
-      ...natDetection(SPIi, new Uint8Array(8), { address: this.world.victim.address, port: 500 }),
+      ...natDetection(SPIi, new Uint8Array(8), { address: this.world.address, port: this.world.ports.ike }),
     ]
   }
 
   /** Makes sure that there is an IKE_SA with keys, before IKE_AUTH when `established` is false. False when the victim took none. */
   ensure(established: boolean): boolean {
+    const steps = this.steps(established)
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+    }
+  }
+
+  /** The same for a target that takes its time: yields when an answer must have come before it goes on. */
+  *steps(established: boolean): Generator<undefined, boolean> {
     if (this.sa !== undefined && this.#isLost()) this.forget()
     if (this.sa !== undefined && this.established !== established) this.forget()
-    if (this.sa === undefined && !this.#init()) return false
+    if (this.sa === undefined && !(yield* this.#init())) return false
     if (!established || this.established) return true
     this.world.setUp(this.protected({ exchangeType: ExchangeType.IKE_AUTH }, this.authRequest()))
+    yield
     this.absorb()
     if (!this.world.stands(this.sa!.SPIi)) this.forget()
     else this.established = true
@@ -119,16 +130,16 @@ export class HostileInitiator extends Attacker {
     return this.established && !this.world.stands(this.sa!.SPIi)
   }
 
-  #init(): boolean {
+  *#init(): Generator<undefined, boolean> {
     const { world } = this
     const suite = world.dice.chance(94) ? ikeSuites[0]! : world.dice.pick(ikeSuites)
     const SPIi = world.dice.octets(8)
     let payloads = this.initRequest(suite, SPIi)
-    let reply = this.#exchange(this.plain({ SPIi, SPIr: new Uint8Array(8) }, payloads))
+    let reply = yield* this.#exchange(this.plain({ SPIi, SPIr: new Uint8Array(8) }, payloads))
     const cookie = reply?.payloads.find((one) => one.kind === 'N' && one.notify === NotifyType.COOKIE)
     if (cookie?.kind === 'N') {
       payloads = [cookiePayload(cookie.data), ...payloads]
-      reply = this.#exchange(this.plain({ SPIi, SPIr: new Uint8Array(8) }, payloads))
+      reply = yield* this.#exchange(this.plain({ SPIi, SPIr: new Uint8Array(8) }, payloads))
     }
     const KEr = reply?.payloads.find((one) => one.kind === 'KE')
     const Nr = reply?.payloads.find((one) => one.kind === 'Nonce')
@@ -150,9 +161,10 @@ export class HostileInitiator extends Attacker {
     return true
   }
 
-  #exchange(request: Datagram) {
+  *#exchange(request: Datagram) {
     this.world.take(this.address)
     this.world.setUp(request)
+    yield
     const answer = this.world.take(this.address).at(-1)
     if (answer === undefined) return undefined
     const { header, payloads } = decodeMessage(answer.payload)

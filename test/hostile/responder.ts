@@ -15,7 +15,7 @@ import {
 import { calledAddress, calledPsk, type World } from './world.ts'
 
 /** The peer that the victim calls: has all keys, and answers as it should or not. */
-export class HostileResponder extends Attacker {
+export class HostileResponder extends Attacker<World> {
   readonly #pairs: AttackerKeyPairs
   readonly #identity = {
     kind: 'IDr' as const,
@@ -63,7 +63,7 @@ export class HostileResponder extends Attacker {
       { kind: 'SA', critical: false, proposals: [proposalFrom(payloads)] },
       { kind: 'KE', critical: false, group: suite.ke, data: pair.publicValue },
       { kind: 'Nonce', critical: false, data: Nr },
-      ...natDetection(header.SPIi, SPIr, { address: this.world.victim.address, port: 500 }),
+      ...natDetection(header.SPIi, SPIr, { address: this.world.address, port: this.world.ports.ike }),
     ])
     const { SPIi } = header
     const response = this.plain(

@@ -4,7 +4,9 @@ import type { IkeEvent } from '../../src/ike/events.ts'
 import { formatIp, newPacketFlow, parseFlow, parseIp, type SocketAddress } from '../../src/ip/index.ts'
 import { Dice } from '../../src/testing/hostile-dice.ts'
 import { StatePhase } from '../../src/xfrm/index.ts'
+import type { Target } from './attacker.ts'
 import { type Datagram, Gateway } from './gateway.ts'
+import { attackerPsk } from './initiator.ts'
 
 export const victimAddress = '192.0.2.1'
 export const friendAddress = '198.51.100.2'
@@ -12,7 +14,6 @@ export const callerAddress = '198.51.100.3'
 /** The victim calls this one, which has its keys and answers what it likes. */
 export const calledAddress = '203.0.113.200'
 
-export const attackerPsk = new TextEncoder().encode('known to the attackers')
 export const calledPsk = new TextEncoder().encode('known to the peer that is called')
 export const cookieThreshold = 30
 export const halfOpenLimit = 200
@@ -98,8 +99,10 @@ export interface Holdings {
  * A victim with a tunnel to a friend that it called and one to a friend that called it, and whatever the attackers send. Time
  * is virtual; datagrams between the honest ones arrive at once, those to attackers lie in `inbox`.
  */
-export class World {
+export class World implements Target {
   readonly dice: Dice
+  readonly address = parseIp(victimAddress)
+  readonly ports = { ike: 500, nat: 4500 }
   readonly victim: Gateway
   readonly friend: Gateway
   readonly caller: Gateway
