@@ -1,5 +1,6 @@
 import { equalBytes } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
+import { IpProtocol } from '../ip/index.ts'
 import type { XfrmPolicyConfig, XfrmSelector, XfrmTemplate } from './port.ts'
 import { copySelector } from './selector.ts'
 import type { XfrmState } from './state.ts'
@@ -63,10 +64,7 @@ export class XfrmPolicy {
 /** True when a packet that came through `state` satisfies the template. No allocation. */
 export function fitsTemplate(template: XfrmTemplate, state: XfrmState): boolean {
   return (
-    template.reqid === state.reqid &&
-    template.proto === state.proto &&
-    equalBytes(template.saddr, state.saddr) &&
-    equalBytes(template.daddr, state.daddr)
+    template.reqid === state.reqid && equalBytes(template.saddr, state.saddr) && equalBytes(template.daddr, state.daddr)
   )
 }
 
@@ -74,6 +72,7 @@ function checkPolicy({ index, selector, templates }: XfrmPolicyConfig): void {
   if (!Number.isInteger(index) || index < 0) throw new UsageError('index', 'must be an integer, 0 or more')
   // Several templates are nested SAs, which need AH or transport mode to make sense.
   if (templates.length > 1) throw new UsageError('templates', 'at most one')
+  if (templates.some(({ proto }) => proto !== IpProtocol.ESP)) throw new UsageError('templates', 'must be of ESP')
   const bytes = selector.source.start.length
   for (const address of [selector.source.end, selector.destination.start, selector.destination.end]) {
     if (address.length !== bytes) throw new UsageError('selector', 'all addresses must be of one family')

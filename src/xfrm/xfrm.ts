@@ -1,6 +1,6 @@
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
-import type { IpAddress, PacketFlow, SocketAddress } from '../ip/index.ts'
+import { type IpAddress, IpProtocol, type PacketFlow, type SocketAddress } from '../ip/index.ts'
 import { hardLimitReached, nextTimeLimit, softLimitReached } from './lifetime.ts'
 import { fitsTemplate, PolicyDirection, type XfrmPolicy } from './policy.ts'
 import type {
@@ -17,9 +17,6 @@ import { overlaps, selectorOfFlow } from './selector.ts'
 import { Spd } from './spd.ts'
 import { StatePhase, XfrmState } from './state.ts'
 import { XfrmCounter, XfrmStats } from './stats.ts'
-
-/** ESP: the only protocol here. */
-export const IPPROTO_ESP = 50
 
 /**
  * How long an acquire may stay unanswered before the next packet makes another one and the waiting packets are dropped:
@@ -282,7 +279,7 @@ export class Xfrm implements XfrmPort {
 }
 
 function checkProto({ proto, spi }: XfrmStateId): void {
-  if (proto !== IPPROTO_ESP) throw new UsageError('proto', `must be ${IPPROTO_ESP}, ESP`)
+  if (proto !== IpProtocol.ESP) throw new UsageError('proto', `must be ${IpProtocol.ESP}, ESP`)
   // RFC 4303 §2.1: 0 is for local use and marks IKE on port 4500.
   if (!Number.isInteger(spi) || spi < 1 || spi > 0xffffffff) throw new UsageError('spi', 'must be 1 to 2^32-1')
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DatapathStatus } from '../../src/datapath/index.ts'
+import { Datapath, DatapathStatus } from '../../src/datapath/index.ts'
 import { parseIp } from '../../src/ip/index.ts'
 import { inner, twoSides } from './support.ts'
 
@@ -44,6 +44,14 @@ describe('a packet from another outer address or port', () => {
     right.receive(tampered, elsewhere)
     expect(right.receive(old, elsewhere)).toBe(DatapathStatus.DONE)
     expect(right.told.mappings).toEqual([])
+  })
+
+  it('gives none, and no expire, when the delivery of the packet removed the state', () => {
+    const { left, right } = twoSides({ lifetime: { softPackets: 1 } })
+    const datapath = new Datapath(right.xfrm, { sendEsp: () => {}, deliver: () => right.xfrm.delSa(id) })
+    const esp = left.seal(inner())
+    expect(datapath.receiveEsp(esp, 0, esp.length, elsewhere, right.socket, 0)).toBe(DatapathStatus.DONE)
+    expect([...right.told.mappings, ...right.told.expires]).toEqual([])
   })
 
   it('goes on through the tunnel when both databases follow', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readU32, writeU32 } from '../../src/bytes/index.ts'
 import { DatapathStatus, droppedAs } from '../../src/datapath/index.ts'
+import { parseIp } from '../../src/ip/index.ts'
 import { policyConfig, selector, stateConfig } from '../xfrm/support.ts'
 import { inner, tunnel, twoSides } from './support.ts'
 
@@ -30,6 +31,18 @@ describe('two pairs of subnets with a CHILD_SA each', () => {
     expect(droppedAs(right.receive(esp, left.socket))).toBe('XfrmInTmplMismatch')
     expect(right.xfrm.stats.value('XfrmInTmplMismatch')).toBe(1)
     expect(right.delivered).toEqual([])
+  })
+})
+
+describe('a state whose peer moved', () => {
+  it('serves its policies again when their templates follow', () => {
+    const { left, right } = twoSides()
+    const saddr = parseIp('203.0.113.9')
+    right.xfrm.updSa({ daddr: right.socket.address, spi: 0x1000, proto: 50 }, { saddr })
+    expect(droppedAs(right.receive(left.seal(inner()), left.socket))).toBe('XfrmInTmplMismatch')
+    const rule = { index: 101, direction: 'in', selector: selector('10.1.0.0/16', '10.2.0.0/16') } as const
+    right.xfrm.updPolicy(policyConfig({ ...rule, template: ['203.0.113.9', right.address, 1] }))
+    expect(right.receive(left.seal(inner()), left.socket)).toBe(DatapathStatus.DONE)
   })
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DatapathStatus, droppedAs, MAX_WAITING_PACKETS } from '../../src/datapath/index.ts'
+import { parseIp } from '../../src/ip/index.ts'
 import { ACQUIRE_TIMEOUT_MS } from '../../src/xfrm/xfrm.ts'
 import { policyConfig, selector, stateConfig } from '../xfrm/support.ts'
 import { inner, policies, Side } from './support.ts'
@@ -46,6 +47,15 @@ describe('packets without a state', () => {
       templates: [{ ...policy.template!, reqid: 7 }],
       label: policy.label,
     })
+    expect(left.sent).toHaveLength(1)
+  })
+
+  it('go out when a state is moved to the addresses of their template', () => {
+    const left = trapped()
+    const elsewhere = parseIp('203.0.113.9')
+    left.xfrm.newSa({ ...outbound, daddr: elsewhere })
+    expect(left.send(packet(0))).toBe(DatapathStatus.QUEUED)
+    left.xfrm.updSa({ ...outbound, daddr: elsewhere }, { daddr: parseIp(peer) })
     expect(left.sent).toHaveLength(1)
   })
 

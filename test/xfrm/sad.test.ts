@@ -90,6 +90,17 @@ describe('Sad', () => {
     expect(sad.findInbound(8, parseIp('0.0.0.0'))).toBeUndefined()
   })
 
+  it('finds an inbound state behind outbound ones of the same SPI, which peers choose', () => {
+    const xfrm = newXfrm(new Recorder(), { now: 0 })
+    const own = { spi: 7, saddr: '192.0.2.1', daddr: '192.0.2.2' }
+    const unknown = parseIp('0.0.0.0')
+    xfrm.newSa(stateConfig({ spi: 7, saddr: '192.0.2.2', daddr: '192.0.2.1', direction: 'out' }))
+    expect(xfrm.inboundState(7, unknown)?.direction).toBe('out')
+    xfrm.newSa(stateConfig({ ...own, direction: 'in' }))
+    xfrm.newSa(stateConfig({ spi: 7, saddr: '192.0.2.2', daddr: '192.0.2.9', direction: 'out' }))
+    expect(xfrm.inboundState(7, unknown)?.direction).toBe('in')
+  })
+
   it('prefers the newest valid outbound state for a template, and never a larval or inbound one', () => {
     const clock = { now: 0 }
     const xfrm = newXfrm(new Recorder(), clock)

@@ -4,6 +4,7 @@ import { UsageError } from '../../src/errors.ts'
 import { newPacketFlow, type PacketFlow } from '../../src/ip/index.ts'
 import { PolicyDirection } from '../../src/xfrm/policy.ts'
 import type { PortRange, XfrmPolicyConfig, XfrmSelector } from '../../src/xfrm/port.ts'
+import { overlaps } from '../../src/xfrm/selector.ts'
 import { Spd } from '../../src/xfrm/spd.ts'
 import { policyConfig, selector } from './support.ts'
 
@@ -133,6 +134,20 @@ function accepted(change: () => void): boolean {
   }
 }
 
+describe('overlaps', () => {
+  it.each([
+    ['10.0.0.0/8', '10.2.0.0/16', true],
+    ['10.1.3.0/24', '10.2.0.0/15', true],
+    ['10.2.0.0/16', '10.2.0.0/16', false],
+    ['10.1.0.0/16', '10.3.0.0/16', false],
+    ['fd00::/8', 'fd00::/8', false],
+  ])('of 10.1.0.0/16 to 10.2.0.0/16 and %s to %s is %s', (source, destination, expected) => {
+    const one = selector('10.1.0.0/16', '10.2.0.0/16')
+    expect(overlaps(one, selector(source, destination))).toBe(expected)
+    expect(overlaps(selector(source, destination), one)).toBe(expected)
+  })
+})
+
 describe('Spd', () => {
   it('finds what a linear scan finds, whatever was added, changed, removed and asked before', () => {
     fc.assert(
@@ -178,13 +193,28 @@ describe('Spd', () => {
     }
   })
 
-  it('refuses a second policy with one index, several templates, and mixed families', () => {
+  it('does not take a fragment for a packet whose ports are both 0', () => {
+    const spd = new Spd()
+    const rule = selector('10.0.0.0/8', '10.0.0.0/8', { protocol: 17, sourcePort: [0, 0] })
+    spd.add(policyConfig({ index: 1, direction: 'in', selector: rule }))
+    const flow = newPacketFlow()
+    Object.assign(flow, { family: 4, addressBytes: 4, protocol: 17 })
+    flow.source.set([10, 0, 0, 1])
+    flow.destination.set([10, 0, 0, 2])
+    for (const portsKnown of [true, false, true]) {
+      flow.portsKnown = portsKnown
+      expect(spd.lookup(PolicyDirection.IN, flow)?.index).toBe(portsKnown ? 1 : undefined)
+    }
+  })
+
+  it('refuses a second policy with one index, several templates, one of AH, and mixed families', () => {
     const spd = new Spd()
     const rule = policyConfig({ index: 1, direction: 'out', selector: selector('10.0.0.0/8', '10.0.0.0/8') })
     spd.add(rule)
     expect(() => spd.add(rule)).toThrow(UsageError)
     const template = policyConfig({ ...rule, template: ['192.0.2.1', '192.0.2.2', 1] }).templates[0]!
     expect(() => spd.add({ ...rule, index: 2, templates: [template, template] })).toThrow(UsageError)
+    expect(() => spd.add({ ...rule, index: 2, templates: [{ ...template, proto: 51 }] })).toThrow(UsageError)
     expect(() => spd.add({ ...rule, index: 2, selector: selector('10.0.0.0/8', 'fd00::/8') })).toThrow(UsageError)
     expect(spd.size).toBe(1)
   })

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { nodeProvider } from '../../src/crypto/node.ts'
+import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import { UsageError } from '../../src/errors.ts'
+import { newDecapResult } from '../../src/esp/index.ts'
 import { buildUdp, parseIp } from '../../src/ip/index.ts'
 import { unlimited } from '../../src/xfrm/port.ts'
 import { StatePhase } from '../../src/xfrm/state.ts'
@@ -79,6 +82,35 @@ describe('states', () => {
     xfrm.updSa(larval(), { encap: { sport: 1, dport: 2 } })
   })
 
+  it('wipes the keys of a state that is removed', () => {
+    const destroyed: string[] = []
+    const nonces: Uint8Array[] = []
+    const aead: CryptoProvider['aead'] = (encr, key) => {
+      const real = nodeProvider.aead(encr, key)
+      return {
+        nonceBytes: real.nonceBytes,
+        tagBytes: real.tagBytes,
+        seal: (nonce) => nonces.push(nonce),
+        open: (nonce) => nonces.push(nonce) > 0,
+        destroy: () => destroyed.push('aead'),
+      }
+    }
+    const xfrm = newXfrm(new Recorder(), { now: 0 }, { ...nodeProvider, aead })
+    xfrm.newSa(inbound())
+    xfrm.newSa(outbound())
+    const [one, other] = [...xfrm.states()]
+    const buffer = new Uint8Array(100)
+    const length = other!.encapsulator!.encapsulate(buffer, 40, 20, 4)
+    one!.decapsulator!.decapsulate(buffer, 40 - other!.encapsulator!.headerBytes, length, newDecapResult())
+    expect(nonces.map((nonce) => nonce.some((octet) => octet !== 0))).toEqual([true, true])
+    xfrm.delSa(larval())
+    expect(destroyed).toHaveLength(1)
+    xfrm.delSa(outbound())
+    expect(destroyed).toHaveLength(2)
+    // The nonce begins with the salt.
+    expect(nonces.map((nonce) => nonce.some((octet) => octet !== 0))).toEqual([false, false])
+  })
+
   it('moves a state to new addresses and ports', () => {
     const { xfrm } = setUp()
     xfrm.newSa(inbound())
@@ -156,6 +188,17 @@ describe('acquire', () => {
     xfrm.expireDue(clock.now + ACQUIRE_TIMEOUT_MS)
     xfrm.acquire(policy, flowOf(packet), clock.now + ACQUIRE_TIMEOUT_MS)
     expect(told.acquires).toHaveLength(2)
+  })
+
+  it('still times out when the clock was served in between', () => {
+    const { xfrm, told, clock } = setUp()
+    xfrm.newPolicy(outPolicy())
+    const policy = [...xfrm.policies()][0]!
+    xfrm.newSa({ ...inbound(), lifetime: { ...unlimited, softMs: 100 } })
+    xfrm.acquire(policy, flowOf(packet), clock.now)
+    xfrm.expireDue(clock.now + 100)
+    expect(told.expires).toHaveLength(1)
+    expect(xfrm.nextExpiryAt()).toBe(clock.now + ACQUIRE_TIMEOUT_MS)
   })
 
   it('is told again after it was answered', () => {
