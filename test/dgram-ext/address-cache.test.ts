@@ -29,12 +29,30 @@ describe('address cache', () => {
     expect(cache.textOf(address)).toBe('192.0.2.2')
   })
 
+  it('tells two addresses of one hash apart', () => {
+    const cache = new AddressCache()
+    const pair = ['10.232.151.200', '184.187.32.220']
+    for (const text of [...pair, ...pair]) {
+      expect(cache.textOf(parseIp(text))).toBe(text)
+      cache.textOf(parseIp('192.0.2.1'))
+    }
+  })
+
   it('answers a link-local peer through the interface it was heard on', () => {
     const cache = new AddressCache()
     const remote = cache.remoteOf('fe80::1%eth0', 500)
     expect(remote).toEqual({ address: parseIp('fe80::1'), port: 500 })
     cache.textOf(parseIp('192.0.2.1'))
     expect(cache.textOf(remote.address)).toBe('fe80::1%eth0')
+  })
+
+  it('keeps a record for each peer, and forgets old ones rather than grow', () => {
+    const cache = new AddressCache()
+    const first = cache.remoteOf('192.0.2.1', 500)
+    cache.remoteOf('192.0.2.2', 500)
+    expect(cache.remoteOf('192.0.2.1', 500)).toBe(first)
+    for (let port = 1; port <= 5000; port++) cache.remoteOf('192.0.2.3', port)
+    expect(cache.remoteOf('192.0.2.1', 500)).not.toBe(first)
   })
 
   it('stays right when forged sources overflow it', () => {

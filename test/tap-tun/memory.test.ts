@@ -42,6 +42,19 @@ describe('in-memory TUN', () => {
     expect(log).toEqual(['1=1', '2=2'])
   })
 
+  it('copies a packet that is injected from inside the handler', () => {
+    const tun = createMemoryTun()
+    const seen: number[] = []
+    const second = packetOf(20, 2)
+    tun.onPacket((buffer, offset) => {
+      if (seen.push(buffer[offset]!) > 1) return
+      tun.inject(second)
+      second.fill(9)
+    })
+    tun.inject(packetOf(20, 1))
+    expect(seen).toEqual([1, 2])
+  })
+
   it('goes on delivering after a handler threw', () => {
     const tun = createMemoryTun()
     let calls = 0
