@@ -9,6 +9,9 @@ import { RepeatLimiter } from './repeat-limiter.ts'
 export class EventLog {
   readonly #log: Log
   readonly #limiter = new RepeatLimiter()
+  readonly #strangers = new RepeatLimiter(50)
+  /** Ids of the IKE_SAs that stand: what becomes of others, a stranger brings about. */
+  readonly #established = new Set<number>()
 
   constructor(log: Log) {
     this.#log = log
@@ -19,13 +22,14 @@ export class EventLog {
     const log = this.#log
     switch (event.kind) {
       case 'message':
-        if (log.enabled('debug')) log.write('debug', subject(event.sa), messageText(event))
+        if (log.enabled('debug')) log.write(this.#messageLevel(event, now), subject(event.sa), messageText(event))
         break
       case 'ike-established':
+        this.#established.add(event.sa.id)
         log.write('info', subject(event.sa), establishedText(event))
         break
       case 'ike-closed':
-        log.write(...closed(event))
+        this.#closed(event, now)
         break
       case 'child-established':
         log.write('info', subject(event.sa), `CHILD_SA ${childText(event.child)} established`)
@@ -66,6 +70,17 @@ export class EventLog {
     }
     const more = suppressed === 0 ? '' : `\n(${suppressed} more of the kind were not written)`
     this.#log.write(level, subject, text + more)
+  }
+
+  /** Messages that belong to no IKE_SA, which anybody may send, are written one by one only as far as they are few. */
+  #messageLevel(event: MessageEvent, now: number): LogLevel {
+    return event.sa === undefined && this.#strangers.admit('message', now) < 0 ? 'trace' : 'debug'
+  }
+
+  #closed(event: Extract<IkeEvent, { kind: 'ike-closed' }>, now: number): void {
+    const [level, who, text] = closed(event)
+    if (this.#established.delete(event.sa.id)) this.#log.write(level, who, text)
+    else this.limited(level, `closed ${event.reason}`, who, text, now)
   }
 }
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { EventLog } from '../../src/endpoint/event-log.ts'
 import { formatLogEntry, Log, type LogEntry, type LogLevel } from '../../src/endpoint/log.ts'
 import { RepeatLimiter } from '../../src/endpoint/repeat-limiter.ts'
-import type { IkeEvent } from '../../src/ike/events.ts'
+import type { IkeEvent, IkeSaStatus } from '../../src/ike/events.ts'
+import { parseIdentity } from '../../src/ike/identity.ts'
 import type { Refusal } from '../../src/ike/refusal.ts'
 import { parseIp } from '../../src/ip/address.ts'
 
@@ -27,6 +28,24 @@ const noProposal: Refusal = {
     differ: ['ENCR', 'PRF', 'KE'],
   },
   hint: 'connections.office.proposals: add aes128gcm16-prfsha256-x25519',
+}
+
+const established: IkeSaStatus = {
+  sa: { id: 1, connection: 'office' },
+  state: 'established',
+  role: 'responder',
+  SPIi: '0000000000000001',
+  SPIr: '0000000000000002',
+  local: remote,
+  remote,
+  localId: parseIdentity('right.example.org'),
+  remoteId: parseIdentity('left.example.org'),
+  suite: 'aes128gcm16-prfsha256-x25519',
+  natLocal: false,
+  natRemote: false,
+  encap: true,
+  establishedAt: 0,
+  children: [],
 }
 
 describe('log lines', () => {
@@ -73,6 +92,15 @@ describe('log lines', () => {
     expect(entries.at(-1)!.text).toContain('bad-integrity')
   })
 
+  test('a flood of half-open IKE_SAs that end makes five lines, and an established one that ends still makes its own', () => {
+    const { entries, log } = record()
+    const sa = (id: number) => ({ id, connection: 'office' })
+    log.write({ kind: 'ike-established', sa: sa(1), details: established }, 0)
+    for (let id = 2; id < 1000; id++) log.write({ kind: 'ike-closed', sa: sa(id), reason: 'timeout' }, 0)
+    log.write({ kind: 'ike-closed', sa: sa(1), reason: 'timeout' }, 0)
+    expect(entries.map(({ subject }) => subject)).toEqual([1, 2, 3, 4, 5, 6, 1].map((id) => `office[${id}]`))
+  })
+
   test('messages are written at debug only', () => {
     const message: IkeEvent = {
       kind: 'message',
@@ -93,6 +121,9 @@ describe('log lines', () => {
     const loud = record('debug')
     loud.log.write(message, 0)
     expect(loud.entries[0]!.text).toBe('-> IKE_SA_INIT request 0 [SA, KE, Ni] 240 octets, 192.0.2.7:500')
+    for (let i = 0; i < 1000; i++) loud.log.write({ ...message, sa: undefined }, 0)
+    loud.log.write(message, 0)
+    expect(loud.entries.map(({ subject }) => subject)).toEqual(['office[1]', ...Array(50).fill('ike'), 'office[1]'])
   })
 })
 
