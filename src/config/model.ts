@@ -24,10 +24,12 @@ export interface EndpointConfig {
   /** Weak algorithms that the proposals may name. */
   readonly allowWeak: readonly string[]
   readonly limits: {
-    /** Half-open IKE_SAs from which on an initiator must return a cookie. */
+    /** Half-open IKE_SAs and lately failed attempts from which on an initiator must return a cookie. */
     readonly cookieThreshold: number
     /** Half-open IKE_SAs at which new ones are dropped. */
     readonly halfOpenLimit: number
+    /** Half-open IKE_SAs of one address at which new ones of that address are dropped. */
+    readonly halfOpenPerAddress: number
   }
   readonly connections: readonly ConnectionConfig[]
 }

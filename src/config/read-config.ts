@@ -64,6 +64,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
     limits: {
       cookieThreshold: root.number('cookieThreshold') ?? 30,
       halfOpenLimit: root.number('halfOpenLimit') ?? 1000,
+      halfOpenPerAddress: root.number('halfOpenPerAddress') ?? 16,
     },
     connections,
   }

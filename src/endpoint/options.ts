@@ -1,5 +1,6 @@
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
+import type { GateLimits } from '../ike/responder-gate.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
 import type { Clock } from './clock.ts'
@@ -22,7 +23,8 @@ export interface EndpointOptions {
   readonly log?: Log
   /** Path of the Unix control socket that `typeswan status` asks; none by default. */
   readonly controlPath?: string
-  readonly limits?: { readonly cookieThreshold?: number; readonly halfOpenLimit?: number }
+  /** How many strangers may be half way in; see `GateLimits`. */
+  readonly limits?: Partial<GateLimits>
   /** For tests. Defaults: the system's monotonic clock, entropy and iproute2. */
   readonly clock?: Clock
   readonly random?: RandomSource

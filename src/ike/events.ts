@@ -69,6 +69,10 @@ export type DropReason =
   | 'unexpected-exchange'
   | 'invalid-syntax'
   | 'half-open-limit'
+  /** An IKE_SA_INIT request far above what negotiates. */
+  | 'too-long'
+  /** A stranger's request, refused as others just before: not every refusal is explained. */
+  | 'refused'
   | 'bad-cookie'
 
 /** Every message in and out, for logs and the demo's sequence. Payload names as in RFC 7296, inner ones after `SK`. No contents. */

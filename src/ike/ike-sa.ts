@@ -69,10 +69,7 @@ export class IkeSa {
     this.candidates = parameters.candidates ?? [parameters.connection]
     this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
     this.window = new MessageWindow(this.connection.retransmit)
-    if (this.role === 'responder') {
-      this.runtime.halfOpen++
-      this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
-    }
+    if (this.role === 'responder') this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
   }
 
   get state(): IkeSaState {
@@ -126,7 +123,7 @@ export class IkeSa {
   }
 
   established(): void {
-    if (this.role === 'responder') this.runtime.halfOpen--
+    this.runtime.halfOpen.delete(this)
     this.#lifecycle.to('established')
     this.establishedAt = this.runtime.now
     this.timers.clear('half-open')
@@ -155,7 +152,7 @@ export class IkeSa {
   close(reason: CloseReason, refusal?: Refusal): void {
     if (this.state === 'closed') return
     this.removeChildren(reason)
-    if (this.role === 'responder' && this.state === 'connecting') this.runtime.halfOpen--
+    this.runtime.halfOpen.delete(this)
     this.#lifecycle.to('closed')
     this.runtime.noteClosed(this)
     this.#active?.abandon()

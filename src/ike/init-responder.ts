@@ -13,14 +13,26 @@ import { decodeOr, drop } from './ike-messages.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { findNotify, need, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
+import { RecentCount } from './recent-count.ts'
+import type { Refusal } from './refusal.ts'
 import { type GateLimits, ResponderGate } from './responder-gate.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
 import { answerInit } from './tasks/sa-init-responder.ts'
+
+/**
+ * Octets of an IKE_SA_INIT request. A long one has some hundreds; what is beyond would only cost time, and memory for each
+ * half-open IKE_SA, which keeps its request for AUTH.
+ */
+const MOST_REQUEST_BYTES = 8192
+
+/** So many explanations for strangers in 1 to 2 s: a person reads the first ones, a flood must not cost or write more. */
+const MOST_EXPLANATIONS = 5
 
 /** Serves IKE_SA_INIT requests of strangers, and answers what belongs to no IKE_SA, without state where it can. */
 export class InitResponder {
   readonly #runtime: IkeRuntime
   readonly #gate: ResponderGate
+  readonly #explanations = new RecentCount(2000)
   /** IKE_SAs by the attempt that made them, so that a retransmitted request finds its response. */
   readonly #attempts = new Map<string, IkeSa>()
 
@@ -36,16 +48,24 @@ export class InitResponder {
       drop(runtime, path, 'unexpected-exchange', 'an IKE_SA_INIT request with a message id or a responder SPI')
       return undefined
     }
+    if (message.length > MOST_REQUEST_BYTES) {
+      drop(runtime, path, 'too-long', `an IKE_SA_INIT request of ${message.length} octets`)
+      return undefined
+    }
     if (this.#wasRetransmit(message, path)) return undefined
     const payloads = decodeOr(() => decodeMessage(message).payloads, runtime, path)
     if (payloads === undefined) return undefined
     try {
       checkPayloads(header.exchangeType, false, payloads)
       this.#announce('in', header, payloads, path, message.length, undefined)
-      if (!this.#passesGate(header, payloads, path)) return undefined
-      return this.#answer(header, payloads, message, path, id)
+      const pass = this.#checkGate(header, payloads, path)
+      if (pass === undefined) return undefined
+      const sa = this.#answer(header, payloads, message, path, id)
+      if (sa !== undefined) runtime.halfOpen.add(sa, path.remote.address, pass.proved)
+      return sa
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
+      this.#gate.failed(runtime.now)
       drop(runtime, path, 'invalid-syntax', error.message)
       this.#refuse(header, path, [notify(error.notify, error.data)])
       return undefined
@@ -54,7 +74,9 @@ export class InitResponder {
 
   /** The IKE_SA ended. */
   forget(sa: IkeSa): void {
-    if (sa.role === 'responder') this.#attempts.delete(this.#attemptOf(sa.init!.initRequest))
+    if (sa.role !== 'responder') return
+    this.#attempts.delete(this.#attemptOf(sa.init!.initRequest))
+    if (sa.establishedAt === undefined) this.#gate.failed(this.#runtime.now)
   }
 
   /** A message of another major version gets INVALID_MAJOR_VERSION, in ours. Responses are never answered. RFC 7296 §2.5. */
@@ -79,16 +101,19 @@ export class InitResponder {
     return toHex(this.#runtime.crypto.hash('sha256', request))
   }
 
-  #passesGate(header: IkeHeader, payloads: readonly Payload[], path: Path): boolean {
-    const { halfOpen } = this.#runtime
+  #checkGate(header: IkeHeader, payloads: readonly Payload[], path: Path): { readonly proved: boolean } | undefined {
+    const runtime = this.#runtime
     const cookie = findNotify(payloads, NotifyType.COOKIE)?.data
     const request = { SPIi: header.SPIi, Ni: need(payloads, 'Nonce').data, cookie, remote: path.remote }
-    const verdict = this.#gate.check(request, halfOpen, this.#runtime.now)
-    if (verdict.pass) return true
-    if (verdict.wasWrong) drop(this.#runtime, path, 'bad-cookie', 'a cookie that is not ours or too old')
-    if (verdict.cookie === undefined) drop(this.#runtime, path, 'half-open-limit', `${halfOpen} half-open IKE_SAs`)
-    else this.#refuse(header, path, [notify(NotifyType.COOKIE, verdict.cookie)])
-    return false
+    const verdict = this.#gate.check(request, runtime.halfOpen, runtime.now)
+    if (verdict.kind === 'pass') return verdict
+    if (verdict.kind === 'drop') {
+      drop(runtime, path, 'half-open-limit', verdict.detail)
+      return undefined
+    }
+    if (verdict.wasWrong) drop(runtime, path, 'bad-cookie', 'a cookie that is not ours or too old')
+    this.#refuse(header, path, [notify(NotifyType.COOKIE, verdict.cookie)])
+    return undefined
   }
 
   #answer(
@@ -100,6 +125,8 @@ export class InitResponder {
   ): IkeSa | undefined {
     const answer = answerInit(this.#runtime, { header, payloads, message, path }, id)
     if (answer.sa === undefined) {
+      this.#gate.failed(this.#runtime.now)
+      if (answer.explain !== undefined) this.#explain(answer.explain, path)
       this.#refuse(header, path, answer.payloads)
       return undefined
     }
@@ -107,6 +134,15 @@ export class InitResponder {
     this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), answer.response)
     this.#announce('out', { ...header, flags: responseFlags }, answer.payloads, path, answer.response.length, answer.sa)
     return answer.sa
+  }
+
+  #explain(explain: () => Refusal, path: Path): void {
+    const runtime = this.#runtime
+    if (this.#explanations.count(runtime.now) >= MOST_EXPLANATIONS) {
+      return drop(runtime, path, 'refused', 'IKE_SA_INIT; the refusals before it are explained')
+    }
+    this.#explanations.add(runtime.now)
+    runtime.emit({ kind: 'refused', sa: undefined, remote: copyEndpoint(path.remote), refusal: explain() })
   }
 
   /** A response without an IKE_SA: the responder's SPI stays zero. */

@@ -5,6 +5,7 @@ import type { XfrmPort } from '../xfrm/port.ts'
 import type { ChildPolicies } from './child-policies.ts'
 import type { ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeEvent } from './events.ts'
+import { HalfOpen } from './half-open.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { LastWords } from './last-words.ts'
 
@@ -19,8 +20,7 @@ export class IkeRuntime {
   readonly lastWords: LastWords
   /** Monotonic ms of the call that is being served. */
   now = 0
-  /** IKE_SAs of responders that are not authenticated. */
-  halfOpen = 0
+  readonly halfOpen = new HalfOpen()
   #closed: IkeSa[] = []
   #actions: IkeAction[] = []
   readonly #ownSpis = new Set<string>()

@@ -19,7 +19,7 @@ const full = `{
   "log": "debug",
   "allowWeak": ["sha1"],
   "cookieThreshold": 5,
-  "halfOpenLimit": 50,
+  "halfOpenLimit": 50, "halfOpenPerAddress": 7,
   "connections": {
     "office": {
       "local": { "address": "10.91.1.2", "id": "client.example.org" },
@@ -79,7 +79,7 @@ describe('parseConfig', () => {
       controlPath: '/run/typeswan.sock',
       logLevel: 'debug',
       allowWeak: ['sha1'],
-      limits: { cookieThreshold: 5, halfOpenLimit: 50 },
+      limits: { cookieThreshold: 5, halfOpenLimit: 50, halfOpenPerAddress: 7 },
     })
     const [office] = config.connections
     expect(office).toMatchObject({
@@ -118,7 +118,7 @@ describe('parseConfig', () => {
       tun: { name: 'typeswan%d', mtu: 1400, addresses: [], routes: 'auto' },
       controlPath: undefined,
       logLevel: 'info',
-      limits: { cookieThreshold: 30, halfOpenLimit: 1000 },
+      limits: { cookieThreshold: 30, halfOpenLimit: 1000, halfOpenPerAddress: 16 },
     })
     expect(config.connections[0]).toMatchObject({
       remote: { address: undefined, id: undefined, port: 500, natPort: 4500 },
@@ -361,6 +361,7 @@ describe('the published schema', () => {
       ),
       cookieThreshold: schema.properties.cookieThreshold.default,
       halfOpenLimit: schema.properties.halfOpenLimit.default,
+      halfOpenPerAddress: schema.properties.halfOpenPerAddress.default,
       allowWeak: schema.properties.allowWeak.default,
       listen: Object.fromEntries(
         ['port', 'natPort'].map((name) => [name, schema.properties.listen.properties[name].default]),

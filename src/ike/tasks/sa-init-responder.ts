@@ -9,7 +9,7 @@ import { detectNat, natDetectionPayloads } from '../nat-detection.ts'
 import { find, invalidKePayload, need, notify } from '../notifies.ts'
 import { type ChosenProposal, chooseProposal } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
-import { copyEndpoint, type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
+import { type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
 import { NONCE_BYTES } from './sa-init.ts'
 
 /** A first request of a stranger, checked by the payload rules. */
@@ -23,26 +23,23 @@ export interface InitRequest {
 /** Either a half-open IKE_SA, or a refusal for which no state is kept. */
 export type InitAnswer =
   | { readonly sa: IkeSa; readonly response: Uint8Array; readonly payloads: readonly Payload[] }
-  | { readonly sa: undefined; readonly payloads: readonly Payload[] }
+  | { readonly sa: undefined; readonly payloads: readonly Payload[]; readonly explain?: () => Refusal }
 
 /** IKE_SA_INIT as responder. `id` names the IKE_SA if there will be one. RFC 7296 §1.2, §2.7. */
 // <-- HDR, SAi1, KEi, Ni, N(NAT_DETECTION_*)
 export function answerInit(runtime: IkeRuntime, request: InitRequest, id: number): InitAnswer {
   const reachable = connectionsFor(runtime.connections, request.path)
   if (reachable.length === 0) {
-    const refusal = explainNoConnectionAt({
-      connections: runtime.connections,
-      local: request.path.local.address,
-      remote: request.path.remote.address,
-    })
-    return refuse(runtime, request, refusal, notify(NotifyType.NO_PROPOSAL_CHOSEN))
+    const { local, remote } = request.path
+    return refuse(() =>
+      explainNoConnectionAt({ connections: runtime.connections, local: local.address, remote: remote.address }),
+    )
   }
   const offered = need(request.payloads, 'SA').proposals
   const acceptable = choices(offered, reachable)
   const [best] = acceptable
   if (best === undefined) {
-    const refusal = explainRefusedProposal({ what: 'IKE', connection: reachable[0]!, offered })
-    return refuse(runtime, request, refusal, notify(NotifyType.NO_PROPOSAL_CHOSEN))
+    return refuse(() => explainRefusedProposal({ what: 'IKE', connection: reachable[0]!, offered }))
   }
   const { connection, suite } = best
   const KEi = need(request.payloads, 'KE')
@@ -89,10 +86,11 @@ const sameSuite = (a: ChosenProposal, b: ChosenProposal): boolean =>
   a.prf === b.prf &&
   a.ke === b.ke
 
-function refuse(runtime: IkeRuntime, request: InitRequest, refusal: Refusal, payload: Payload): InitAnswer {
-  runtime.emit({ kind: 'refused', sa: undefined, remote: copyEndpoint(request.path.remote), refusal })
-  return { sa: undefined, payloads: [payload] }
-}
+const refuse = (explain: () => Refusal): InitAnswer => ({
+  sa: undefined,
+  payloads: [notify(NotifyType.NO_PROPOSAL_CHOSEN)],
+  explain,
+})
 
 function open(
   runtime: IkeRuntime,
@@ -107,7 +105,7 @@ function open(
   const SPIi = header.SPIi.slice()
   const nat = detectNat(crypto, payloads, { SPIi, SPIr: new Uint8Array(8) }, path)
   const obstacle = plainEspNeeded(connection, nat)
-  if (obstacle !== undefined) return refuse(runtime, request, obstacle, notify(NotifyType.NO_PROPOSAL_CHOSEN))
+  if (obstacle !== undefined) return refuse(() => obstacle)
   const answer = crypto.respondKeyExchange(suite.ke, need(payloads, 'KE').data, random)
   const SPIr = runtime.takeIkeSpi()
   const Nr = random(NONCE_BYTES)
@@ -122,8 +120,7 @@ function open(
     { ...header, SPIi, SPIr, flags: { initiator: false, response: true, higherVersion: false } },
     ours,
   )
-  const sa = new IkeSa({ runtime, id, role: 'responder', SPIi, connection, candidates, path })
-  sa.init = settleInit(runtime, 'responder', SPIi, answer.sharedSecret, {
+  const init = settleInit(runtime, 'responder', SPIi, answer.sharedSecret, {
     SPIr,
     Ni: find(payloads, 'Nonce')!.data.slice(),
     Nr,
@@ -133,6 +130,8 @@ function open(
     natLocal: nat.natLocal,
     natRemote: nat.natRemote,
   })
+  const sa = new IkeSa({ runtime, id, role: 'responder', SPIi, connection, candidates, path })
+  sa.init = init
   sa.window.responded(response)
   return { sa, response, payloads: ours }
 }
