@@ -1,3 +1,5 @@
+import { UsageError } from '../errors.ts'
+import { formatIp } from '../ip/address.ts'
 import type {
   LarvalState,
   XfrmPolicyConfig,
@@ -7,39 +9,58 @@ import type {
   XfrmStateId,
 } from '../xfrm/port.ts'
 
-/** An SA and policy database without packets: tests ask it what IKE has installed. Keys are copied, as the port demands. */
+/**
+ * An SA and policy database without packets: tests ask it what IKE has installed. Keys are copied and duplicates are refused, as
+ * the port demands. States are under `keyOf` of their id.
+ */
 export class RecordingXfrm implements XfrmPort {
-  readonly larval = new Map<number, LarvalState>()
-  readonly states = new Map<number, XfrmStateConfig>()
+  readonly larval = new Map<string, LarvalState>()
+  readonly states = new Map<string, XfrmStateConfig>()
   readonly policies = new Map<number, XfrmPolicyConfig>()
   /** Every call by its verb, in order. */
   readonly calls: string[] = []
 
+  /** `198.51.100.2/0x1a2b3c4d`: the destination and the SPI. */
+  static keyOf({ daddr, spi }: Pick<XfrmStateId, 'daddr' | 'spi'>): string {
+    return `${formatIp(daddr)}/0x${spi.toString(16).padStart(8, '0')}`
+  }
+
   allocSpi(larval: LarvalState): void {
     this.calls.push('allocSpi')
-    this.larval.set(larval.spi, larval)
+    const key = RecordingXfrm.keyOf(larval)
+    if (this.larval.has(key) || this.states.has(key)) throw duplicate(key)
+    this.larval.set(key, larval)
   }
 
   newSa(state: XfrmStateConfig): void {
     this.calls.push('newSa')
-    this.larval.delete(state.spi)
-    this.states.set(state.spi, structuredClone(state))
+    const key = RecordingXfrm.keyOf(state)
+    // Only an inbound state may replace a larval one, which is inbound itself.
+    if (this.states.has(key) || (this.larval.has(key) && state.direction !== 'in')) throw duplicate(key)
+    this.larval.delete(key)
+    this.states.set(key, structuredClone(state))
   }
 
   updSa(id: XfrmStateId, change: XfrmStateChange): void {
     this.calls.push('updSa')
-    const state = this.states.get(id.spi)
-    if (state !== undefined) this.states.set(id.spi, { ...state, ...change })
+    const from = RecordingXfrm.keyOf(id)
+    const state = this.states.get(from)
+    if (state === undefined) return
+    const to = RecordingXfrm.keyOf({ ...id, ...change })
+    if (to !== from && (this.larval.has(to) || this.states.has(to))) throw duplicate(to)
+    this.states.delete(from)
+    this.states.set(to, { ...state, ...change })
   }
 
   delSa(id: XfrmStateId): void {
     this.calls.push('delSa')
-    this.larval.delete(id.spi)
-    this.states.delete(id.spi)
+    this.larval.delete(RecordingXfrm.keyOf(id))
+    this.states.delete(RecordingXfrm.keyOf(id))
   }
 
   newPolicy(policy: XfrmPolicyConfig): void {
     this.calls.push('newPolicy')
+    if (this.policies.has(policy.index)) throw new UsageError('index', `policy ${policy.index} is installed already`)
     this.policies.set(policy.index, policy)
   }
 
@@ -53,3 +74,5 @@ export class RecordingXfrm implements XfrmPort {
     this.policies.delete(index)
   }
 }
+
+const duplicate = (key: string): UsageError => new UsageError('spi', `${key} is in use`)

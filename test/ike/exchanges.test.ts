@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
 import { parseIp } from '../../src/ip/address.ts'
+import { RecordingXfrm } from '../../src/testing/recording-xfrm.ts'
 import { establishedPair, left, leftConnection, makePair, right, rightConnection } from './support.ts'
 
 const second = (config: typeof leftConnection, local: string, remote: string, proposal = 'aes128gcm16') => [
@@ -48,7 +49,7 @@ describe('CREATE_CHILD_SA', () => {
     pair.clock.advance(1000)
     expect(pair.a.ike.status()[0]!.children[1]!.suite).toBe('aes128gcm16-ecp256')
     const [inbound] = [...pair.xfrmB.states.values()].slice(-2)
-    expect(pair.xfrmA.states.get(inbound!.spi)!.encr).toEqual(inbound!.encr)
+    expect(pair.xfrmA.states.get(RecordingXfrm.keyOf(inbound!))!.encr).toEqual(inbound!.encr)
   })
 
   it('does not come up when its DELETE overtook the answer', () => {
