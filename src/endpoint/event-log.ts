@@ -52,6 +52,9 @@ export class EventLog {
       case 'remote-moved':
         log.write('info', subject(event.sa), `the peer moved${moveText(log, event.from, event.to)}`)
         break
+      case 'move-refused':
+        this.limited('warn', event.kind, subject(event.sa), moveRefusedText(log, event), now)
+        break
       case 'retransmit':
         log.write('info', subject(event.sa), retransmitText(event.messageId, event.attempt))
         break
@@ -121,8 +124,7 @@ function establishedText(event: Extract<IkeEvent, { kind: 'ike-established' }>):
 }
 
 function childText(child: ChildSaStatus): string {
-  const spi = (value: number) => (value >>> 0).toString(16).padStart(8, '0')
-  return `${child.name} (${child.localTs.join(', ')} to ${child.remoteTs.join(', ')}, ${child.suite}, SPI in ${spi(child.spiIn)} out ${spi(child.spiOut)})`
+  return `${child.name} (${child.localTs.join(', ')} to ${child.remoteTs.join(', ')}, ${child.suite}, SPI in ${spiText(child.spiIn)} out ${spiText(child.spiOut)})`
 }
 
 /** The peer's address stands in the line only where nothing else names the peer. */
@@ -130,6 +132,13 @@ function refusedText(event: Extract<IkeEvent, { kind: 'refused' }>): string {
   const who = event.sa === undefined ? `peer ${formatSocketAddress(event.remote)}: ` : ''
   return who + explainRefusal(event.refusal)
 }
+
+function moveRefusedText(log: Log, event: Extract<IkeEvent, { kind: 'move-refused' }>): string {
+  const move = moveText(log, event.remote, event.to)
+  return `the peer moved${move}, but its SPI ${spiText(event.spiOut)} is in use there: it is not followed`
+}
+
+const spiText = (value: number): string => (value >>> 0).toString(16).padStart(8, '0')
 
 function moveText(log: Log, from: SocketAddress, to: SocketAddress): string {
   return log.enabled('debug') ? ` from ${formatSocketAddress(from)} to ${formatSocketAddress(to)}` : ''

@@ -231,7 +231,7 @@ function childKeys(sa: IkeSa, suite: ChosenProposal, keying: ChildKeying) {
 function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {
   const { spi } = suite
   const value = spi.length === 4 ? new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0) : 0
-  if (value === 0 || sa.runtime.hasOutboundSpi(sa.path, sa.path.remote.address, value)) {
+  if (value === 0 || sa.runtime.children.isTaken(sa.path.remote.address, value)) {
     throw new PeerError('BAD_SPI', `the peer's ESP SPI ${value} is zero or already in use by it`, {
       notify: NotifyType.NO_PROPOSAL_CHOSEN,
     })

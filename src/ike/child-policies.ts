@@ -1,17 +1,9 @@
+import { equalBytes } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { XfrmPolicyConfig, XfrmPort, XfrmSelector, XfrmTemplate } from '../xfrm/port.ts'
 import type { TrafficSelectorConfig } from './config.ts'
+import { toXfrmSelectors } from './traffic-selector.ts'
 import { formatTrafficSelector } from './traffic-selector-text.ts'
-
-/** What tells one set of policies from another. `peer` is the peer's identity as text, empty when it is not known yet. */
-export function policyKey(
-  label: string,
-  localTs: readonly TrafficSelectorConfig[],
-  remoteTs: readonly TrafficSelectorConfig[],
-  peer: string,
-): string {
-  return [label, ...localTs.map(formatTrafficSelector), '===', ...remoteTs.map(formatTrafficSelector), peer].join(' ')
-}
 
 /** The outer addresses of a CHILD_SA, seen from here. */
 export interface OuterAddresses {
@@ -19,17 +11,27 @@ export interface OuterAddresses {
   readonly remote: IpAddress
 }
 
-/** The inner packets of a CHILD_SA in both directions, pair by pair. */
-export interface ChildSelectors {
-  readonly inbound: readonly XfrmSelector[]
-  readonly outbound: readonly XfrmSelector[]
+/** The traffic that policies are for, and the configured child that it belongs to. */
+export interface PolicySubject {
+  readonly connection: string
+  readonly child: string
+  readonly localTs: readonly TrafficSelectorConfig[]
+  readonly remoteTs: readonly TrafficSelectorConfig[]
 }
 
 interface PolicySet {
+  readonly key: string
   readonly reqid: number
-  readonly label: string
   policies: XfrmPolicyConfig[]
-  users: number
+  /** Where each user's packets go, in the order in which they came: the last one's addresses are the templates'. */
+  readonly users: Map<object, OuterAddresses>
+  /** The trap whose reqid the set has. */
+  readonly trap: Trap | undefined
+}
+
+interface Trap {
+  readonly reqid: number
+  readonly policies: readonly XfrmPolicyConfig[]
 }
 
 /** A trap's policies give way to those of an established CHILD_SA for the same packets. */
@@ -43,8 +45,9 @@ const TRAP_PENALTY = 0x10000
 export class ChildPolicies {
   readonly #xfrm: XfrmPort
   readonly #sets = new Map<string, PolicySet>()
-  // A trap and the CHILD_SA that it brings up share one reqid, so that the packets held back find their state.
-  readonly #trapReqids = new Map<string, number>()
+  readonly #setOf = new Map<object, PolicySet>()
+  /** By connection and child. */
+  readonly #traps = new Map<string, Trap>()
   #nextReqid = 1
   #nextIndex = 1
 
@@ -52,70 +55,122 @@ export class ChildPolicies {
     this.#xfrm = xfrm
   }
 
-  /** Adds a user of the set; the first one installs its policies, later ones only move the templates. */
-  acquire(key: string, label: string, selectors: ChildSelectors, outer: OuterAddresses): number {
+  /**
+   * Adds `user` (any object, each once) to the set of this traffic and returns its reqid. The first user installs the
+   * policies, later ones only move the templates. `peer` is the peer's identity as text. When it throws, `release` undoes
+   * what was done.
+   */
+  acquire(user: object, subject: PolicySubject, peer: string, outer: OuterAddresses): number {
+    const key = setKey(subject, peer)
     const known = this.#sets.get(key)
     if (known !== undefined) {
-      known.users++
-      this.#retarget(known, outer)
+      this.#setOf.set(user, known)
+      known.users.set(user, outer)
+      this.#retarget(known)
       return known.reqid
     }
-    const reqid = this.#trapReqids.get(key) ?? this.#nextReqid++
-    const set: PolicySet = { reqid, label, users: 1, policies: [] }
+    const trap = this.#freeTrap(subject)
+    const reqid = trap?.reqid ?? this.#nextReqid++
+    const policies = this.#build(subject, reqid, outer, ['out', 'in', 'fwd'])
+    const set: PolicySet = { key, reqid, policies, users: new Map([[user, outer]]), trap }
     this.#sets.set(key, set)
-    set.policies = this.#build(set, selectors, outer, 0)
-    for (const policy of set.policies) this.#xfrm.newPolicy(policy)
+    this.#setOf.set(user, set)
+    for (const policy of policies) this.#xfrm.newPolicy(policy)
+    // The trap may be wider than what the peer agreed to, and has the reqid: its packets would find the state.
+    for (const policy of trap?.policies ?? []) this.#xfrm.updPolicy({ ...policy, action: 'block' })
     return reqid
   }
 
-  /** Takes a user away; the last one removes the policies. */
-  release(key: string): void {
-    const set = this.#sets.get(key)
-    if (set === undefined || --set.users > 0) return
-    this.#sets.delete(key)
+  /** Takes a user away. The last one removes the policies; else they lead to the newest that is left. */
+  release(user: object): void {
+    const set = this.#setOf.get(user)
+    if (set === undefined) return
+    this.#setOf.delete(user)
+    set.users.delete(user)
+    if (set.users.size > 0) {
+      this.#retarget(set)
+      return
+    }
+    this.#sets.delete(set.key)
     for (const policy of set.policies) this.#xfrm.delPolicy(policy.index)
+    for (const policy of set.trap?.policies ?? []) this.#xfrm.updPolicy(policy)
   }
 
-  /** The peer moved, or we did: the templates of the set follow. */
-  move(key: string, outer: OuterAddresses): void {
-    const set = this.#sets.get(key)
-    if (set !== undefined) this.#retarget(set, outer)
+  /** The peer of a user moved, or we did. The templates follow the newest user only. */
+  move(user: object, outer: OuterAddresses): void {
+    const set = this.#setOf.get(user)
+    if (set === undefined) return
+    set.users.set(user, outer)
+    this.#retarget(set)
   }
 
-  /** Outbound policies without a state: the first packet gives an acquire. They stay until the endpoint ends. */
-  installTrap(key: string, label: string, outbound: readonly XfrmSelector[], outer: OuterAddresses): number {
+  /**
+   * Outbound policies without a state: the first packet gives an acquire with the reqid that is returned. They stay until
+   * the endpoint ends, and block while a CHILD_SA has their reqid. A child has one trap: again gives the same.
+   */
+  installTrap(subject: PolicySubject, outer: OuterAddresses): number {
+    const known = this.#traps.get(trapKey(subject))
+    if (known !== undefined) return known.reqid
     const reqid = this.#nextReqid++
-    this.#trapReqids.set(key, reqid)
-    const set: PolicySet = { reqid, label, users: 1, policies: [] }
-    for (const policy of this.#build(set, { inbound: [], outbound }, outer, TRAP_PENALTY)) this.#xfrm.newPolicy(policy)
+    const policies = this.#build(subject, reqid, outer, ['out'], TRAP_PENALTY)
+    this.#traps.set(trapKey(subject), { reqid, policies })
+    for (const policy of policies) this.#xfrm.newPolicy(policy)
     return reqid
   }
 
-  #build(set: PolicySet, selectors: ChildSelectors, outer: OuterAddresses, penalty: number): XfrmPolicyConfig[] {
-    const make = (direction: 'in' | 'out' | 'fwd', selector: XfrmSelector): XfrmPolicyConfig => ({
-      index: this.#nextIndex++,
-      direction,
-      selector,
-      action: 'allow',
-      priority: selectorPriority(selector) + penalty,
-      templates: [template(direction, set.reqid, outer)],
-      label: set.label,
-    })
-    return [
-      ...selectors.outbound.map((selector) => make('out', selector)),
-      ...selectors.inbound.map((selector) => make('in', selector)),
-      ...selectors.inbound.map((selector) => make('fwd', selector)),
-    ]
+  /**
+   * The child's trap, when its reqid is free. A CHILD_SA has the reqid of its trap, so that the packets held back find their
+   * state, whatever the peer made of the traffic selectors. But only one set at a time: the state that a template finds is
+   * the newest of its reqid, so packets of one set would leave through an SA that was agreed on for the other's.
+   */
+  #freeTrap(subject: PolicySubject): Trap | undefined {
+    const trap = this.#traps.get(trapKey(subject))
+    return [...this.#sets.values()].some((set) => set.trap === trap) ? undefined : trap
   }
 
-  #retarget(set: PolicySet, outer: OuterAddresses): void {
-    set.policies = set.policies.map((policy) => ({
+  #build(
+    subject: PolicySubject,
+    reqid: number,
+    outer: OuterAddresses,
+    directions: readonly XfrmPolicyConfig['direction'][],
+    penalty = 0,
+  ): XfrmPolicyConfig[] {
+    const { connection, child, localTs, remoteTs } = subject
+    return directions.flatMap((direction) =>
+      toXfrmSelectors(localTs, remoteTs, direction === 'out' ? 'out' : 'in').map((selector) => ({
+        index: this.#nextIndex++,
+        direction,
+        selector,
+        action: 'allow' as const,
+        priority: selectorPriority(selector) + penalty,
+        templates: [template(direction, reqid, outer)],
+        label: `${connection}/${child}`,
+      })),
+    )
+  }
+
+  #retarget(set: PolicySet): void {
+    const outer = [...set.users.values()].at(-1)!
+    const before = set.policies[0]?.templates[0]
+    const wanted = set.policies.map((policy) => ({
       ...policy,
       templates: [template(policy.direction, set.reqid, outer)],
     }))
-    for (const policy of set.policies) this.#xfrm.updPolicy(policy)
+    if (before !== undefined && sameTemplate(before, wanted[0]!.templates[0]!)) return
+    set.policies = wanted
+    for (const policy of wanted) this.#xfrm.updPolicy(policy)
   }
 }
+
+const trapKey = ({ connection, child }: PolicySubject): string => JSON.stringify([connection, child])
+
+function setKey({ connection, child, localTs, remoteTs }: PolicySubject, peer: string): string {
+  const texts = (selectors: readonly TrafficSelectorConfig[]) => selectors.map(formatTrafficSelector)
+  return JSON.stringify([connection, child, texts(localTs), texts(remoteTs), peer])
+}
+
+const sameTemplate = (a: XfrmTemplate, b: XfrmTemplate): boolean =>
+  equalBytes(a.saddr, b.saddr) && equalBytes(a.daddr, b.daddr)
 
 function template(direction: 'in' | 'out' | 'fwd', reqid: number, outer: OuterAddresses): XfrmTemplate {
   const [saddr, daddr] = direction === 'out' ? [outer.local, outer.remote] : [outer.remote, outer.local]

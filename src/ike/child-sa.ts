@@ -1,7 +1,7 @@
-import { wipe } from '../bytes/index.ts'
+import { equalBytes, wipe } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/address.ts'
-import type { XfrmStateConfig, XfrmStateId } from '../xfrm/port.ts'
-import { type OuterAddresses, policyKey } from './child-policies.ts'
+import type { UdpEncap, XfrmStateConfig, XfrmStateId } from '../xfrm/port.ts'
+import type { OuterAddresses, PolicySubject } from './child-policies.ts'
 import { type ChildSaState, childSaStates } from './child-sa-states.ts'
 import type { ChildConfig, TrafficSelectorConfig } from './config.ts'
 import type { ChildSaStatus, CloseReason } from './events.ts'
@@ -10,7 +10,6 @@ import type { IkeSa } from './ike-sa.ts'
 import type { ChildKeys } from './keymat.ts'
 import type { ChosenProposal } from './proposal.ts'
 import { Lifecycle } from './states.ts'
-import { toXfrmSelectors } from './traffic-selector.ts'
 import { formatTrafficSelector } from './traffic-selector-text.ts'
 
 const ESP = 50
@@ -30,20 +29,24 @@ export interface ChildAgreement {
 
 /** One CHILD_SA: a pair of ESP states and its share in a set of policies. RFC 7296 §1.3, §2.9. */
 export class ChildSa {
+  readonly sa: IkeSa
   readonly spiIn: number
-  readonly #sa: IkeSa
   readonly #lifecycle = new Lifecycle<ChildSaState>(childSaStates, 'negotiating')
   #agreement: ChildAgreement | undefined
-  #policyKey = ''
+  // Under what its states are installed: the IKE_SA's path may be elsewhere already.
+  #inId: XfrmStateId
+  #outId: XfrmStateId | undefined
   #reqid = 0
   #installedAt: number | undefined
 
   /** Takes an inbound SPI, so that it can be told to the peer. */
   constructor(sa: IkeSa) {
-    this.#sa = sa
-    this.spiIn = sa.runtime.takeChildSpi()
-    const { local, remote } = this.#outer()
-    sa.runtime.xfrm.allocSpi({ daddr: local, spi: this.spiIn, proto: ESP, saddr: remote, reqid: 0 })
+    const { runtime, path } = sa
+    this.sa = sa
+    this.spiIn = runtime.takeChildSpi(path.local.address)
+    this.#inId = { daddr: path.local.address, spi: this.spiIn, proto: ESP }
+    runtime.xfrm.allocSpi({ ...this.#inId, saddr: path.remote.address, reqid: 0 })
+    runtime.children.addInbound(this)
   }
 
   get state(): ChildSaState {
@@ -54,48 +57,51 @@ export class ChildSa {
     return this.#agreement?.spiOut ?? 0
   }
 
-  get configName(): string {
-    return this.#agreement?.config.name ?? ''
+  /** Undefined until it is agreed on. */
+  get config(): ChildConfig | undefined {
+    return this.#agreement?.config
   }
 
-  /** Installs policies and both states, inbound first: the peer may send as soon as it has our answer. */
+  get reqid(): number {
+    return this.#reqid
+  }
+
+  /** Where the packets of its inbound state come to. */
+  get localAddress(): IpAddress {
+    return this.#inId.daddr
+  }
+
+  /**
+   * Installs policies and both states, inbound first: the peer may send as soon as it has our answer. The caller has checked
+   * that the outbound SPI is free. Should it throw all the same, nothing of this CHILD_SA is left.
+   */
   install(agreement: ChildAgreement): void {
-    const { runtime, path, connection } = this.#sa
-    const { config, keys, localTs, remoteTs } = agreement
-    const label = `${connection.name}/${config.name}`
-    this.#agreement = agreement
-    this.#policyKey = policyKey(label, localTs, remoteTs, this.#peerName())
-    const selectors = {
-      inbound: toXfrmSelectors(localTs, remoteTs, 'in'),
-      outbound: toXfrmSelectors(localTs, remoteTs, 'out'),
-    }
-    this.#reqid = runtime.policies.acquire(this.#policyKey, label, selectors, this.#outer())
-    const [inbound, outbound] =
-      agreement.role === 'initiator'
-        ? [
-            { encr: keys.encrR2I, integ: keys.integR2I },
-            { encr: keys.encrI2R, integ: keys.integI2R },
-          ]
-        : [
-            { encr: keys.encrI2R, integ: keys.integI2R },
-            { encr: keys.encrR2I, integ: keys.integR2I },
-          ]
+    const { runtime, path, children } = this.sa
     const { local, remote } = path
-    runtime.xfrm.newSa(
-      this.#stateConfig(label, 'in', this.#inId(), remote.address, inbound, { sport: remote.port, dport: local.port }),
-    )
-    runtime.xfrm.newSa(
-      this.#stateConfig(label, 'out', this.#outId(), local.address, outbound, {
-        sport: local.port,
-        dport: remote.port,
-      }),
-    )
-    runtime.takeOutboundSpi(remote.address, agreement.spiOut)
-    for (const key of [inbound, outbound]) wipe(key.encr.key, key.encr.salt, key.integ)
+    const { i2r, r2i } = directionsOf(agreement.keys)
+    const [inbound, outbound] = agreement.role === 'initiator' ? [r2i, i2r] : [i2r, r2i]
+    const outId = { daddr: remote.address, spi: agreement.spiOut, proto: ESP }
+    try {
+      this.#followLocal(local.address)
+      this.#reqid = runtime.policies.acquire(this, this.#subject(agreement), this.#peerName(), this.#outer())
+      const encapIn = { sport: remote.port, dport: local.port }
+      runtime.xfrm.newSa(this.#stateConfig(agreement, 'in', this.#inId, remote.address, inbound, encapIn))
+      const encapOut = { sport: local.port, dport: remote.port }
+      runtime.xfrm.newSa(this.#stateConfig(agreement, 'out', outId, local.address, outbound, encapOut))
+    } catch (error) {
+      runtime.policies.release(this)
+      this.remove('error')
+      throw error
+    } finally {
+      for (const { encr, integ } of [i2r, r2i]) wipe(encr.key, encr.salt, integ)
+    }
+    this.#agreement = agreement
+    this.#outId = outId
+    runtime.children.addOutbound(outId, this)
     this.#lifecycle.to('installed')
     this.#installedAt = runtime.now
-    this.#sa.children.push(this)
-    runtime.emit({ kind: 'child-established', sa: this.#sa.ref, child: this.status() })
+    children.push(this)
+    runtime.emit({ kind: 'child-established', sa: this.sa.ref, child: this.status() })
   }
 
   deleting(): void {
@@ -105,42 +111,43 @@ export class ChildSa {
   /** Takes states, policies and the SPI back. */
   remove(reason: CloseReason): void {
     if (this.state === 'closed') return
-    const { runtime, children, ref } = this.#sa
-    const wasInstalled = this.#agreement !== undefined
+    const { runtime, children, ref } = this.sa
     const status = this.status()
-    runtime.xfrm.delSa(this.#inId())
-    if (wasInstalled) {
-      runtime.xfrm.delSa(this.#outId())
-      runtime.releaseOutboundSpi(this.#sa.path.remote.address, this.spiOut)
-      runtime.policies.release(this.#policyKey)
-      children.splice(children.indexOf(this), 1)
-    }
-    runtime.releaseChildSpi(this.spiIn)
+    runtime.xfrm.delSa(this.#inId)
+    runtime.children.removeInbound(this)
     this.#lifecycle.to('closed')
-    if (wasInstalled) runtime.emit({ kind: 'child-closed', sa: ref, child: { ...status, state: 'closed' }, reason })
+    if (this.#outId === undefined) return
+    runtime.xfrm.delSa(this.#outId)
+    runtime.children.removeOutbound(this.#outId)
+    runtime.policies.release(this)
+    children.splice(children.indexOf(this), 1)
+    runtime.emit({ kind: 'child-closed', sa: ref, child: { ...status, state: 'closed' }, reason })
   }
 
-  /** The IKE_SA's peer moved from `oldRemote` to where its path says. */
-  moved(oldRemote: IpAddress): void {
-    const { runtime, path } = this.#sa
+  /** False when another state already has our outbound SPI at that address. */
+  canMoveTo(remote: IpAddress): boolean {
+    return !this.sa.runtime.children.isTaken(remote, this.spiOut, this)
+  }
+
+  /** The IKE_SA's peer moved to where its path says; `canMoveTo` was asked before. */
+  moved(): void {
+    const { runtime, path } = this.sa
     const { local, remote } = path
-    runtime.xfrm.updSa(this.#inId(), {
-      saddr: remote.address,
-      encap: { sport: remote.port, dport: local.port },
-    })
-    runtime.xfrm.updSa(
-      { daddr: oldRemote, spi: this.spiOut, proto: ESP },
-      { daddr: remote.address, encap: { sport: local.port, dport: remote.port } },
-    )
-    runtime.releaseOutboundSpi(oldRemote, this.spiOut)
-    runtime.takeOutboundSpi(remote.address, this.spiOut)
-    runtime.policies.move(this.#policyKey, this.#outer())
+    const from = this.#outId
+    if (from === undefined) return
+    const to = { ...from, daddr: remote.address }
+    runtime.xfrm.updSa(this.#inId, { saddr: remote.address, encap: { sport: remote.port, dport: local.port } })
+    runtime.xfrm.updSa(from, { daddr: remote.address, encap: { sport: local.port, dport: remote.port } })
+    runtime.children.removeOutbound(from)
+    runtime.children.addOutbound(to, this)
+    this.#outId = to
+    runtime.policies.move(this, this.#outer())
   }
 
   status(): ChildSaStatus {
     const agreement = this.#agreement
     return {
-      name: this.configName,
+      name: this.config?.name ?? '',
       state: this.state,
       reqid: this.#reqid,
       spiIn: this.spiIn,
@@ -154,48 +161,57 @@ export class ChildSa {
   }
 
   #stateConfig(
-    label: string,
+    { config, suite }: ChildAgreement,
     direction: 'in' | 'out',
     id: XfrmStateId,
     saddr: IpAddress,
-    keys: {
-      readonly encr: { readonly key: Uint8Array; readonly salt: Uint8Array }
-      readonly integ: Uint8Array | undefined
-    },
-    encap: { readonly sport: number; readonly dport: number },
+    { encr, integ }: DirectionKeys,
+    encap: UdpEncap,
   ): XfrmStateConfig {
-    const { config, suite } = this.#agreement!
     return {
       ...id,
       direction,
       saddr,
       reqid: this.#reqid,
       mode: config.mode,
-      encr: { id: suite.encr, ...keys.encr },
-      ...(keys.integ === undefined ? {} : { integ: { id: suite.integ, key: keys.integ } }),
+      encr: { id: suite.encr, ...encr },
+      ...(integ === undefined ? {} : { integ: { id: suite.integ, key: integ } }),
       esn: suite.esn,
       replayWindow: config.replayWindow,
       encap,
       lifetime: config.lifetime,
-      label,
+      label: `${this.sa.connection.name}/${config.name}`,
     }
   }
 
-  #inId(): XfrmStateId {
-    return { daddr: this.#sa.path.local.address, spi: this.spiIn, proto: ESP }
+  /** The SPI was taken before the answer came, perhaps to another of our addresses. */
+  #followLocal(local: IpAddress): void {
+    if (equalBytes(local, this.#inId.daddr)) return
+    this.sa.runtime.xfrm.delSa(this.#inId)
+    this.#inId = { ...this.#inId, daddr: local }
   }
 
-  #outId(): XfrmStateId {
-    return { daddr: this.#sa.path.remote.address, spi: this.spiOut, proto: ESP }
+  #subject({ config, localTs, remoteTs }: ChildAgreement): PolicySubject {
+    return { connection: this.sa.connection.name, child: config.name, localTs, remoteTs }
   }
 
   #outer(): OuterAddresses {
-    return { local: this.#sa.path.local.address, remote: this.#sa.path.remote.address }
+    return { local: this.sa.path.local.address, remote: this.sa.path.remote.address }
   }
 
   // Two peers of one connection (road warriors) have policies of their own; one peer that came back shares them.
   #peerName(): string {
-    const { remoteId } = this.#sa
+    const { remoteId } = this.sa
     return remoteId === undefined ? '' : formatIdentity(remoteId)
   }
 }
+
+interface DirectionKeys {
+  readonly encr: { readonly key: Uint8Array; readonly salt: Uint8Array }
+  readonly integ: Uint8Array | undefined
+}
+
+const directionsOf = (keys: ChildKeys): { i2r: DirectionKeys; r2i: DirectionKeys } => ({
+  i2r: { encr: keys.encrI2R, integ: keys.integI2R },
+  r2i: { encr: keys.encrR2I, integ: keys.integR2I },
+})

@@ -50,10 +50,20 @@ export type IkeEvent =
       readonly sa: IkeSaRef | undefined
       readonly remote: SocketAddress
       readonly refusal: Refusal
+      /** The CHILD_SA that we asked for, when only that is refused; empty when we refused one that the peer asked for. */
+      readonly child?: string
     }
   /** A mistake of ours, met while a message was handled: please report it. It cost that IKE_SA. */
   | { readonly kind: 'internal-error'; readonly sa: IkeSaRef; readonly error: unknown }
   | { readonly kind: 'remote-moved'; readonly sa: IkeSaRef; readonly from: SocketAddress; readonly to: SocketAddress }
+  /** The peer sends from `to`, but is not followed: the outbound SPI of a CHILD_SA is in use there by another. Our packets go to `remote`. */
+  | {
+      readonly kind: 'move-refused'
+      readonly sa: IkeSaRef
+      readonly remote: SocketAddress
+      readonly to: SocketAddress
+      readonly spiOut: number
+    }
   | { readonly kind: 'retransmit'; readonly sa: IkeSaRef; readonly messageId: number; readonly attempt: number }
   /** A datagram was not processed; `reason` is one of a small fixed set, for counters. */
   | { readonly kind: 'dropped'; readonly remote: SocketAddress; readonly reason: DropReason; readonly detail: string }

@@ -3,12 +3,20 @@ import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort } from '../xfrm/port.ts'
-import { ChildPolicies, policyKey } from './child-policies.ts'
+import { ChildPolicies } from './child-policies.ts'
 import { decodeHeader, ExchangeType, type IkeHeader } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
-import { formatIdentity } from './identity.ts'
-import { decodeOr, drop, nextTimeOf, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
+import {
+  contained,
+  decodeOr,
+  drop,
+  nextTimeOf,
+  pump,
+  receiveInitResponse,
+  receiveProtected,
+  serveTime,
+} from './ike-messages.ts'
 import { IkeSa } from './ike-sa.ts'
 import { InitResponder } from './init-responder.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
@@ -17,7 +25,6 @@ import { AuthInitiator } from './tasks/auth-initiator.ts'
 import { ChildCreate } from './tasks/child-create.ts'
 import { ChildDelete } from './tasks/child-delete.ts'
 import { SaInit } from './tasks/sa-init.ts'
-import { toXfrmSelectors } from './traffic-selector.ts'
 
 export interface IkeEndpointOptions {
   readonly crypto: CryptoProvider
@@ -64,12 +71,22 @@ export class IkeEndpoint {
 
   /**
    * Sets up a connection from `localAddress` with one of its children (the first when none is named), or that child on the
-   * IKE_SA that the connection has or is setting up. The outcome comes as events.
+   * IKE_SA that the connection has or is setting up. A child that stands, or is being set up by us, is left at that: nothing
+   * happens. The outcome comes as events; `ikeSaOf` tells on which IKE_SA.
    */
   initiate(connectionName: string, now: number, options: { localAddress: IpAddress; child?: string }): IkeAction[] {
     const connection = this.#connection(connectionName)
     const child = childOf(connection, options.child)
     return this.#at(now, () => this.#bringUp(connection, child, options.localAddress))
+  }
+
+  /**
+   * The IKE_SA that has a child of the connection (the first when none is named) or is setting it up; else the one on which
+   * `initiate` would set it up. Undefined when that would take a new IKE_SA.
+   */
+  ikeSaOf(connectionName: string, childName?: string): IkeSaStatus | undefined {
+    const connection = this.#connection(connectionName)
+    return this.#carrierOf(connection, childOf(connection, childName))?.status()
   }
 
   handleDatagram(datagram: IkeDatagram, now: number): IkeAction[] {
@@ -79,7 +96,7 @@ export class IkeEndpoint {
   /** Serves everything that is due at `now`. Call it at `nextTimeoutAt()`; early calls do no harm. */
   handleTimeouts(now: number): IkeAction[] {
     return this.#at(now, () => {
-      for (const sa of [...this.#sas.values()]) serveTime(sa)
+      for (const sa of [...this.#sas.values()]) contained(sa, () => serveTime(sa))
     })
   }
 
@@ -90,9 +107,13 @@ export class IkeEndpoint {
     return earliest
   }
 
-  /** Sets up a further CHILD_SA on an established IKE_SA. */
+  /**
+   * Sets up a further CHILD_SA, also when the child has one already, on an IKE_SA that is established or that we are setting
+   * up. Any other is refused with `UsageError`: it has no authenticated peer, or not for long.
+   */
   createChild(ikeSaId: number, childName: string, now: number): IkeAction[] {
     const sa = this.#byId(ikeSaId)
+    if (!canCarry(sa)) throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot carry a CHILD_SA: it is ${sa.state}`)
     const child = childOf(sa.connection, childName)
     return this.#at(now, () => this.#begin(sa, () => sa.enqueue(new ChildCreate(sa, child))))
   }
@@ -122,23 +143,24 @@ export class IkeEndpoint {
     return this.#sas.size === 0
   }
 
-  /** Installs the policies of children with `startAction: 'trap'`, which ask for their CHILD_SA by `acquire`. */
+  /** Installs the policies of children with `startAction: 'trap'`, which ask for their CHILD_SA by `acquire`. Again does no harm. */
   installTraps(localAddressFor: (connection: ConnectionConfig) => IpAddress): void {
     for (const connection of this.#runtime.connections) {
       const remote = connection.remote.address
       if (remote === undefined) continue
       for (const child of connection.children.filter(({ startAction }) => startAction === 'trap')) {
-        const label = `${connection.name}/${child.name}`
-        const outbound = toXfrmSelectors(child.localTs, child.remoteTs, 'out')
-        const outer = { local: localAddressFor(connection), remote }
-        const peer = connection.remote.id === undefined ? '' : formatIdentity(connection.remote.id)
-        const key = policyKey(label, child.localTs, child.remoteTs, peer)
-        this.#traps.set(this.#runtime.policies.installTrap(key, label, outbound, outer), { connection, child })
+        const { localTs, remoteTs } = child
+        const subject = { connection: connection.name, child: child.name, localTs, remoteTs }
+        const reqid = this.#runtime.policies.installTrap(subject, { local: localAddressFor(connection), remote })
+        this.#traps.set(reqid, { connection, child })
       }
     }
   }
 
-  /** A packet met a trap: sets its CHILD_SA up. Acquires of other policies are of no concern to IKE. */
+  /**
+   * A packet met a trap: sets its CHILD_SA up, unless it stands or is being set up (a peer may be slow, or agree to less
+   * than the trap asks for). Acquires of other policies are of no concern to IKE.
+   */
   acquire(acquire: XfrmAcquire, now: number, localAddress: IpAddress): IkeAction[] {
     const trap = this.#traps.get(acquire.reqid)
     return this.#at(now, () => {
@@ -148,20 +170,20 @@ export class IkeEndpoint {
 
   /** A state reached a limit. Hard: its CHILD_SA is deleted. Soft limits ask for a rekey, which this core does not do. */
   expire(expire: XfrmExpire, now: number): IkeAction[] {
-    const sa = this.#byChildSpi(expire.spi)
-    const child = sa?.children.find(({ spiIn, spiOut }) => spiIn === expire.spi || spiOut === expire.spi)
+    const child = this.#runtime.children.find(expire)
     return this.#at(now, () => {
-      if (!expire.hard || sa === undefined || child?.state !== 'installed') return
-      this.#begin(sa, () => sa.enqueue(new ChildDelete(child)))
+      if (!expire.hard || child?.state !== 'installed' || child.reqid !== expire.reqid) return
+      const { sa } = child
+      contained(sa, () => this.#begin(sa, () => sa.enqueue(new ChildDelete(child))))
     })
   }
 
   /** An authenticated ESP packet came from elsewhere: a peer behind a NAT is followed. RFC 7296 §2.23. */
   mapping(mapping: XfrmMapping, now: number): IkeAction[] {
-    const sa = this.#byChildSpi(mapping.spi)
+    const sa = this.#runtime.children.ofInbound(mapping.spi)?.sa
     return this.#at(now, () => {
       if (sa === undefined || !sa.followsRemote) return
-      sa.moveRemote({ address: mapping.newAddress, port: mapping.newPort })
+      contained(sa, () => sa.moveRemote({ address: mapping.newAddress, port: mapping.newPort }))
     })
   }
 
@@ -186,7 +208,8 @@ export class IkeEndpoint {
   }
 
   #bringUp(connection: ConnectionConfig, child: ChildConfig, localAddress: IpAddress): void {
-    const known = [...this.#sas.values()].find((sa) => sa.connection === connection && canCarry(sa))
+    const known = this.#carrierOf(connection, child)
+    if (known?.hasOrMakes(child)) return
     if (known !== undefined) return this.#begin(known, () => known.enqueue(new ChildCreate(known, child)))
     const { address, port } = connection.remote
     if (address === undefined)
@@ -205,8 +228,14 @@ export class IkeEndpoint {
         remote: { address, port },
       },
     })
+    sa.firstChild = child
     this.#sas.set(toHex(sa.SPIi), sa)
     this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => sa.enqueueNext(new AuthInitiator(sa, child)))))
+  }
+
+  #carrierOf(connection: ConnectionConfig, child: ChildConfig): IkeSa | undefined {
+    const own = [...this.#sas.values()].filter((sa) => sa.connection === connection && canCarry(sa))
+    return own.find((sa) => sa.hasOrMakes(child)) ?? own[0]
   }
 
   #receive({ local, remote, message }: IkeDatagram): void {
@@ -248,16 +277,12 @@ export class IkeEndpoint {
     for (const sa of this.#sas.values()) if (sa.id === id) return sa
     throw new UsageError('ikeSaId', `there is no IKE_SA ${id}`)
   }
-
-  #byChildSpi(spi: number): IkeSa | undefined {
-    for (const sa of this.#sas.values()) {
-      if (sa.children.some(({ spiIn, spiOut }) => spiIn === spi || spiOut === spi)) return sa
-    }
-    return undefined
-  }
 }
 
 function childOf(connection: ConnectionConfig, name: string | undefined): ChildConfig {
+  if (connection.children.length === 0) {
+    throw new UsageError('connection', `${connection.name} has no children, and an IKE_SA is set up with its first one`)
+  }
   const child = name === undefined ? connection.children[0] : connection.children.find((one) => one.name === name)
   if (child === undefined) throw new UsageError('child', `${connection.name} has no child "${name ?? ''}"`)
   return child

@@ -1,14 +1,14 @@
 import { toHex, wipe } from '../bytes/index.ts'
 import type { SocketAddress } from '../ip/address.ts'
 import type { ChildSa } from './child-sa.ts'
-import type { ConnectionConfig, Identity } from './config.ts'
+import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
 import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
 import type { InitResult } from './init-result.ts'
 import { wipeIkeKeys } from './keymat.ts'
 import { MessageWindow } from './message-window.ts'
 import type { Refusal } from './refusal.ts'
-import { copyEndpoint, type IkeRuntime, type Path, sameAddress, sameEndpoint } from './runtime.ts'
+import { copyEndpoint, type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
@@ -38,6 +38,8 @@ export class IkeSa {
   path: Path
   init: InitResult | undefined
   remoteId: Identity | undefined
+  /** The CHILD_SA that an initiator sets up in IKE_AUTH. */
+  firstChild: ChildConfig | undefined
   establishedAt: number | undefined
   /** Why the last unauthenticated answer was not taken; told when the peer is given up. */
   lastProblem: string | undefined
@@ -110,6 +112,13 @@ export class IkeSa {
   taskDone(): void {
     this.#active = undefined
     this.deletedEarly.clear()
+  }
+
+  /** True when a CHILD_SA of this config stands here, or one that we asked for is on its way. */
+  hasOrMakes(child: ChildConfig): boolean {
+    if (this.state === 'connecting' && this.firstChild === child) return true
+    if (this.children.some(({ config, state }) => config === child && state === 'installed')) return true
+    return [this.#active, ...this.#queue].some((task) => task?.makes === child)
   }
 
   /** True when nothing is under way and nothing waits. */
@@ -186,16 +195,18 @@ export class IkeSa {
     return this.state === 'established' && this.init!.natRemote && !this.init!.natLocal
   }
 
-  /** The peer's NAT gave it another address or port: IKE, the states and the policies follow. */
+  /** The peer's NAT gave it another address or port: IKE, the states and the policies follow, all of them or none. */
   moveRemote(remote: SocketAddress): void {
     if (sameEndpoint(remote, this.path.remote)) return
     const from = this.path.remote
-    // Where another SA sends with the same SPI the two could not be told apart: a peer that claims to be there is not followed.
-    const moves = !sameAddress(remote.address, from.address)
-    if (moves && this.children.some(({ spiOut }) => this.runtime.hasOutboundSpi(this.path, remote.address, spiOut)))
+    const stuck = this.children.find((child) => !child.canMoveTo(remote.address))
+    if (stuck !== undefined) {
+      const { spiOut } = stuck
+      this.runtime.emit({ kind: 'move-refused', sa: this.ref, remote: from, to: copyEndpoint(remote), spiOut })
       return
+    }
     this.path = { local: this.path.local, remote: copyEndpoint(remote) }
-    for (const child of this.children) child.moved(from.address)
+    for (const child of this.children) child.moved()
     this.runtime.emit({ kind: 'remote-moved', sa: this.ref, from, to: this.path.remote })
   }
 

@@ -3,6 +3,7 @@ import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import type { XfrmPort } from '../xfrm/port.ts'
 import type { ChildPolicies } from './child-policies.ts'
+import { ChildRegistry } from './child-registry.ts'
 import type { ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeEvent } from './events.ts'
 import { HalfOpen } from './half-open.ts'
@@ -18,14 +19,13 @@ export class IkeRuntime {
   readonly ports: LocalPorts
   readonly policies: ChildPolicies
   readonly lastWords: LastWords
+  readonly children = new ChildRegistry()
   /** Monotonic ms of the call that is being served. */
   now = 0
   readonly halfOpen = new HalfOpen()
   #closed: IkeSa[] = []
   #actions: IkeAction[] = []
   readonly #ownSpis = new Set<string>()
-  readonly #childSpis = new Set<number>()
-  readonly #outboundSpis = new Set<string>()
 
   constructor(world: {
     crypto: CryptoProvider
@@ -88,40 +88,15 @@ export class IkeRuntime {
     this.#ownSpis.delete(toHex(spi))
   }
 
-  /** A random inbound ESP SPI that no CHILD_SA of this endpoint uses. 1 to 255 are reserved (RFC 4303 §2.1). */
-  takeChildSpi(): number {
+  /** A random ESP SPI that no state to `local` uses, and no CHILD_SA of this endpoint inbound. 1 to 255 are reserved (RFC 4303 §2.1). */
+  takeChildSpi(local: IpAddress): number {
     for (;;) {
       const octets = this.random(4)
       const spi = new DataView(octets.buffer, octets.byteOffset, 4).getUint32(0)
-      if (spi < 256 || this.#childSpis.has(spi)) continue
-      this.#childSpis.add(spi)
-      return spi
+      if (spi >= 256 && this.children.ofInbound(spi) === undefined && !this.children.isTaken(local, spi)) return spi
     }
   }
-
-  releaseChildSpi(spi: number): void {
-    this.#childSpis.delete(spi)
-  }
-
-  /**
-   * Outbound SPIs are the peer's choice; one address must not use the same twice, or its packets could not be told apart.
-   * A peer at our own address shares it with our inbound SPIs.
-   */
-  hasOutboundSpi({ local }: Path, daddr: IpAddress, spi: number): boolean {
-    if (this.#outboundSpis.has(outboundKey(daddr, spi))) return true
-    return this.#childSpis.has(spi) && sameAddress(local.address, daddr)
-  }
-
-  takeOutboundSpi(daddr: IpAddress, spi: number): void {
-    this.#outboundSpis.add(outboundKey(daddr, spi))
-  }
-
-  releaseOutboundSpi(daddr: IpAddress, spi: number): void {
-    this.#outboundSpis.delete(outboundKey(daddr, spi))
-  }
 }
-
-const outboundKey = (daddr: IpAddress, spi: number): string => `${toHex(daddr)}/${spi}`
 
 /** Our own UDP ports: plain IKE, and IKE with marker plus ESP. 500 and 4500 unless tests need others. */
 export interface LocalPorts {

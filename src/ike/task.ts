@@ -1,4 +1,5 @@
 import type { Payload } from './codec/index.ts'
+import type { ChildConfig } from './config.ts'
 
 /**
  * `done`: the exchange is over. `again`: another request is built and sent. `ignore`: this was not the answer to the request
@@ -11,6 +12,8 @@ export interface Task {
   /** For logs. */
   readonly name: string
   readonly exchangeType: number
+  /** The CHILD_SA that it is to bring up, if any. */
+  readonly makes?: ChildConfig
   buildRequest(): Payload[]
   processResponse(response: ResponseMessage): TaskResult
   /** Retransmissions before the peer is given up, where the connection's number is too many. */
