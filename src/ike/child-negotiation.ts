@@ -1,9 +1,9 @@
-import { wipe } from '../bytes/index.ts'
 import { prfInfo, TransformType } from '../crypto/transforms.ts'
 import { PeerError } from '../errors.ts'
 import { ChildSa } from './child-sa.ts'
 import { NotifyType, type Payload, type Proposal, ProtocolId, type TrafficSelector } from './codec/index.ts'
 import type { ChildConfig, ProposalConfig, TrafficSelectorConfig } from './config.ts'
+import { explainBusy, explainDeletedEarly } from './explain-child.ts'
 import { explainPeerNotify } from './explain-peer.ts'
 import { explainPeerRefusedProposal, explainRefusedProposal } from './explain-proposal.ts'
 import { explainPeerRefusedTs, explainRefusedTs } from './explain-ts.ts'
@@ -12,13 +12,13 @@ import { deriveChildKeys } from './keymat.ts'
 import { need, notify } from './notifies.ts'
 import { type ChosenProposal, chooseProposal, encodeProposals, verifyChosen } from './proposal.ts'
 import type { Refusal } from './refusal.ts'
-import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector } from './traffic-selector.ts'
+import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector, toXfrmSelectors } from './traffic-selector.ts'
 
 /** Nonces and, with PFS, the fresh shared secret of the exchange that makes a CHILD_SA. RFC 7296 §2.17. */
 export interface ChildKeying {
   readonly Ni: Uint8Array
   readonly Nr: Uint8Array
-  /** Wiped when the keys are made. */
+  /** The caller wipes it. */
   readonly sharedSecret?: Uint8Array
 }
 
@@ -63,10 +63,9 @@ export class ChildOffer {
     const remoteTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSr').selectors))
     const { config } = this
     if (
-      localTs.length === 0 ||
-      remoteTs.length === 0 ||
       !isSubset(localTs, config.localTs) ||
-      !isSubset(remoteTs, config.remoteTs)
+      !isSubset(remoteTs, config.remoteTs) ||
+      selectsNothing(localTs, remoteTs)
     ) {
       throw new PeerError(
         'TS_OUTSIDE_OFFER',
@@ -85,7 +84,7 @@ export class ChildOffer {
     }
     const spiOut = freeOutboundSpi(this.#sa, suite)
     if (this.#sa.deletedEarly.has(spiOut)) {
-      this.abandon()
+      this.giveUp(explainDeletedEarly(config))
       return
     }
     const keys = childKeys(this.#sa, suite, keying)
@@ -94,9 +93,13 @@ export class ChildOffer {
 
   /** The responder's error notify, explained and told. The IKE_SA stays as it is. */
   refused(type: number): Refusal {
+    return this.giveUp(this.#explain(type))
+  }
+
+  /** Tells why this CHILD_SA does not come up, and gives its SPI back. The IKE_SA stays as it is. */
+  giveUp(refusal: Refusal): Refusal {
     const sa = this.#sa
-    const refusal = this.#explain(type)
-    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: this.config.name })
     this.abandon()
     return refusal
   }
@@ -109,6 +112,7 @@ export class ChildOffer {
     const about = { connection: this.#sa.connection, child: this.config }
     if (type === NotifyType.NO_PROPOSAL_CHOSEN) return explainPeerRefusedProposal({ what: 'CHILD', ...about })
     if (type === NotifyType.TS_UNACCEPTABLE) return explainPeerRefusedTs(about)
+    if (type === NotifyType.TEMPORARY_FAILURE) return explainBusy(this.config)
     return explainPeerNotify(type, `CHILD_SA ${this.config.name}`)
   }
 }
@@ -162,9 +166,14 @@ export function acceptChild(sa: IkeSa, choice: ChildChoice, keying: ChildKeying)
       },
     )
   }
-  const spiOut = freeOutboundSpi(sa, suite)
+  // Our own SPI first: where the peer's address is ours too, the peer's must differ from it.
   const child = new ChildSa(sa)
-  child.install({ config, role: 'responder', suite, spiOut, keys: childKeys(sa, suite, keying), localTs, remoteTs })
+  try {
+    const spiOut = freeOutboundSpi(sa, suite)
+    child.install({ config, role: 'responder', suite, spiOut, keys: childKeys(sa, suite, keying), localTs, remoteTs })
+  } finally {
+    if (child.state === 'negotiating') child.remove('refused')
+  }
   const accepted = suite.toProposal(spiBytes(child.spiIn))
   return {
     SA: { kind: 'SA', critical: false, proposals: [accepted] },
@@ -193,16 +202,22 @@ function narrowed(
 ): Narrowed | undefined {
   const remoteTs = copySelectors(narrow(TSi, config.remoteTs))
   const localTs = copySelectors(narrow(TSr, config.localTs))
-  if (localTs.length === 0 || remoteTs.length === 0) return undefined
   // What is left out the initiator may ask for with another CHILD_SA. RFC 7296 §2.9.
   const most = mostPairs(config)
   while (localTs.length * remoteTs.length > most) (localTs.length > remoteTs.length ? localTs : remoteTs).pop()
+  if (selectsNothing(localTs, remoteTs)) return undefined
   const whole = isSubset(knownTrafficSelectors(TSi), remoteTs) && isSubset(knownTrafficSelectors(TSr), localTs)
   return { config, localTs, remoteTs, whole }
 }
 
 /** Each pair of a local and a remote selector is three policies, which a peer could otherwise ask for by ten thousands. */
 const mostPairs = ({ localTs, remoteTs }: ChildConfig): number => Math.max(64, localTs.length * remoteTs.length)
+
+/** True when no packet fits both sides: one of them is empty, or they differ in family or protocol. RFC 7296 §2.9 wants TS_UNACCEPTABLE. */
+const selectsNothing = (
+  localTs: readonly TrafficSelectorConfig[],
+  remoteTs: readonly TrafficSelectorConfig[],
+): boolean => toXfrmSelectors(localTs, remoteTs, 'out').length === 0
 
 /** Children that take the offer whole come first: several configured children may overlap. */
 const byFit = (matches: readonly Narrowed[]): Narrowed[] =>
@@ -213,7 +228,7 @@ function chooseFor(config: ChildConfig, offered: readonly Proposal[], inAuth: bo
 }
 
 function refuse(sa: IkeSa, type: number, refusal: Refusal): PeerError {
-  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: '' })
   return new PeerError(refusal.kind.toUpperCase().replaceAll('-', '_'), refusal.message, {
     notify: type,
     explanation: refusal,
@@ -223,16 +238,14 @@ function refuse(sa: IkeSa, type: number, refusal: Refusal): PeerError {
 function childKeys(sa: IkeSa, suite: ChosenProposal, keying: ChildKeying) {
   const { keys, suite: ikeSuite } = sa.init!
   const { Ni, Nr, sharedSecret } = keying
-  const made = deriveChildKeys(sa.runtime.crypto, prfInfo(ikeSuite.prf)!, keys.SK_d, suite, Ni, Nr, sharedSecret)
-  wipe(sharedSecret)
-  return made
+  return deriveChildKeys(sa.runtime.crypto, prfInfo(ikeSuite.prf)!, keys.SK_d, suite, Ni, Nr, sharedSecret)
 }
 
 function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {
   const { spi } = suite
   const value = spi.length === 4 ? new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0) : 0
   if (value === 0 || sa.runtime.children.isTaken(sa.path.remote.address, value)) {
-    throw new PeerError('BAD_SPI', `the peer's ESP SPI ${value} is zero or already in use by it`, {
+    throw new PeerError('BAD_SPI', `the peer's ESP SPI ${value} is zero or already in use at its address`, {
       notify: NotifyType.NO_PROPOSAL_CHOSEN,
     })
   }

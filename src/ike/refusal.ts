@@ -51,9 +51,9 @@ export interface IdentityRefusal extends RefusalBase {
   readonly hint: string
 }
 
-/** Any other error notify of the peer, or a peer that broke the protocol. */
+/** Any other error notify of the peer, a peer that broke the protocol, or one that asked for more than a limit of ours. */
 export interface PeerRefusal extends RefusalBase {
-  readonly kind: 'peer-error' | 'protocol-error' | 'no-answer'
+  readonly kind: 'peer-error' | 'protocol-error' | 'no-answer' | 'limit'
   /** The notify's name, or what was broken. */
   readonly detail: string
   readonly hint: string

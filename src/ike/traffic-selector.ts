@@ -1,3 +1,4 @@
+import { compareBytes } from '../bytes/index.ts'
 import { isIcmp } from '../ip/protocol.ts'
 import { containsRange, intersectRanges } from '../ip/range.ts'
 import type { AddressRange, PortRange, XfrmSelector } from '../xfrm/port.ts'
@@ -88,8 +89,9 @@ function intersect(a: TrafficSelectorConfig, b: TrafficSelectorConfig): TrafficS
   return { startAddress, endAddress, protocol, startPort: ports.first, endPort: ports.last }
 }
 
-/** True when all packets that `inner` selects are selected by `outer`. */
+/** True when all packets that `inner` selects are selected by `outer`; false for an `inner` that selects none, its ends being the wrong way round. */
 function contains(outer: TrafficSelectorConfig, inner: TrafficSelectorConfig): boolean {
+  if (compareBytes(inner.startAddress, inner.endAddress) > 0) return false
   if (!containsRange(rangeOf(outer), rangeOf(inner))) return false
   if (outer.protocol !== 0 && outer.protocol !== inner.protocol) return false
   const common = intersectPorts(portsOf(outer), portsOf(inner))

@@ -63,14 +63,14 @@ describe('a peer that has proven its identity', () => {
 
   it('gets NO_ADDITIONAL_SAS when it has many CHILD_SAs', () => {
     const { world, one } = established()
-    for (let more = 40; more > 0; more--) {
+    for (let more = 72; more > 0; more--) {
       world.attack(one.protected({ exchangeType: CREATE_CHILD_SA }, one.createRequest()))
       one.absorb()
     }
     expect(lastNotify(world)).toBe('N(NO_ADDITIONAL_SAS)')
     expect(world.stands(one.sa!.SPIi)).toBe(true)
-    // The honest four, and 32 pairs.
-    expect(world.victim.states()).toHaveLength(4 + 2 * 32)
+    // The honest four, and 64 pairs.
+    expect(world.victim.states()).toHaveLength(4 + 2 * 64)
   })
 
   it.each([1, 2, 8])('cannot delete by ESP SPIs of %i octets', (spiSize) => {

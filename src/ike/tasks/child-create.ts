@@ -1,26 +1,38 @@
+import { wipe } from '../../bytes/index.ts'
 import type { KeyExchange } from '../../crypto/provider.ts'
 import { PeerError } from '../../errors.ts'
 import { acceptChild, ChildOffer, chooseChild } from '../child-negotiation.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
+import { explainTooManyChildren, explainTooManyGroups } from '../explain-child.ts'
 import { explainUnknownKeGroup } from '../explain-proposal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { find, findErrorNotify, findNotify, invalidKePayload, need } from '../notifies.ts'
+import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task } from '../task.ts'
 import { keGroupsOf, NONCE_BYTES } from './sa-init.ts'
+
+/** How often INVALID_KE_PAYLOAD may ask for another group, so that a peer cannot alternate between two for ever. */
+const MOST_TRIES = 5
+
+/** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
+const MOST_CHILDREN = 64
 
 /** A further CHILD_SA, with a key exchange of its own where the proposals ask for one (PFS). RFC 7296 §1.3.1. */
 export class ChildCreate implements Task {
   readonly name = 'CREATE_CHILD_SA'
   readonly exchangeType = ExchangeType.CREATE_CHILD_SA
+  readonly makes: ChildConfig
   readonly #sa: IkeSa
   readonly #offer: ChildOffer
   readonly #Ni: Uint8Array
   #keyExchange: KeyExchange | undefined
+  #tries = 1
 
   constructor(sa: IkeSa, config: ChildConfig) {
     const { crypto, random } = sa.runtime
     this.#sa = sa
+    this.makes = config
     this.#offer = new ChildOffer(sa, config, false)
     this.#Ni = random(NONCE_BYTES)
     const group = keGroupsOf(config.espProposals)[0]
@@ -49,12 +61,17 @@ export class ChildCreate implements Task {
       return 'done'
     }
     const suite = this.#offer.verify(payloads)
+    const Nr = need(payloads, 'Nonce').data
     const sharedSecret = this.#finishKe(suite.ke, payloads)
-    this.#offer.complete(payloads, suite, {
-      Ni: this.#Ni,
-      Nr: need(payloads, 'Nonce').data,
-      ...(sharedSecret === undefined ? {} : { sharedSecret }),
-    })
+    try {
+      this.#offer.complete(payloads, suite, {
+        Ni: this.#Ni,
+        Nr,
+        ...(sharedSecret === undefined ? {} : { sharedSecret }),
+      })
+    } finally {
+      wipe(sharedSecret)
+    }
     return 'done'
   }
 
@@ -65,17 +82,21 @@ export class ChildCreate implements Task {
 
   #useGroup(data: Uint8Array): 'done' | 'again' {
     const { connection, runtime } = this.#sa
-    const child = this.#offer.config
+    const child = this.makes
     const group = data.length === 2 ? (data[0]! << 8) | data[1]! : 0
     if (!keGroupsOf(child.espProposals).includes(group) || group === this.#keyExchange?.group) {
-      const refusal = explainUnknownKeGroup({ what: 'CHILD', connection, child, group })
-      runtime.emit({ kind: 'refused', sa: this.#sa.ref, remote: this.#sa.path.remote, refusal })
-      this.abandon()
-      return 'done'
+      return this.#giveUp(explainUnknownKeGroup({ what: 'CHILD', connection, child, group }))
     }
+    if (++this.#tries > MOST_TRIES) return this.#giveUp(explainTooManyGroups(child, MOST_TRIES))
     this.#keyExchange?.destroy()
     this.#keyExchange = runtime.crypto.keyExchange(group, runtime.random)
     return 'again'
+  }
+
+  #giveUp(refusal: Refusal): 'done' {
+    this.#keyExchange?.destroy()
+    this.#offer.giveUp(refusal)
+    return 'done'
   }
 
   #finishKe(chosenGroup: number, payloads: readonly Payload[]): Uint8Array | undefined {
@@ -100,9 +121,6 @@ export class ChildCreate implements Task {
   }
 }
 
-/** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
-const MOST_CHILDREN = 32
-
 /** CREATE_CHILD_SA as responder: a further CHILD_SA. Rekeying is declined. RFC 7296 §1.3. */
 // <-- HDR, SK {SA, Ni, [KEi,] TSi, TSr}
 export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
@@ -113,11 +131,7 @@ export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payl
   if (isRekey || isIke) {
     throw new PeerError('NO_REKEY', 'the peer wants to rekey', { notify: NotifyType.NO_ADDITIONAL_SAS })
   }
-  if (sa.children.length >= MOST_CHILDREN) {
-    throw new PeerError('TOO_MANY_CHILDREN', `the IKE_SA has ${sa.children.length} CHILD_SAs`, {
-      notify: NotifyType.NO_ADDITIONAL_SAS,
-    })
-  }
+  if (sa.children.length >= MOST_CHILDREN) throw tooManyChildren(sa)
   const { crypto, random } = sa.runtime
   const choice = chooseChild(sa, payloads, false)
   const { ke } = choice.suite
@@ -126,18 +140,30 @@ export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payl
   if (ke !== 0 && KEi?.group !== ke) return [invalidKePayload(ke)]
   const answer = ke === 0 ? undefined : crypto.respondKeyExchange(ke, KEi!.data, random)
   const Nr = random(NONCE_BYTES)
-  const { SA, TS } = acceptChild(sa, choice, {
-    Ni: need(payloads, 'Nonce').data,
-    Nr,
-    ...(answer === undefined ? {} : { sharedSecret: answer.sharedSecret }),
-  })
+  const sharedSecret = answer?.sharedSecret
+  const Ni = need(payloads, 'Nonce').data
+  let accepted: ReturnType<typeof acceptChild>
+  try {
+    accepted = acceptChild(sa, choice, { Ni, Nr, ...(sharedSecret === undefined ? {} : { sharedSecret }) })
+  } finally {
+    wipe(sharedSecret)
+  }
   // HDR, SK {SA, Nr, [KEr,] TSi, TSr} -->
   return [
-    SA,
+    accepted.SA,
     { kind: 'Nonce', critical: false, data: Nr },
     ...(answer === undefined ? [] : [kePayload(ke, answer.publicValue)]),
-    ...TS,
+    ...accepted.TS,
   ]
+}
+
+function tooManyChildren(sa: IkeSa): PeerError {
+  const refusal = explainTooManyChildren(MOST_CHILDREN)
+  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: '' })
+  return new PeerError('TOO_MANY_CHILDREN', refusal.message, {
+    notify: NotifyType.NO_ADDITIONAL_SAS,
+    explanation: refusal,
+  })
 }
 
 const kePayload = (group: number, data: Uint8Array): Payload => ({ kind: 'KE', critical: false, group, data })
