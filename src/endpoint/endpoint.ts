@@ -131,8 +131,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   }
 
   /**
-   * Sets up the connection `name` with its CHILD_SA `child` (the first one by default). Resolves when both are established.
-   * Rejects with `NegotiationError`, which holds the refusal; with `PlatformError` when no local address reaches the
+   * Sets up the connection `name` with its CHILD_SA `child` (the first one by default). Resolves when both are established, at
+   * once when they are; a negotiation for them that is under way is waited for, and no second one is begun. Rejects with `NegotiationError`, which holds the refusal; with `PlatformError` when no local address reaches the
    * peer; with `UsageError` when there is no such connection or its peer's address is not configured.
    */
   async initiate(name: string, child?: string): Promise<Established> {
@@ -143,15 +143,11 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     const localAddress = await localAddressFor(connection, address, this.paths)
     if (this.#closed !== undefined) throw new UsageError('endpoint', 'is closed')
     const wanted = child ?? connection.children[0]?.name
-    const before = new Set(this.#core.status().map(({ sa }) => sa.id))
     const actions = this.#core.initiate(name, this.#clock(), {
       localAddress,
       ...(wanted === undefined ? {} : { child: wanted }),
     })
-    // A new IKE_SA, or the one that the connection has already, on which the child is created.
-    const own = this.#core.status().filter(({ sa }) => sa.connection === name)
-    const status = own.find(({ sa }) => !before.has(sa.id)) ?? own.find(({ state }) => state === 'established')
-    const established = this.#negotiations.wait(status, name, wanted)
+    const established = this.#negotiations.wait(this.#core.ikeSaOf(name, wanted), name, wanted)
     this.#perform(actions)
     return established
   }
@@ -220,18 +216,22 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     for (const connection of this.#connections) keepUp(this, connection, this.#log, () => this.#closed !== undefined)
   }
 
-  /** The core does not throw for any octets of a peer. Should it, by a mistake of ours, one datagram must not end the tunnels of all. */
   #receiveIke(datagram: IkeDatagram): void {
-    const now = this.#clock()
-    let actions: IkeAction[]
+    this.#perform(this.#contained(() => this.#core.handleDatagram(datagram, this.#clock())))
+  }
+
+  /**
+   * The core does not throw for anything that a peer, a packet or a timer brings about. Should it, by a mistake of ours, that one
+   * step must not end the tunnels of all.
+   */
+  #contained(step: () => IkeAction[]): IkeAction[] {
     try {
-      actions = this.#core.handleDatagram(datagram, now)
+      return step()
     } catch (error) {
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      this.#eventLog.limited('error', 'internal', 'ike', `internal error, please report it: ${detail}`, now)
-      return
+      this.#eventLog.limited('error', 'internal', 'ike', `internal error, please report it: ${detail}`, this.#clock())
+      return []
     }
-    this.#perform(actions)
   }
 
   #dropped(what: string, status: number, now: number): void {
@@ -279,13 +279,16 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   #passOn(): void {
     const told = this.#told
     this.#told = []
-    for (const tell of told) this.#perform(tell())
+    for (const tell of told) this.#perform(this.#contained(tell))
   }
 
   #tick(): void {
     const now = this.#clock()
-    this.xfrm.expireDue(now)
-    this.#perform(this.#core.handleTimeouts(now))
+    this.#contained(() => {
+      this.xfrm.expireDue(now)
+      return []
+    })
+    this.#perform(this.#contained(() => this.#core.handleTimeouts(now)))
   }
 
   /** The trap's template says where the CHILD_SA is to begin. */

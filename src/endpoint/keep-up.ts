@@ -25,12 +25,15 @@ export function keepUp(endpoint: Endpoint, connection: ConnectionConfig, log: Lo
       const { sa } = await endpoint.initiate(connection.name, first.name)
       current = sa.id
       pauseMs = firstPauseMs
-      for (const { name } of others) endpoint.createChild(sa.id, name)
+      // How these end is told by their own events; when the IKE_SA is lost, the retry takes them along.
+      for (const { name } of others) endpoint.initiate(connection.name, name).catch(note)
     } catch (error) {
-      if (isClosed()) return
-      if (!(error instanceof NegotiationError)) log.write('error', connection.name, String(error))
-      if (isUnreachable(error)) retry()
+      note(error)
+      if (!isClosed() && isUnreachable(error)) retry()
     }
+  }
+  const note = (error: unknown): void => {
+    if (!isClosed() && !(error instanceof NegotiationError)) log.write('error', connection.name, String(error))
   }
   const retry = (): void => {
     log.write('info', connection.name, `next try in ${Math.round(pauseMs / 1000)} s`)

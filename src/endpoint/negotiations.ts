@@ -25,14 +25,19 @@ export class Negotiations {
   readonly #waiters = new Set<Waiter>()
 
   /**
-   * Resolves when the IKE_SA of `status` and its CHILD_SA `child`, if any, are established; rejects with `NegotiationError`.
-   * Without `status` there is no IKE_SA, and so nothing to wait for: it rejects at once.
+   * Resolves when the IKE_SA of `status` and its CHILD_SA `child`, if any, are established, at once when they are; rejects with
+   * `NegotiationError`. Without `status` there is no IKE_SA, and so nothing to wait for: it rejects at once.
    */
   wait(status: IkeSaStatus | undefined, connection: string, child: string | undefined): Promise<Established> {
     if (status === undefined) return Promise.reject(new NegotiationError(connection, 'error'))
+    const { sa } = status
     const details = status.state === 'established' ? status : undefined
+    const installed = status.children.find(({ name, state }) => name === child && state === 'installed')
+    if (details !== undefined && (installed !== undefined || child === undefined)) {
+      return Promise.resolve({ sa, details, child: installed })
+    }
     return new Promise((resolve, reject) => {
-      this.#waiters.add({ id: status.sa.id, connection, child, details, resolve, reject })
+      this.#waiters.add({ id: sa.id, connection, child, details, resolve, reject })
     })
   }
 
@@ -58,6 +63,8 @@ export class Negotiations {
         this.#resolve(waiter, sa, waiter.details, event.child)
         break
       case 'refused':
+        // Another CHILD_SA, ours or the peer's: the IKE_SA goes on, and so does this negotiation.
+        if (event.child !== undefined && event.child !== waiter.child) break
         this.#reject(waiter, event.refusal)
         break
       case 'ike-closed':
