@@ -9,6 +9,7 @@ import {
   NotifyType,
   type Payload,
 } from './codec/index.ts'
+import type { DropReason } from './events.ts'
 import { decodeOr, drop } from './ike-messages.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { findNotify, need, notify } from './notifies.ts'
@@ -44,12 +45,9 @@ export class InitResponder {
   /** Returns a new half-open IKE_SA, or undefined when the request was answered or dropped without one. */
   receive(header: IkeHeader, message: Uint8Array, path: Path, id: number): IkeSa | undefined {
     const runtime = this.#runtime
-    if (header.messageId !== 0 || !header.flags.initiator || !header.SPIr.every((octet) => octet === 0)) {
-      drop(runtime, path, 'unexpected-exchange', 'an IKE_SA_INIT request with a message id or a responder SPI')
-      return undefined
-    }
-    if (message.length > MOST_REQUEST_BYTES) {
-      drop(runtime, path, 'too-long', `an IKE_SA_INIT request of ${message.length} octets`)
+    const misfit = misfitOf(header, message)
+    if (misfit !== undefined) {
+      drop(runtime, path, misfit.reason, misfit.detail)
       return undefined
     }
     if (this.#wasRetransmit(message, path)) return undefined
@@ -67,7 +65,7 @@ export class InitResponder {
       if (!(error instanceof PeerError)) throw error
       this.#gate.failed(runtime.now)
       drop(runtime, path, 'invalid-syntax', error.message)
-      this.#refuse(header, path, [notify(error.notify, error.data)])
+      this.#refuse(header, path, [notify(error.notify || NotifyType.INVALID_SYNTAX, error.data)])
       return undefined
     }
   }
@@ -179,3 +177,18 @@ export class InitResponder {
 }
 
 const responseFlags = { initiator: false, response: true, higherVersion: false } as const
+
+const isZero = (spi: Uint8Array): boolean => spi.every((octet) => octet === 0)
+
+/** What keeps a message from being a first request, as far as its header tells. RFC 7296 §3.1. */
+function misfitOf(
+  header: IkeHeader,
+  message: Uint8Array,
+): { readonly reason: DropReason; readonly detail: string } | undefined {
+  if (header.messageId !== 0 || !header.flags.initiator || !isZero(header.SPIr)) {
+    return { reason: 'unexpected-exchange', detail: 'an IKE_SA_INIT request with a message id or a responder SPI' }
+  }
+  if (isZero(header.SPIi)) return { reason: 'invalid-syntax', detail: "the initiator's SPI is zero" }
+  if (message.length <= MOST_REQUEST_BYTES) return undefined
+  return { reason: 'too-long', detail: `an IKE_SA_INIT request of ${message.length} octets` }
+}

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { pskConnection } from '../../src/config/connection.ts'
+import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import { decodeMessage, encodeMessage, NotifyType, type Payload } from '../../src/ike/codec/index.ts'
 import type { IkeAction, IkeEvent } from '../../src/ike/events.ts'
@@ -32,13 +32,13 @@ class Gateway {
   now = 0
   #attempts = 0
 
-  constructor(limits: Partial<GateLimits> = {}) {
+  constructor(limits: Partial<GateLimits> = {}, changes: Partial<PskConnection> = {}) {
     const { remoteAddress: _, ...connection } = rightConnection
     this.ike = new IkeEndpoint({
       crypto: nodeProvider,
       random: seededRandom('gateway'),
       xfrm: new RecordingXfrm(),
-      connections: [pskConnection(connection)],
+      connections: [pskConnection({ ...connection, ...changes })],
       limits,
     })
   }
@@ -148,6 +148,29 @@ describe('an IKE_SA_INIT request', () => {
     expect(outcome(gateway.attempt(left, [...payloads, vendor(room + 1)]))).toBe('too-long')
     const nonsense = encodeMessage(header, [vendor(9000)]).fill(0xff, 28)
     expect(outcome(gateway.deliverRaw(nonsense))).toBe('too-long')
+  })
+
+  it('with an SPI of zero is dropped', () => {
+    const gateway = new Gateway()
+    const message = encodeMessage({ ...header, SPIi: new Uint8Array(8) }, payloads)
+    expect(outcome(gateway.deliverRaw(message))).toBe('invalid-syntax')
+    expect(gateway.ike.isIdle()).toBe(true)
+  })
+
+  it('with a nonce below half the key size of the PRF is answered with INVALID_SYNTAX', () => {
+    const gateway = new Gateway({}, { proposals: ['aes128gcm16-prfsha384-x25519'] })
+    const withNonce = (bytes: number) =>
+      payloads.map((payload): Payload => {
+        if (payload.kind === 'Nonce') return { ...payload, data: new Uint8Array(bytes) }
+        if (payload.kind !== 'SA') return payload
+        const [proposal] = payload.proposals
+        const transforms = proposal!.transforms.map((one) => (one.type === 2 ? { ...one, id: 6 } : one))
+        return { ...payload, proposals: [{ ...proposal!, transforms }] }
+      })
+    const short = sentIn(gateway.attempt(left, withNonce(23)))
+    expect(short!.payloads).toMatchObject([{ kind: 'N', notify: NotifyType.INVALID_SYNTAX }])
+    expect(gateway.ike.isIdle()).toBe(true)
+    expect(outcome(gateway.attempt(left, withNonce(24)))).toBe('accepted')
   })
 })
 

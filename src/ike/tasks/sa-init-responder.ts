@@ -6,7 +6,8 @@ import { explainRefusedProposal } from '../explain-proposal.ts'
 import { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
 import { detectNat, natDetectionPayloads } from '../nat-detection.ts'
-import { find, invalidKePayload, need, notify } from '../notifies.ts'
+import { peerNonce } from '../nonces.ts'
+import { invalidKePayload, need, notify } from '../notifies.ts'
 import { type ChosenProposal, chooseProposal } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import { type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
@@ -102,6 +103,7 @@ function open(
 ): InitAnswer {
   const { header, payloads, path } = request
   const { crypto, random } = runtime
+  const Ni = peerNonce(payloads, suite.prf).slice()
   const SPIi = header.SPIi.slice()
   const nat = detectNat(crypto, payloads, { SPIi, SPIr: new Uint8Array(8) }, path)
   const obstacle = plainEspNeeded(connection, nat)
@@ -122,7 +124,7 @@ function open(
   )
   const init = settleInit(runtime, 'responder', SPIi, answer.sharedSecret, {
     SPIr,
-    Ni: find(payloads, 'Nonce')!.data.slice(),
+    Ni,
     Nr,
     initRequest: request.message.slice(),
     initResponse: response,

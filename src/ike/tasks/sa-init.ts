@@ -9,7 +9,8 @@ import { explainPeerRefusedProposal, explainUnknownKeGroup } from '../explain-pr
 import type { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
 import { detectNat, type NatFindings, natDetectionPayloads } from '../nat-detection.ts'
-import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
+import { peerNonce } from '../nonces.ts'
+import { findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { encodeProposals, verifyChosen } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
@@ -139,10 +140,11 @@ export class SaInit implements Task {
       throw new PeerError('WRONG_KE_GROUP', `KE is of group ${KEr.group}, the chosen proposal of ${suite.ke}`)
     }
     if (SPIr.every((octet) => octet === 0)) throw new PeerError('ZERO_SPI', 'the responder chose SPI zero')
+    const Nr = peerNonce(payloads, suite.prf).slice()
     sa.init = settleInit(sa.runtime, 'initiator', sa.SPIi, this.#keyExchange.finish(KEr.data), {
       SPIr: SPIr.slice(),
       Ni: this.#Ni,
-      Nr: find(payloads, 'Nonce')!.data.slice(),
+      Nr,
       initRequest: sa.window.lastRequest!,
       initResponse: message.slice(),
       suite,

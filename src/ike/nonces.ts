@@ -1,0 +1,17 @@
+import { prfInfo } from '../crypto/transforms.ts'
+import { PeerError } from '../errors.ts'
+import { NotifyType, type Payload } from './codec/index.ts'
+import { need } from './notifies.ts'
+
+/**
+ * The nonce of a peer's message, borrowed. Throws `PeerError` (INVALID_SYNTAX) when it has not at least half the key size
+ * of the negotiated PRF. RFC 7296 §2.10.
+ */
+export function peerNonce(payloads: readonly Payload[], prf: number): Uint8Array {
+  const { data } = need(payloads, 'Nonce')
+  const least = prfInfo(prf)!.bytes / 2
+  if (data.length >= least) return data
+  throw new PeerError('SHORT_NONCE', `a nonce of ${data.length} octets, the PRF needs ${least}`, {
+    notify: NotifyType.INVALID_SYNTAX,
+  })
+}
