@@ -149,7 +149,7 @@ const twisted =
       case 2:
         return { ...proposal, spi: dice.octets(dice.pick([0, 1, 4, 8, 255])) }
       default:
-        return { ...proposal, transforms: [...proposal.transforms, ...proposal.transforms] }
+        return { ...proposal, transforms: [...proposal.transforms, ...proposal.transforms.slice(0, 20)].slice(0, 255) }
     }
   }
 

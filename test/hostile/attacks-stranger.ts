@@ -1,4 +1,4 @@
-import { concat, fromHex, writeU32 } from '../../src/bytes/index.ts'
+import { concat, equalBytes, fromHex, readU32, writeU32 } from '../../src/bytes/index.ts'
 import { ExchangeType, encodeMessage, NotifyType } from '../../src/ike/codec/index.ts'
 import { parseIp } from '../../src/ip/index.ts'
 import { hostileKeValue } from '../../src/testing/hostile-ke.ts'
@@ -37,6 +37,16 @@ function mutatedRecord(gang: Gang): Datagram {
 }
 
 const isIke = (payload: Uint8Array) => payload.length > 4 && payload.subarray(0, 4).every((octet) => octet === 0)
+
+/** About what the honest ones expect next: message ids can be read on the path. */
+function nextIdOf({ world }: Gang, SPIi: Uint8Array): number {
+  let next = 2
+  for (const { payload } of world.overheard) {
+    if (payload.length > 32 && equalBytes(payload.subarray(4, 12), SPIi))
+      next = Math.max(next, readU32(payload, 24) + 1)
+  }
+  return next
+}
 
 /** With the IKE SPIs of an honest tunnel, which everybody on the path can read. */
 function asFriend(gang: Gang): { SPIi: Uint8Array; SPIr: Uint8Array; victimIsInitiator: boolean } {
@@ -94,7 +104,7 @@ export const strangerAttacks: readonly Attack[] = [
           minorVersion: dice.below(3),
           exchangeType: 34 + dice.below(5),
           flags: { initiator: !victimIsInitiator, response: dice.chance(50), higherVersion: dice.chance(5) },
-          messageId: dice.below(12),
+          messageId: nextIdOf(gang, SPIi) + dice.pick([0, 0, 0, -1, 1, 100]),
         },
         dice.chance(60)
           ? [{ kind: 'SK', critical: false, firstPayload: 33 + dice.below(16), body: dice.octets(dice.below(120)) }]

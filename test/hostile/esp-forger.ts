@@ -1,17 +1,20 @@
 import { concat, writeU16, writeU32 } from '../../src/bytes/index.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import { createEspCipher, type EspCipher, type EspSaParameters } from '../../src/esp/index.ts'
-import { buildIcmpEcho, buildIp, buildIpv6, buildUdp, parseIp } from '../../src/ip/index.ts'
+import { buildIcmpEcho, buildIp, buildIpv6, buildUdp, type PacketAddresses, parseIp } from '../../src/ip/index.ts'
 import type { Dice } from '../../src/testing/hostile-dice.ts'
 
 /** Makes ESP packets with a good ICV around anything. RFC 4303 §2. */
 export class EspForger {
   readonly spi: number
+  /** Addresses that the SA's traffic selectors take. */
+  readonly inner: PacketAddresses
   readonly #cipher: EspCipher
   #sequence = 0
 
-  constructor(parameters: Pick<EspSaParameters, 'spi' | 'encr' | 'integ'>) {
+  constructor(parameters: Pick<EspSaParameters, 'spi' | 'encr' | 'integ'>, source: string) {
     this.spi = parameters.spi
+    this.inner = { source: parseIp(source), destination: parseIp('10.1.0.9') }
     this.#cipher = createEspCipher(nodeProvider, { ...parameters, esn: false, replayWindow: 0 })
   }
 
@@ -39,7 +42,6 @@ export class EspForger {
   }
 }
 
-const v4 = { source: parseIp('10.66.0.9'), destination: parseIp('10.1.0.9') }
 const v6 = { source: parseIp('fd66::9'), destination: parseIp('fd01::9') }
 const data = new Uint8Array(40)
 
@@ -48,7 +50,7 @@ const malformed: readonly ((forger: EspForger, dice: Dice) => Uint8Array)[] = [
   function badPadding(forger, dice) {
     return forger.sealText(
       concat(
-        buildUdp({ ...v4, sourcePort: 1, destinationPort: 2, data }),
+        buildUdp({ ...forger.inner, sourcePort: 1, destinationPort: 2, data }),
         Uint8Array.of(9, 9, 2, 4),
         new Uint8Array(dice.below(16)),
       ),
@@ -62,21 +64,24 @@ const malformed: readonly ((forger: EspForger, dice: Dice) => Uint8Array)[] = [
   },
   function wrongNextHeader(forger, dice) {
     return forger.seal(
-      buildIcmpEcho('request', { ...v4, identifier: 1, sequence: 1, data }),
+      buildIcmpEcho('request', { ...forger.inner, identifier: 1, sequence: 1, data }),
       dice.pick([0, 1, 6, 17, 41, 50, 58, 255]),
     )
   },
   function truncatedHeader(forger, dice) {
-    return forger.seal(buildUdp({ ...v4, sourcePort: 1, destinationPort: 2, data }).slice(0, dice.below(20)), 4)
+    return forger.seal(
+      buildUdp({ ...forger.inner, sourcePort: 1, destinationPort: 2, data }).slice(0, dice.below(20)),
+      4,
+    )
   },
   function lyingLength(forger, dice) {
-    const packet = buildUdp({ ...v4, sourcePort: 1, destinationPort: 2, data })
+    const packet = buildUdp({ ...forger.inner, sourcePort: 1, destinationPort: 2, data })
     writeU16(packet, 2, dice.pick([0, 19, packet.length + 1, 0x7fff, 0xffff]))
     return forger.seal(packet, 4)
   },
   function lyingHeaderLength(forger, dice) {
     const packet = buildUdp({
-      ...v4,
+      ...forger.inner,
       sourcePort: 1,
       destinationPort: 2,
       data: dice.chance(50) ? data : new Uint8Array(0),
@@ -85,7 +90,7 @@ const malformed: readonly ((forger: EspForger, dice: Dice) => Uint8Array)[] = [
     return forger.seal(packet, 4)
   },
   function wrongVersion(forger, dice) {
-    const packet = buildUdp({ ...v4, sourcePort: 1, destinationPort: 2, data })
+    const packet = buildUdp({ ...forger.inner, sourcePort: 1, destinationPort: 2, data })
     packet[0] = (dice.pick([0, 1, 5, 6, 7, 15]) << 4) | 5
     return forger.seal(packet, dice.pick([4, 41]))
   },
@@ -114,13 +119,16 @@ const malformed: readonly ((forger: EspForger, dice: Dice) => Uint8Array)[] = [
   function laterFragment(forger, dice) {
     const source = parseIp('10.2.0.1')
     const payload = dice.octets(24)
-    const packet = buildIp({ source, destination: v4.destination, protocol: 6, payload })
+    const packet = buildIp({ source, destination: forger.inner.destination, protocol: 6, payload })
     writeU16(packet, 6, 0x2000 | dice.below(0x2000))
     return forger.seal(packet, 4)
   },
   function nestedEsp(forger, dice) {
     const payload = forger.seal(dice.octets(32), 4)
-    return forger.seal(buildIp({ source: parseIp('10.3.0.1'), destination: v4.destination, protocol: 50, payload }), 4)
+    return forger.seal(
+      buildIp({ source: parseIp('10.3.0.1'), destination: forger.inner.destination, protocol: 50, payload }),
+      4,
+    )
   },
   function noise(forger, dice) {
     return forger.seal(dice.octets(dice.below(200)), dice.pick([4, 41, dice.below(256)]))
@@ -131,4 +139,4 @@ export const forgeMalformed = (forger: EspForger, dice: Dice): Uint8Array => dic
 
 /** A packet that the victim should deliver when the SA's traffic selectors take it. */
 export const forgeGood = (forger: EspForger): Uint8Array =>
-  forger.seal(buildUdp({ ...v4, sourcePort: 1, destinationPort: 53, data }), 4)
+  forger.seal(buildUdp({ ...forger.inner, sourcePort: 1, destinationPort: 53, data }), 4)

@@ -32,11 +32,14 @@ interface ChildOffer {
 export class HostileInitiator extends Attacker {
   readonly #pairs: AttackerKeyPairs
   readonly #identity: Payload & { readonly kind: 'IDi' }
+  /** Every attacker has inner addresses of its own: 10.66.net.0/24. */
+  readonly #net: string
   #offer: ChildOffer | undefined
 
   constructor(world: Target, address: string, pairs: AttackerKeyPairs) {
     super(world, address)
     this.#pairs = pairs
+    this.#net = address.slice(address.lastIndexOf('.') + 1)
     const data = new TextEncoder().encode(`attacker-${address}`)
     this.#identity = { kind: 'IDi', critical: false, idType: 2, reserved: 0, data }
   }
@@ -98,10 +101,10 @@ export class HostileInitiator extends Attacker {
   }
 
   childPayloads(suite: Suite, spi: Uint8Array): Payload[] {
-    const last = this.world.dice.below(256)
+    const last = 10 + this.world.dice.below(246)
     return [
       { kind: 'SA', critical: false, proposals: [proposalOf(suite, ProtocolId.ESP, spi)] },
-      selectors('TSi', [range('10.66.0.0', `10.66.255.${last}`)]),
+      selectors('TSi', [range(`10.66.${this.#net}.0`, `10.66.${this.#net}.${last}`)]),
       selectors('TSr', [range('10.1.0.0', '10.1.255.255')]),
     ]
   }
@@ -121,7 +124,9 @@ export class HostileInitiator extends Attacker {
     if (spi?.length !== 4) return
     const Nr = opened.payloads.find((one) => one.kind === 'Nonce')?.data ?? this.sa.Nr
     const keys = childKeysToVictim(this.sa, 'initiator', offer.suite, { Ni: offer.Ni, Nr })
-    this.forgers.push(new EspForger({ spi: new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0), ...keys }))
+    this.forgers.push(
+      new EspForger({ spi: new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0), ...keys }, `10.66.${this.#net}.9`),
+    )
     if (this.forgers.length > 4) this.forgers.shift()
   }
 

@@ -131,7 +131,10 @@ export class HostileResponder extends Attacker<World> {
     if (suite !== undefined && spi.length === 4) {
       const spiIn = new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0)
       this.forgers.push(
-        new EspForger({ spi: spiIn, ...childKeysToVictim(this.sa!, 'responder', suite, nonces, sharedSecret) }),
+        new EspForger(
+          { spi: spiIn, ...childKeysToVictim(this.sa!, 'responder', suite, nonces, sharedSecret) },
+          '10.67.0.9',
+        ),
       )
       if (this.forgers.length > 4) this.forgers.shift()
     }

@@ -62,6 +62,8 @@ const victimConnections = [
     remoteAddress: calledAddress,
     remoteId: '%any',
     proposals: [...quick, 'aes128gcm16-prfsha256-ecp256'],
+    // It is given up soon, and called again.
+    retransmit: { baseMs: 100, factor: 1.5, tries: 3 },
     children: [
       { name: 'net', localTs: ['10.1.0.0/16'], remoteTs: ['10.67.0.0/16'], espProposals: esp },
       {
