@@ -34,8 +34,8 @@ export class Gang {
   readonly responder: HostileResponder
   /** Never gets through IKE_AUTH. */
   readonly newcomer: HostileInitiator
-  /** Sends floods of IKE_SA_INIT. */
-  readonly flooder: HostileInitiator
+  /** They send floods of IKE_SA_INIT: many, because one address alone gets few places. */
+  readonly flooders: readonly HostileInitiator[]
   /** ESP packets that the victim took already. */
   readonly spent: Datagram[] = []
 
@@ -46,8 +46,12 @@ export class Gang {
     const pairs = new AttackerKeyPairs(world.dice.octets)
     this.initiators = [1, 2, 3, 4, 5, 6].map((n) => new HostileInitiator(world, `203.0.113.${n}`, pairs))
     this.newcomer = new HostileInitiator(world, '203.0.113.99', pairs)
-    this.flooder = new HostileInitiator(world, '203.0.113.100', pairs)
+    this.flooders = Array.from({ length: 30 }, (_, n) => new HostileInitiator(world, `203.0.113.${100 + n}`, pairs))
     this.responder = new HostileResponder(world, pairs)
+  }
+
+  get flooder(): HostileInitiator {
+    return this.dice.pick(this.flooders)
   }
 
   /** SPIs that are not the attackers' to delete or to use: those of the honest tunnels, as they stand in ESP packets on the wire. */
