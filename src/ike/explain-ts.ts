@@ -66,6 +66,10 @@ function hintFor(
   const path = `connections.${connection.name}.children`
   const overlaps = (offered: readonly TrafficSelector[], ours: readonly TrafficSelectorConfig[]) =>
     narrow(offered, ours).length > 0
+  const bothFit = children.find(({ localTs, remoteTs }) => overlaps(TSr, localTs) && overlaps(TSi, remoteTs))
+  if (bothFit !== undefined) {
+    return `${path}.${bothFit.name}: each side fits, but what is left of them differs in family (IPv4, IPv6) or protocol, so no packet goes from one to the other`
+  }
   const localFits = children.find(({ localTs }) => overlaps(TSr, localTs))
   if (localFits !== undefined) return `${path}.${localFits.name}.remoteTs: add ${listOf(textsOf(TSi))}`
   const remoteFits = children.find(({ remoteTs }) => overlaps(TSi, remoteTs))

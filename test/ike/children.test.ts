@@ -257,6 +257,7 @@ describe('traffic selectors that select nothing', () => {
     pair.a.initiate('office')
     pair.clock.advance(1000)
     expect(pair.a.eventsOf('refused')).toMatchObject([{ refusal: { kind: 'ts-unacceptable', by: 'peer' } }])
+    expect(pair.b.eventsOf('refused')).toMatchObject([{ refusal: { hint: expect.stringContaining('each side fits') } }])
     expect([pair.xfrmA.states.size, pair.xfrmB.states.size]).toEqual([0, 0])
   })
 
