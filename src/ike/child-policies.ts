@@ -178,8 +178,8 @@ function template(direction: 'in' | 'out' | 'fwd', reqid: number, outer: OuterAd
 }
 
 /**
- * Narrower selectors win: the priority is the number of address bits left open in both ranges, doubled, plus one for
- * each open protocol or port field. Lower is better, as in the kernel.
+ * Narrower selectors win: four for each address bit left open in either range, one for each open protocol or port field.
+ * Lower is better, as in the kernel.
  */
 export function selectorPriority(selector: XfrmSelector): number {
   const openBits = rangeBits(selector.source) + rangeBits(selector.destination)
