@@ -7,16 +7,7 @@ import { ChildPolicies } from './child-policies.ts'
 import { decodeHeader, ExchangeType, type IkeHeader } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
-import {
-  contained,
-  decodeOr,
-  drop,
-  nextTimeOf,
-  pump,
-  receiveInitResponse,
-  receiveProtected,
-  serveTime,
-} from './ike-messages.ts'
+import { contained, decodeOr, drop, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
 import { IkeSa } from './ike-sa.ts'
 import { InitResponder } from './init-responder.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
@@ -96,15 +87,13 @@ export class IkeEndpoint {
   /** Serves everything that is due at `now`. Call it at `nextTimeoutAt()`; early calls do no harm. */
   handleTimeouts(now: number): IkeAction[] {
     return this.#at(now, () => {
-      for (const sa of [...this.#sas.values()]) contained(sa, () => serveTime(sa))
+      for (const sa of this.#runtime.wakeups.due(now)) contained(sa, () => serveTime(sa))
     })
   }
 
   /** Absolute ms of the earliest timer, `Infinity` when there is none. */
   nextTimeoutAt(): number {
-    let earliest = Number.POSITIVE_INFINITY
-    for (const sa of this.#sas.values()) earliest = Math.min(earliest, nextTimeOf(sa))
-    return earliest
+    return this.#runtime.wakeups.nextAt()
   }
 
   /**

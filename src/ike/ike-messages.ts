@@ -55,11 +55,6 @@ export function serveTime(sa: IkeSa): void {
   pump(sa)
 }
 
-/** When `serveTime` wants to be called. */
-export function nextTimeOf(sa: IkeSa): number {
-  return Math.min(sa.timers.next(), sa.window.pending?.nextAt ?? Number.POSITIVE_INFINITY)
-}
-
 /** An IKE_SA_INIT response to us as initiator: the only response that is not inside SK{}. */
 export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8Array, path: Path): void {
   if (sa.init !== undefined || !sa.window.isAnswer(header.messageId)) {

@@ -30,7 +30,7 @@ export class IkeSa {
   readonly role: 'initiator' | 'responder'
   readonly SPIi: Uint8Array
   readonly window: MessageWindow
-  readonly timers = new Timers<TimerName>()
+  readonly timers = new Timers<TimerName>(() => this.#timesChanged())
   readonly children: ChildSa[] = []
   /** A responder learns which of its candidates it is by the peer's identity, in IKE_AUTH. */
   connection: ConnectionConfig
@@ -70,7 +70,7 @@ export class IkeSa {
     this.connection = parameters.connection
     this.candidates = parameters.candidates ?? [parameters.connection]
     this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
-    this.window = new MessageWindow(this.connection.retransmit)
+    this.window = new MessageWindow(this.connection.retransmit, () => this.#timesChanged())
     if (this.role === 'responder') this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
   }
 
@@ -238,6 +238,12 @@ export class IkeSa {
       establishedAt: this.establishedAt,
       children: this.children.map((child) => child.status()),
     }
+  }
+
+  #timesChanged(): void {
+    const retransmitAt = this.window.pending?.nextAt ?? Number.POSITIVE_INFINITY
+    const at = this.state === 'closed' ? Number.POSITIVE_INFINITY : Math.min(this.timers.next(), retransmitAt)
+    this.runtime.wakeups.set(this, at)
   }
 
   #armLiveness(): void {

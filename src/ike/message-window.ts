@@ -22,14 +22,17 @@ export type RequestOrder = 'fresh' | 'retransmit' | 'out-of-window'
  */
 export class MessageWindow {
   readonly #retransmit: RetransmitConfig
+  readonly #onChange: () => void
   #nextRequestId = 0
   #expectedId = 0
   #pending: PendingRequest | undefined
   #lastRequest: Uint8Array | undefined
   #lastResponse: Uint8Array | undefined
 
-  constructor(retransmit: RetransmitConfig) {
+  /** `onChange` runs whenever `pending` or its `nextAt` has changed. */
+  constructor(retransmit: RetransmitConfig, onChange: () => void) {
     this.#retransmit = retransmit
+    this.#onChange = onChange
   }
 
   get pending(): PendingRequest | undefined {
@@ -47,6 +50,7 @@ export class MessageWindow {
     this.#pending = { messageId: this.#nextRequestId, message, tries, attempts: 1, nextAt: now + this.#delay(0) }
     this.#lastRequest = message
     this.#nextRequestId++
+    this.#onChange()
   }
 
   /** The request that was sent last: AUTH covers the IKE_SA_INIT request as it was on the wire. */
@@ -58,6 +62,7 @@ export class MessageWindow {
   restart(): void {
     this.#pending = undefined
     this.#nextRequestId = 0
+    this.#onChange()
   }
 
   /** True when `messageId` answers our pending request. */
@@ -68,6 +73,7 @@ export class MessageWindow {
   /** The response is in and good: nothing is sent again. */
   answered(): void {
     this.#pending = undefined
+    this.#onChange()
   }
 
   /** What to do about the pending request at `now`. After `resend` the next time is set. */
@@ -77,6 +83,7 @@ export class MessageWindow {
     if (pending.attempts > pending.tries) return 'give-up'
     pending.nextAt = now + this.#delay(pending.attempts)
     pending.attempts++
+    this.#onChange()
     return 'resend'
   }
 

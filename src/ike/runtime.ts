@@ -9,6 +9,7 @@ import type { IkeAction, IkeEvent } from './events.ts'
 import { HalfOpen } from './half-open.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { LastWords } from './last-words.ts'
+import { WakeQueue } from './wake-queue.ts'
 
 /** What every IKE_SA of one endpoint shares: the injected world, the time of the current call, and its actions so far. */
 export class IkeRuntime {
@@ -23,6 +24,8 @@ export class IkeRuntime {
   /** Monotonic ms of the call that is being served. */
   now = 0
   readonly halfOpen = new HalfOpen()
+  /** When each IKE_SA wants to be served. */
+  readonly wakeups = new WakeQueue<IkeSa>()
   #closed: IkeSa[] = []
   #actions: IkeAction[] = []
   readonly #ownSpis = new Set<string>()

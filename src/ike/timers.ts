@@ -1,17 +1,25 @@
 /** Named timers of one object: setting a name again moves it. Times are absolute, in the caller's monotonic ms. */
 export class Timers<Name extends string> {
   readonly #at = new Map<Name, number>()
+  readonly #onChange: () => void
+
+  /** `onChange` runs whenever `next()` may have changed. */
+  constructor(onChange: () => void) {
+    this.#onChange = onChange
+  }
 
   set(name: Name, at: number): void {
     this.#at.set(name, at)
+    this.#onChange()
   }
 
   clear(name: Name): void {
-    this.#at.delete(name)
+    if (this.#at.delete(name)) this.#onChange()
   }
 
   clearAll(): void {
     this.#at.clear()
+    this.#onChange()
   }
 
   /** The earliest of them, `Infinity` when none is set. */
@@ -24,7 +32,7 @@ export class Timers<Name extends string> {
   /** Takes out the names whose time has come, earliest first. */
   due(now: number): Name[] {
     const due = [...this.#at].filter(([, at]) => at <= now).sort((a, b) => a[1] - b[1])
-    for (const [name] of due) this.#at.delete(name)
+    for (const [name] of due) this.clear(name)
     return due.map(([name]) => name)
   }
 }

@@ -154,11 +154,13 @@ describe('a database that refuses a state, against all expectation', () => {
 
 describe('a mistake of ours in a timer', () => {
   it('ends that IKE_SA and lets the others be served', () => {
-    const { clock, gateway } = gatewayWithTwo([theirSpi, theirSpi + 1])
+    const { clock, network, gateway } = gatewayWithTwo([theirSpi, theirSpi + 1])
+    network.path = () => []
+    gateway.perform(gateway.ike.shutdown(clock.now))
     vi.spyOn(IkeSa.prototype, 'serveTimers').mockImplementationOnce(() => {
       throw new Error('a mistake')
     })
-    expect(() => gateway.perform(gateway.ike.handleTimeouts(clock.now))).toThrow('a mistake')
+    expect(() => gateway.perform(gateway.ike.handleTimeouts(gateway.ike.nextTimeoutAt()))).toThrow('a mistake')
     expect(gateway.ike.status().map(({ sa }) => sa.id)).toEqual([2])
   })
 })
