@@ -2,6 +2,7 @@ import { equalBytes } from '../bytes/index.ts'
 import { openUdp, type UdpSocket } from '../dgram-ext/index.ts'
 import { formatSocketAddress, type IpAddress, type SocketAddress } from '../ip/address.ts'
 import { classify, DatagramKind, NON_ESP_MARKER_BYTES } from '../nat-t/demux.ts'
+import { KEEPALIVE_PAYLOAD } from '../nat-t/keepalive.ts'
 import type { Log } from './log.ts'
 import { RepeatLimiter } from './repeat-limiter.ts'
 
@@ -28,8 +29,6 @@ export interface PathStats {
   /** No socket of ours has the local address and port that something was to be sent from. */
   noSocket: number
 }
-
-const keepaliveOctet = Uint8Array.of(0xff)
 
 /** The UDP sockets of an endpoint: a plain IKE port and a NAT-T port (marker, keepalives, ESP) for each local address. */
 export class UdpPaths {
@@ -107,7 +106,7 @@ export class UdpPaths {
 
   /** Sends the one octet that keeps a NAT's mapping. RFC 3948 §2.3. */
   sendKeepalive(local: SocketAddress, remote: SocketAddress): void {
-    this.sendRaw(local, remote, keepaliveOctet)
+    this.sendRaw(local, remote, KEEPALIVE_PAYLOAD)
   }
 
   /** Sends a whole datagram (copied) as it is. */

@@ -9,8 +9,6 @@ type Form = readonly (readonly [kind: PayloadKind, min: number, max: number])[]
 
 interface ExchangeRule {
   readonly exchange: number
-  /** Everything but the headers travels inside SK. */
-  readonly encrypted: boolean
   /** A message must fit one of the forms; the first is named when none fits. */
   readonly request: readonly Form[]
   readonly response: readonly Form[]
@@ -20,7 +18,6 @@ interface ExchangeRule {
 const rules: readonly ExchangeRule[] = [
   {
     exchange: ExchangeType.IKE_SA_INIT,
-    encrypted: false,
     // --> HDR, [N(COOKIE)], SAi1, KEi, Ni
     request: [
       [
@@ -40,7 +37,6 @@ const rules: readonly ExchangeRule[] = [
   },
   {
     exchange: ExchangeType.IKE_AUTH,
-    encrypted: true,
     request: [
       // --> HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] [AUTH,] [CP,] SAi2, TSi, TSr}; without AUTH the initiator wants EAP
       [
@@ -97,12 +93,11 @@ const rules: readonly ExchangeRule[] = [
   },
   {
     exchange: ExchangeType.CREATE_CHILD_SA,
-    encrypted: true,
     // Both directions: HDR, SK {SA, N, [KE,] TS, TS} for a CHILD_SA; HDR, SK {SA, N, KE} rekeys the IKE SA.
     request: childForms(),
     response: childForms(),
   },
-  { exchange: ExchangeType.INFORMATIONAL, encrypted: true, request: [[]], response: [[]] },
+  { exchange: ExchangeType.INFORMATIONAL, request: [[]], response: [[]] },
 ]
 
 const ruleByExchange = new Map(rules.map((rule) => [rule.exchange, rule]))
@@ -112,10 +107,6 @@ const insteadOfAnswer: ReadonlyMap<number, readonly number[]> = new Map([
   [ExchangeType.IKE_SA_INIT, [NotifyType.COOKIE, NotifyType.REDIRECT]],
   [ExchangeType.IKE_AUTH, [NotifyType.REDIRECT]],
 ])
-
-/** True when the payloads of this exchange must come inside SK: all but IKE_SA_INIT and IKE_SESSION_RESUME. RFC 7296 §3.14, RFC 5723 §4.3. */
-export const mustBeEncrypted = (exchangeType: number): boolean =>
-  ruleByExchange.get(exchangeType)?.encrypted ?? exchangeType !== ExchangeType.IKE_SESSION_RESUME
 
 /**
  * Checks which payloads a message holds; for an encrypted exchange `payloads` are those inside SK. Throws `PeerError`:

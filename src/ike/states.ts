@@ -17,10 +17,6 @@ export class Lifecycle<State extends string> {
     return this.#state
   }
 
-  is(...states: readonly State[]): boolean {
-    return states.includes(this.#state)
-  }
-
   to(next: State): void {
     if (!this.#table[this.#state].includes(next))
       throw new UsageError('state', `${this.#state} -> ${next} is not a step`)

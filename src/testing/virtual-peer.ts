@@ -5,6 +5,7 @@ import type { ConnectionConfig } from '../ike/config.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
 import { IkeEndpoint, type IkeEndpointOptions } from '../ike/ike-endpoint.ts'
 import { type IpAddress, parseIp, type SocketAddress } from '../ip/address.ts'
+import { KEEPALIVE_PAYLOAD } from '../nat-t/keepalive.ts'
 import type { XfrmPort } from '../xfrm/port.ts'
 import { RecordingXfrm } from './recording-xfrm.ts'
 import { seededRandom } from './seeded-random.ts'
@@ -70,7 +71,7 @@ export class VirtualPeer {
   perform(actions: readonly IkeAction[]): void {
     for (const action of actions) {
       if (action.type === 'event') this.#note(action.event)
-      else if (action.type === 'keepalive') this.#send(action.local, action.remote, Uint8Array.of(0xff))
+      else if (action.type === 'keepalive') this.#send(action.local, action.remote, KEEPALIVE_PAYLOAD)
       else
         this.#send(action.local, action.remote, action.nonEspMarker ? concat(MARKER, action.message) : action.message)
     }

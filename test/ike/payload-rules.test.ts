@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { PeerError } from '../../src/errors.ts'
 import { ExchangeType, NotifyType, type Payload, type PayloadKind } from '../../src/ike/codec/index.ts'
-import { checkPayloads, mustBeEncrypted } from '../../src/ike/payload-rules.ts'
+import { checkPayloads } from '../../src/ike/payload-rules.ts'
 
 const none = new Uint8Array(0)
 const notify = (type: number): Payload => ({
@@ -120,20 +120,5 @@ describe('checkPayloads', () => {
 
   it('passes over unknown payloads without the critical bit, and the bit on known ones', () => {
     checkPayloads(IKE_SA_INIT, request, [...parse('SA KE Nonce'), unknown(false)])
-  })
-})
-
-describe('mustBeEncrypted', () => {
-  it('is true of all exchanges but the first of an IKE SA', () => {
-    expect([34, 35, 36, 37, 38, 43, 44, 250].map(mustBeEncrypted)).toEqual([
-      false,
-      true,
-      true,
-      true,
-      false,
-      true,
-      true,
-      true,
-    ])
   })
 })
