@@ -1,7 +1,6 @@
 import { DecodeError, PeerError } from '../errors.ts'
 import {
   decodeMessage,
-  describePayload,
   ExchangeType,
   encodeMessage,
   exchangeName,
@@ -12,6 +11,7 @@ import {
 import type { DropReason } from './events.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { emitMessage } from './message-event.ts'
 import { findNotify, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
 import { answerRequest } from './responder.ts'
@@ -62,7 +62,7 @@ export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8
   }
   const payloads = decodeOr(() => decodeMessage(message).payloads, sa.runtime, path)
   if (payloads === undefined) return
-  emitMessage(sa, 'in', path, header, payloads, false, message.length)
+  emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: false, bytes: message.length })
   takeResponse(sa, payloads, message, header)
   pump(sa)
 }
@@ -94,7 +94,7 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
   if (order === 'retransmit')
     return sa.runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), sa.window.lastResponse!)
   sa.heardFrom(path)
-  emitMessage(sa, 'in', path, header, payloads, true, message.length)
+  emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: true, bytes: message.length })
   if (header.flags.response) takeResponse(sa, payloads, message, header)
   else takeRequest(sa, header, payloads, message, path)
   pump(sa)
@@ -116,30 +116,6 @@ export function decodeOr<T>(decode: () => T, runtime: IkeRuntime, path: Path): T
   }
 }
 
-export function emitMessage(
-  sa: IkeSa,
-  direction: 'in' | 'out',
-  path: Path,
-  header: IkeHeader,
-  payloads: readonly Payload[],
-  encrypted: boolean,
-  bytes: number,
-): void {
-  sa.runtime.emit({
-    kind: 'message',
-    direction,
-    sa: sa.ref,
-    local: copyEndpoint(path.local),
-    remote: copyEndpoint(path.remote),
-    exchange: exchangeName(header.exchangeType),
-    response: header.flags.response,
-    messageId: header.messageId,
-    payloads: payloads.map((payload) => describePayload(payload, header.flags.response)),
-    encrypted,
-    bytes,
-  })
-}
-
 function requireProtected(message: Uint8Array): true {
   const last = decodeMessage(message).payloads.at(-1)
   if (last?.kind === 'SK') return true
@@ -153,7 +129,8 @@ function sendRequest(sa: IkeSa, task: Task): void {
   const message = protector === undefined ? encodeMessage(header, payloads) : protector.protect(header, payloads)
   sa.window.requestSent(message, sa.runtime.now, task.mostRetransmissions)
   sa.runtime.send(sa.path.local, sa.path.remote, message)
-  emitMessage(sa, 'out', sa.path, header, payloads, protector !== undefined, message.length)
+  const encrypted = protector !== undefined
+  emitMessage(sa.runtime, sa.ref, 'out', sa.path, { header, payloads, encrypted, bytes: message.length })
 }
 
 function takeResponse(sa: IkeSa, payloads: readonly Payload[], message: Uint8Array, header: IkeHeader): void {
@@ -230,7 +207,7 @@ function respond(sa: IkeSa, request: IkeHeader, payloads: Payload[], requestMess
   sa.window.responded(message)
   // RFC 7296 §2.11: the answer goes to where the request came from.
   sa.runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), message)
-  emitMessage(sa, 'out', path, header, payloads, true, message.length)
+  emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads, encrypted: true, bytes: message.length })
   if (sa.closing === undefined) return
   sa.runtime.lastWords.keep(requestMessage, message, sa.runtime.now)
   sa.close(sa.closing.reason, sa.closing.refusal)

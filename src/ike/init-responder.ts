@@ -1,17 +1,10 @@
 import { toHex } from '../bytes/index.ts'
 import { PeerError } from '../errors.ts'
-import {
-  decodeMessage,
-  describePayload,
-  encodeMessage,
-  exchangeName,
-  type IkeHeader,
-  NotifyType,
-  type Payload,
-} from './codec/index.ts'
-import type { DropReason } from './events.ts'
+import { decodeMessage, encodeMessage, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
+import type { DropReason, IkeSaRef } from './events.ts'
 import { decodeOr, drop } from './ike-messages.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { emitMessage } from './message-event.ts'
 import { findNotify, need, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
 import { RecentCount } from './recent-count.ts'
@@ -55,7 +48,7 @@ export class InitResponder {
     if (payloads === undefined) return undefined
     try {
       checkPayloads(header.exchangeType, false, payloads)
-      this.#announce('in', header, payloads, path, message.length, undefined)
+      emitMessage(runtime, undefined, 'in', path, { header, payloads, encrypted: false, bytes: message.length })
       const pass = this.#checkGate(header, payloads, path)
       if (pass === undefined) return undefined
       const sa = this.#answer(header, payloads, message, path, id)
@@ -129,8 +122,7 @@ export class InitResponder {
       return undefined
     }
     this.#attempts.set(this.#attemptOf(message), answer.sa)
-    this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), answer.response)
-    this.#announce('out', { ...header, flags: responseFlags }, answer.payloads, path, answer.response.length, answer.sa)
+    this.#send(answer.response, { ...header, flags: responseFlags }, answer.payloads, path, answer.sa.ref)
     return answer.sa
   }
 
@@ -146,33 +138,18 @@ export class InitResponder {
   /** A response without an IKE_SA: the responder's SPI stays zero. */
   #refuse(header: IkeHeader, path: Path, payloads: readonly Payload[]): void {
     const answer: IkeHeader = { ...header, majorVersion: 2, minorVersion: 0, flags: responseFlags }
-    const message = encodeMessage(answer, payloads)
-    this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), message)
-    this.#announce('out', answer, payloads, path, message.length, undefined)
+    this.#send(encodeMessage(answer, payloads), answer, payloads, path, undefined)
   }
 
-  #announce(
-    direction: 'in' | 'out',
+  #send(
+    message: Uint8Array,
     header: IkeHeader,
     payloads: readonly Payload[],
     path: Path,
-    bytes: number,
-    sa: IkeSa | undefined,
+    sa: IkeSaRef | undefined,
   ): void {
-    const { response } = header.flags
-    this.#runtime.emit({
-      kind: 'message',
-      direction,
-      sa: sa?.ref,
-      local: copyEndpoint(path.local),
-      remote: copyEndpoint(path.remote),
-      exchange: exchangeName(header.exchangeType),
-      response,
-      messageId: header.messageId,
-      payloads: payloads.map((payload) => describePayload(payload, response)),
-      encrypted: false,
-      bytes,
-    })
+    this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), message)
+    emitMessage(this.#runtime, sa, 'out', path, { header, payloads, encrypted: false, bytes: message.length })
   }
 }
 
