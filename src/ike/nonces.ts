@@ -3,6 +3,9 @@ import { PeerError } from '../errors.ts'
 import { NotifyType, type Payload } from './codec/index.ts'
 import { need } from './notifies.ts'
 
+/** Octets of our nonces: at least half the key length of any PRF we offer. RFC 7296 §2.10. */
+export const NONCE_BYTES = 32
+
 /**
  * The nonce of a peer's message, borrowed. Throws `PeerError` (INVALID_SYNTAX) when it has not at least half the key size
  * of the negotiated PRF. RFC 7296 §2.10.

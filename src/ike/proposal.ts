@@ -51,6 +51,12 @@ export function encodeProposals(configs: readonly ProposalConfig[], protocol: nu
   }))
 }
 
+/** The key exchange groups of proposals, in order of preference. */
+export function keGroupsOf(proposals: readonly ProposalConfig[]): number[] {
+  const all = proposals.flatMap(({ transforms }) => transforms.filter(({ type }) => type === TransformType.KE))
+  return [...new Set(all.map(({ id }) => id).filter((id) => id !== 0))]
+}
+
 /**
  * The responder's choice: the first configured proposal that shares a transform of every type with an offered one, and within it
  * the transforms that we prefer. Undefined when there is none (NO_PROPOSAL_CHOSEN). RFC 7296 §2.7, §3.3.

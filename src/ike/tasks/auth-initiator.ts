@@ -1,9 +1,8 @@
 import { equalConstantTime } from '../../bytes/index.ts'
-import { prfInfo } from '../../crypto/transforms.ts'
-import { pskAuth, signedOctets } from '../auth-octets.ts'
+import { authData, idPayload } from '../auth-payloads.ts'
 import { type ChildKeying, ChildOffer } from '../child-negotiation.ts'
 import { AuthMethod, ExchangeType, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
-import type { ChildConfig, Identity } from '../config.ts'
+import type { ChildConfig } from '../config.ts'
 import { explainAuthenticationFailed, explainPeerRefusedAuthentication, explainWrongIdentity } from '../explain-auth.ts'
 import { explainPeerNotify } from '../explain-peer.ts'
 import { identityMatches, isWildcard } from '../identity.ts'
@@ -108,37 +107,4 @@ export class AuthInitiator implements Task {
     // An IKE_SA that carries nothing is of no use to an initiator that wanted this CHILD_SA.
     if (sa.children.length === 0 && sa.isLastTask) sa.delete('refused', refusal)
   }
-}
-
-type IdPayloadOf<Kind> = {
-  readonly kind: Kind
-  readonly critical: boolean
-  readonly idType: number
-  readonly reserved: number
-  readonly data: Uint8Array
-}
-
-export const idPayload = <Kind extends 'IDi' | 'IDr'>(kind: Kind, id: Identity): IdPayloadOf<Kind> => ({
-  kind,
-  critical: false,
-  idType: id.type,
-  reserved: 0,
-  data: id.data,
-})
-
-/** The AUTH data of one side for a pre-shared key. `idBody` is the body of that side's ID payload. RFC 7296 §2.15. */
-export function authData(
-  sa: IkeSa,
-  secret: Uint8Array,
-  side: 'initiator' | 'responder',
-  idBody: Uint8Array,
-): Uint8Array {
-  const { crypto } = sa.runtime
-  const { suite, keys, initRequest, initResponse, Ni, Nr } = sa.init!
-  const prf = prfInfo(suite.prf)!
-  const octets =
-    side === 'initiator'
-      ? signedOctets(crypto, prf, initRequest, Nr, keys.SK_pi, idBody)
-      : signedOctets(crypto, prf, initResponse, Ni, keys.SK_pr, idBody)
-  return pskAuth(crypto, prf, secret, octets)
 }

@@ -1,5 +1,6 @@
 import { equalConstantTime } from '../../bytes/index.ts'
 import { PeerError } from '../../errors.ts'
+import { authData, idPayload } from '../auth-payloads.ts'
 import { acceptChild, chooseChild, refusalPayload } from '../child-negotiation.ts'
 import { AuthMethod, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
 import type { ConnectionConfig, Identity } from '../config.ts'
@@ -8,7 +9,6 @@ import { identityMatches } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { find, need, notify } from '../notifies.ts'
 import type { Refusal } from '../refusal.ts'
-import { authData, idPayload } from './auth-initiator.ts'
 
 /**
  * IKE_AUTH as responder: the peer's identity chooses the connection, its AUTH proves it, and the first CHILD_SA is made.

@@ -7,10 +7,11 @@ import type { ChildConfig } from '../config.ts'
 import { explainTooManyChildren, explainTooManyGroups } from '../explain-child.ts'
 import { explainUnknownKeGroup } from '../explain-proposal.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { NONCE_BYTES } from '../nonces.ts'
 import { find, findErrorNotify, findNotify, invalidKePayload, need } from '../notifies.ts'
+import { keGroupsOf } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task } from '../task.ts'
-import { keGroupsOf, NONCE_BYTES } from './sa-init.ts'
 
 /** How often INVALID_KE_PAYLOAD may ask for another group, so that a peer cannot alternate between two for ever. */
 const MOST_TRIES = 5

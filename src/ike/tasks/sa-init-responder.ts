@@ -6,12 +6,11 @@ import { explainRefusedProposal } from '../explain-proposal.ts'
 import { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
 import { detectNat, natDetectionPayloads } from '../nat-detection.ts'
-import { peerNonce } from '../nonces.ts'
+import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { invalidKePayload, need, notify } from '../notifies.ts'
 import { type ChosenProposal, chooseProposal } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import { type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
-import { NONCE_BYTES } from './sa-init.ts'
 
 /** A first request of a stranger, checked by the payload rules. */
 export interface InitRequest {

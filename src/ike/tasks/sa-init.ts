@@ -1,31 +1,20 @@
 import { equalBytes } from '../../bytes/index.ts'
 import type { KeyExchange } from '../../crypto/provider.ts'
-import { TransformType } from '../../crypto/transforms.ts'
 import { PeerError } from '../../errors.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
-import type { ProposalConfig } from '../config.ts'
 import { explainPeerNotify, plainEspNeeded } from '../explain-peer.ts'
 import { explainPeerRefusedProposal, explainUnknownKeGroup } from '../explain-proposal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
 import { detectNat, type NatFindings, natDetectionPayloads } from '../nat-detection.ts'
-import { peerNonce } from '../nonces.ts'
+import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { findErrorNotify, findNotify, need, notify } from '../notifies.ts'
-import { encodeProposals, verifyChosen } from '../proposal.ts'
+import { encodeProposals, keGroupsOf, verifyChosen } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
 
-/** Octets of our nonces: at least half the key length of any PRF we offer. RFC 7296 §2.10. */
-export const NONCE_BYTES = 32
-
 /** COOKIE and INVALID_KE_PAYLOAD may ask for another try this often, so that no peer keeps us busy. */
 const MOST_TRIES = 5
-
-/** The key exchange groups of proposals, in order of preference. */
-export function keGroupsOf(proposals: readonly ProposalConfig[]): number[] {
-  const all = proposals.flatMap(({ transforms }) => transforms.filter(({ type }) => type === TransformType.KE))
-  return [...new Set(all.map(({ id }) => id).filter((id) => id !== 0))]
-}
 
 /** IKE_SA_INIT as initiator, with its retries for COOKIE and INVALID_KE_PAYLOAD. RFC 7296 §1.2, §2.6. */
 export class SaInit implements Task {

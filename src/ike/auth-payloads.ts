@@ -1,0 +1,38 @@
+import { prfInfo } from '../crypto/transforms.ts'
+import { pskAuth, signedOctets } from './auth-octets.ts'
+import type { Identity } from './config.ts'
+import type { IkeSa } from './ike-sa.ts'
+
+type IdPayloadOf<Kind> = {
+  readonly kind: Kind
+  readonly critical: boolean
+  readonly idType: number
+  readonly reserved: number
+  readonly data: Uint8Array
+}
+
+/** An ID payload of ours; `id.data` is borrowed. RFC 7296 §3.5. */
+export const idPayload = <Kind extends 'IDi' | 'IDr'>(kind: Kind, id: Identity): IdPayloadOf<Kind> => ({
+  kind,
+  critical: false,
+  idType: id.type,
+  reserved: 0,
+  data: id.data,
+})
+
+/** The AUTH data of one side for a pre-shared key. `idBody` is the body of that side's ID payload. RFC 7296 §2.15. */
+export function authData(
+  sa: IkeSa,
+  secret: Uint8Array,
+  side: 'initiator' | 'responder',
+  idBody: Uint8Array,
+): Uint8Array {
+  const { crypto } = sa.runtime
+  const { suite, keys, initRequest, initResponse, Ni, Nr } = sa.init!
+  const prf = prfInfo(suite.prf)!
+  const octets =
+    side === 'initiator'
+      ? signedOctets(crypto, prf, initRequest, Nr, keys.SK_pi, idBody)
+      : signedOctets(crypto, prf, initResponse, Ni, keys.SK_pr, idBody)
+  return pskAuth(crypto, prf, secret, octets)
+}
