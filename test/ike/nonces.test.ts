@@ -1,9 +1,12 @@
-import { expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { Prf } from '../../src/crypto/transforms.ts'
 import { PeerError } from '../../src/errors.ts'
-import { decodeMessage, encodeMessage, NotifyType, type Payload } from '../../src/ike/codec/index.ts'
+import { decodeMessage, ExchangeType, encodeMessage, NotifyType, type Payload } from '../../src/ike/codec/index.ts'
 import { peerNonce } from '../../src/ike/nonces.ts'
-import { makePair } from './support.ts'
+import { alterPayloads } from './alter.ts'
+import { establishedPair, leftConnection, makePair, rightConnection } from './support.ts'
+
+afterEach(() => vi.restoreAllMocks())
 
 const nonce = (bytes: number): Payload => ({ kind: 'Nonce', critical: false, data: new Uint8Array(bytes) })
 
@@ -37,4 +40,31 @@ it.each([
   pair.a.initiate('office')
   pair.clock.advance(11)
   expect(pair.a.ike.status().filter(({ suite }) => suite !== '')).toHaveLength(established)
+})
+
+it.each([
+  ['request', 24, 1],
+  ['request', 23, 0],
+  ['response', 24, 1],
+  ['response', 23, 0],
+])('a CREATE_CHILD_SA %s with a nonce of %i octets makes %i CHILD_SAs', (kind, bytes, made) => {
+  const proposals = ['aes128gcm16-prfsha384-x25519']
+  const second = (localTs: string, remoteTs: string) => ({
+    name: 'second',
+    localTs: [localTs],
+    remoteTs: [remoteTs],
+    espProposals: ['aes128gcm16'],
+  })
+  const pair = establishedPair({
+    a: { proposals, children: [...leftConnection.children, second('10.3.0.0/16', '10.4.0.0/16')] },
+    b: { proposals, children: [...rightConnection.children, second('10.4.0.0/16', '10.3.0.0/16')] },
+  })
+  alterPayloads(({ exchangeType, flags }, payloads) => {
+    if (exchangeType !== ExchangeType.CREATE_CHILD_SA || flags.response !== (kind === 'response')) return payloads
+    return payloads.map((payload) => (payload.kind === 'Nonce' ? nonce(bytes) : payload))
+  })
+  pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
+  pair.clock.advance(1000)
+  expect(pair.a.eventsOf('child-established').filter(({ child }) => child.name === 'second')).toHaveLength(made)
+  expect([pair.xfrmA.larval.size, pair.xfrmB.larval.size]).toEqual([0, 0])
 })

@@ -7,7 +7,7 @@ import type { ChildConfig } from '../config.ts'
 import { explainTooManyChildren, explainTooManyGroups } from '../explain-child.ts'
 import { explainUnknownKeGroup } from '../explain-proposal.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { NONCE_BYTES } from '../nonces.ts'
+import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { find, findErrorNotify, findNotify, invalidKePayload, need } from '../notifies.ts'
 import { keGroupsOf } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
@@ -62,7 +62,7 @@ export class ChildCreate implements Task {
       return 'done'
     }
     const suite = this.#offer.verify(payloads)
-    const Nr = need(payloads, 'Nonce').data
+    const Nr = peerNonce(payloads, this.#sa.init!.suite.prf)
     const sharedSecret = this.#finishKe(suite.ke, payloads)
     try {
       this.#offer.complete(payloads, suite, {
@@ -134,6 +134,7 @@ export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payl
   }
   if (sa.children.length >= MOST_CHILDREN) throw tooManyChildren(sa)
   const { crypto, random } = sa.runtime
+  const Ni = peerNonce(payloads, sa.init!.suite.prf)
   const choice = chooseChild(sa, payloads, false)
   const { ke } = choice.suite
   const KEi = find(payloads, 'KE')
@@ -142,7 +143,6 @@ export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payl
   const answer = ke === 0 ? undefined : crypto.respondKeyExchange(ke, KEi!.data, random)
   const Nr = random(NONCE_BYTES)
   const sharedSecret = answer?.sharedSecret
-  const Ni = need(payloads, 'Nonce').data
   let accepted: ReturnType<typeof acceptChild>
   try {
     accepted = acceptChild(sa, choice, { Ni, Nr, ...(sharedSecret === undefined ? {} : { sharedSecret }) })
