@@ -1,23 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseIp } from '../../src/ip/address.ts'
-import { endpointChanged, followsMapping } from '../../src/nat-t/mapping.ts'
-
-const natted = { authenticated: true, newest: true, natLocal: false, natRemote: true }
-
-describe('followsMapping', () => {
-  it('follows an authenticated, newest packet of a peer behind a NAT', () => {
-    expect(followsMapping(natted)).toBe(true)
-  })
-
-  it.each([
-    ['an unauthenticated packet', { authenticated: false }],
-    ['an older packet, which may be a replay', { newest: false }],
-    ['anybody when we are behind a NAT ourselves', { natLocal: true }],
-    ['a peer without a NAT', { natRemote: false }],
-  ])('does not follow %s', (_, change) => {
-    expect(followsMapping({ ...natted, ...change })).toBe(false)
-  })
-})
+import { endpointChanged } from '../../src/nat-t/mapping.ts'
 
 describe('endpointChanged', () => {
   it('sees a change of the port, of the address and of the family', () => {
