@@ -133,7 +133,12 @@ export class RouteTable {
       )
       return
     }
-    if (path.length > 0) await this.#add(route, [`${formatIp(peer)}/${8 * peer.length}`, ...path])
+    if (path.length > 0) {
+      await this.#add(route, [`${formatIp(peer)}/${8 * peer.length}`, ...path]).catch((error: unknown) => {
+        // The peer has a route of its own outside the TUN already, of the machine's or left by a killed endpoint: it serves, and stays.
+        if (!isThereAlready(error)) throw error
+      })
+    }
     route.ready = true
   }
 
@@ -164,5 +169,7 @@ export class RouteTable {
     if (args !== undefined) await this.#ip([...family(args), 'route', 'del', ...args]).catch(() => '')
   }
 }
+
+const isThereAlready = (error: unknown): boolean => error instanceof Error && error.message.includes('File exists')
 
 const family = (args: readonly string[]): string[] => (args[0]?.includes(':') ? ['-6'] : [])

@@ -62,6 +62,20 @@ describe('routes into the TUN', () => {
     ])
   })
 
+  test("a route to the peer's own address that is there already serves as well, and stays", async () => {
+    const { table, calls, entries } = routes({
+      '-o route get 192.0.2.9': '192.0.2.9 via 198.51.100.1 dev eth0 src 198.51.100.7 uid 0',
+      'route add 192.0.2.9/32 via 198.51.100.1 dev eth0': '!RTNETLINK answers: File exists',
+    })
+    table.add({ ...office, destination: range('192.0.2.0', '192.0.2.255') })
+    await table.settled()
+    expect(calls.at(-1)).toBe('route add 192.0.2.0/24 dev tun0')
+    expect(entries.filter(({ level }) => level === 'error')).toEqual([])
+    table.clear()
+    await table.settled()
+    expect(calls.filter((call) => call.startsWith('route del'))).toEqual(['route del 192.0.2.0/24 dev tun0'])
+  })
+
   test('are refused when they would swallow a peer without a path of its own', async () => {
     const { table, calls, entries } = routes({ '-o route get 192.0.2.9': '192.0.2.9 dev tun0 src 10.1.0.1' })
     table.add({ ...office, destination: range('192.0.2.0', '192.0.2.255') })
