@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
 import { PlatformError } from '../errors.ts'
 import { type ControlResponse, maxRequestBytes, maxSocketPathBytes } from './control-protocol.ts'
 import { systemCode } from './system-code.ts'
@@ -178,8 +179,19 @@ function isAnswered(path: string): Promise<boolean> {
 function listening(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(unusable(path, error)))
-    server.listen(path, () => resolve())
+    withoutOthers(() => server.listen(path, () => resolve()))
   })
+}
+
+/** Files that `make` creates belong to their owner alone from the first moment: `chmod` would come after a stranger's connect. */
+function withoutOthers(make: () => void): void {
+  // The mask is the whole process', and a worker thread may not set it; there `chmod` has to do.
+  const before = isMainThread ? process.umask(0o177) : undefined
+  try {
+    make()
+  } finally {
+    if (before !== undefined) process.umask(before)
+  }
 }
 
 function unusable(path: string, cause: unknown): PlatformError {
