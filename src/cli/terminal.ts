@@ -22,12 +22,14 @@ export const logTo =
   (entry) =>
     terminal.err(formatLogEntry(entry))
 
-/** A closed pipe (`typeswan status | head -1`) is no failure: the process ends quietly. */
+/**
+ * A closed pipe (`typeswan status | head -1`) is no failure: the process ends quietly. Nobody reading the log is no reason to
+ * take tunnels down: it is lost, and the endpoint goes on.
+ */
 export function endOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0)
-      throw error
-    })
-  }
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  process.stderr.on('error', () => {})
 }
