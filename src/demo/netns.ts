@@ -216,7 +216,7 @@ async function statusWhere(
   const check = async (): Promise<boolean> => {
     if (lab.endpoints[side]?.exitCode !== undefined) throw new Error(`${side} ended early:\n${log()}`)
     status = await statusOf(lab, side).catch(() => undefined)
-    return status !== undefined && 'ikeSas' in status && condition(status)
+    return status !== undefined && condition(status)
   }
   await poll(check, 15_000, `${side} does not come so far; the end of its log:\n`, log)
   return status!

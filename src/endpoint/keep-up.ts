@@ -7,45 +7,76 @@ import { NegotiationError } from './negotiation-error.ts'
 const firstPauseMs = 5_000
 const longestPauseMs = 300_000
 
+/** Who keeps connections up, and until when. */
+interface Keeping {
+  readonly endpoint: Endpoint
+  readonly log: Log
+  readonly isClosed: () => boolean
+}
+
 /**
- * Brings up the children of `connection` that start by themselves, and again when the peer could not be reached or was lost:
+ * Brings up the children of `connections` that start by themselves, and again when the peer could not be reached or was lost:
  * after 5 s, then twice as long each time up to 5 minutes. A refusal is not tried again, because it would be the same;
  * neither is what the peer, or we, deleted.
  */
-export function keepUp(endpoint: Endpoint, connection: ConnectionConfig, log: Log, isClosed: () => boolean): void {
-  const [first, ...others] = connection.children.filter(({ startAction }) => startAction === 'start')
-  if (first === undefined) return
-  let pauseMs = firstPauseMs
-  /** The IKE_SA that was brought up here, 0 for none. */
-  let current = 0
+export function keepUp(connections: readonly ConnectionConfig[], keeping: Keeping): void {
+  const keepers = connections.map((connection) => new Keeper(connection, keeping))
+  // One listener for all: Node.js takes many for a leak.
+  keeping.endpoint.on('event', (event) => {
+    for (const keeper of keepers) keeper.notice(event)
+  })
+  for (const keeper of keepers) void keeper.attempt()
+}
 
-  const attempt = async (): Promise<void> => {
-    if (isClosed()) return
+class Keeper {
+  readonly #keeping: Keeping
+  readonly #connection: string
+  /** Names of the children that start by themselves. */
+  readonly #children: readonly string[]
+  #pauseMs = firstPauseMs
+  /** The IKE_SA that was brought up here, 0 for none. */
+  #current = 0
+
+  constructor({ name, children }: ConnectionConfig, keeping: Keeping) {
+    this.#keeping = keeping
+    this.#connection = name
+    this.#children = children.filter(({ startAction }) => startAction === 'start').map((child) => child.name)
+  }
+
+  async attempt(): Promise<void> {
+    const { endpoint, isClosed } = this.#keeping
+    const [first, ...others] = this.#children
+    if (first === undefined || isClosed()) return
     try {
-      const { sa } = await endpoint.initiate(connection.name, first.name)
-      current = sa.id
-      pauseMs = firstPauseMs
+      const { sa } = await endpoint.initiate(this.#connection, first)
+      this.#current = sa.id
+      this.#pauseMs = firstPauseMs
       // How these end is told by their own events; when the IKE_SA is lost, the retry takes them along.
-      for (const { name } of others) endpoint.initiate(connection.name, name).catch(note)
+      for (const name of others) endpoint.initiate(this.#connection, name).catch((error) => this.#note(error))
     } catch (error) {
-      note(error)
-      if (!isClosed() && isUnreachable(error)) retry()
+      this.#note(error)
+      if (isUnreachable(error)) this.#retry()
     }
   }
-  const note = (error: unknown): void => {
-    if (!isClosed() && !(error instanceof NegotiationError)) log.write('error', connection.name, String(error))
+
+  notice(event: IkeEvent): void {
+    if (event.kind !== 'ike-closed' || event.sa.id !== this.#current || event.reason !== 'timeout') return
+    this.#current = 0
+    this.#retry()
   }
-  const retry = (): void => {
-    log.write('info', connection.name, `next try in ${Math.round(pauseMs / 1000)} s`)
-    setTimeout(() => void attempt(), pauseMs).unref()
-    pauseMs = Math.min(2 * pauseMs, longestPauseMs)
+
+  #note(error: unknown): void {
+    const { log, isClosed } = this.#keeping
+    if (!isClosed() && !(error instanceof NegotiationError)) log.write('error', this.#connection, String(error))
   }
-  endpoint.on('event', (event: IkeEvent) => {
-    if (event.kind !== 'ike-closed' || event.sa.id !== current || event.reason !== 'timeout' || isClosed()) return
-    current = 0
-    retry()
-  })
-  void attempt()
+
+  #retry(): void {
+    const { log, isClosed } = this.#keeping
+    if (isClosed()) return
+    log.write('info', this.#connection, `next try in ${Math.round(this.#pauseMs / 1000)} s`)
+    setTimeout(() => void this.attempt(), this.#pauseMs).unref()
+    this.#pauseMs = Math.min(2 * this.#pauseMs, longestPauseMs)
+  }
 }
 
 /** Whether the peer may just be away: no answer, or no route to it. */

@@ -1,0 +1,186 @@
+import { nodeProvider } from '../crypto/node.ts'
+import { Datapath, droppedAs } from '../datapath/index.ts'
+import type { IkeAction, IkeEvent } from '../ike/events.ts'
+import { IkeEndpoint } from '../ike/ike-endpoint.ts'
+import type { SocketAddress } from '../ip/address.ts'
+import { Xfrm, type XfrmAcquire, type XfrmListener } from '../xfrm/index.ts'
+import { Alarm } from './alarm.ts'
+import { type Clock, systemRandom } from './clock.ts'
+import { EventLog } from './event-log.ts'
+import type { InnerSide } from './inner-side.ts'
+import type { Log } from './log.ts'
+import type { EndpointOptions } from './options.ts'
+import { RoutedXfrm } from './routed-xfrm.ts'
+import type { PathHandlers, UdpPaths } from './udp-paths.ts'
+
+/** What a loop runs between. */
+export interface Surroundings {
+  readonly paths: UdpPaths
+  readonly inner: InnerSide
+  readonly clock: Clock
+  readonly log: Log
+  /** Told of every event, one after the other, after it was logged. */
+  readonly onEvent: (event: IkeEvent) => void
+}
+
+/** Brings sockets, device and clock together with the IKE core and the ESP datapath: each step's actions are carried out at once. */
+export class RunLoop {
+  readonly core: IkeEndpoint
+  readonly xfrm: Xfrm
+  readonly #around: Surroundings
+  readonly #datapath: Datapath
+  readonly #eventLog: EventLog
+  readonly #alarm: Alarm
+  /** What the databases told within a packet's call; it is passed on when the call is over. */
+  #told: (() => IkeAction[])[] = []
+  /** Not yet told to the listener. */
+  readonly #events: IkeEvent[] = []
+  #publishing = false
+  #onIdle: (() => void) | undefined
+
+  constructor(options: EndpointOptions, around: Surroundings) {
+    const { paths, inner, clock, log } = around
+    const { connections, limits, crypto = nodeProvider, random = systemRandom } = options
+    this.#around = around
+    this.#eventLog = new EventLog(log)
+    this.#alarm = new Alarm(clock, () => this.#tick())
+    this.xfrm = new Xfrm({ crypto, random, listener: this.#xfrmListener(), clock })
+    this.#datapath = new Datapath(this.xfrm, {
+      sendEsp: (buffer, offset, length, state) => {
+        paths.sendEsp(buffer, offset, length, state.saddr, state.daddr, state.encap?.dport ?? 0)
+      },
+      deliver: (buffer, offset, length) => {
+        inner.tun?.write(buffer, offset, length)
+      },
+    })
+    const xfrm = inner.routes === undefined ? this.xfrm : new RoutedXfrm(this.xfrm, inner.routes)
+    const { ports } = paths
+    this.core = new IkeEndpoint({
+      crypto,
+      random,
+      xfrm,
+      connections,
+      ports,
+      ...(limits === undefined ? {} : { limits }),
+    })
+  }
+
+  /** Begins to take datagrams from the sockets and packets from the device. */
+  begin(): void {
+    const { paths, inner, clock } = this.#around
+    const ike = (local: SocketAddress, remote: SocketAddress, message: Uint8Array) => {
+      this.perform(this.#contained(() => this.core.handleDatagram({ local, remote, message }, clock())))
+    }
+    const esp: PathHandlers['esp'] = (buffer, offset, length, remote, local) => {
+      const now = clock()
+      const status = this.#datapath.receiveEsp(buffer, offset, length, remote, local, now)
+      if (status < 0) this.#dropped('an ESP packet', status, now)
+      if (this.#told.length > 0) this.#passOn()
+    }
+    paths.start({ ike, esp }, clock)
+    inner.tun?.onPacket((buffer, offset, length) => {
+      const now = clock()
+      const status = this.#datapath.sendInner(buffer, offset, length, now)
+      if (status < 0) this.#dropped('a packet from the device', status, now)
+      if (this.#told.length > 0) this.#passOn()
+    })
+  }
+
+  /** Carries out what the core asks for, and sets the timer anew. */
+  perform(actions: readonly IkeAction[]): void {
+    const { paths } = this.#around
+    for (const action of actions) {
+      if (action.type === 'send') paths.sendIke(action.local, action.remote, action.message, action.nonEspMarker)
+      else if (action.type === 'keepalive') paths.sendKeepalive(action.local, action.remote)
+      else this.#events.push(action.event)
+    }
+    this.#alarm.set(Math.min(this.core.nextTimeoutAt(), this.xfrm.nextExpiryAt()))
+    // Listeners last: what they call, or throw, meets an endpoint that is done with this step.
+    this.#publish()
+    if (this.#told.length > 0) this.#passOn()
+    if (this.#onIdle !== undefined && this.core.isIdle()) this.#onIdle()
+  }
+
+  /** Deletes every IKE_SA, waits at most `patienceMs` for the peers' answers, and wipes the keys that are left. The timer stops. */
+  async end(patienceMs: number): Promise<void> {
+    const idle = new Promise<void>((resolve) => {
+      const patience = setTimeout(resolve, patienceMs)
+      this.#onIdle = () => {
+        clearTimeout(patience)
+        resolve()
+      }
+    })
+    this.perform(this.core.shutdown(this.#around.clock()))
+    await idle
+    this.#alarm.set(Number.POSITIVE_INFINITY)
+    // States of peers that gave no answer.
+    for (const state of [...this.xfrm.states()]) this.xfrm.delSa(state)
+  }
+
+  /**
+   * The core does not throw for anything that a peer, a packet or a timer brings about. Should it, by a mistake of ours, that one
+   * step must not end the tunnels of all.
+   */
+  #contained(step: () => IkeAction[]): IkeAction[] {
+    try {
+      return step()
+    } catch (error) {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      const text = `internal error, please report it: ${detail}`
+      this.#eventLog.limited('error', 'internal', 'ike', text, this.#around.clock())
+      return []
+    }
+  }
+
+  #dropped(what: string, status: number, now: number): void {
+    if (!this.#around.log.enabled('debug')) return
+    const counter = droppedAs(status) ?? 'unknown'
+    this.#eventLog.limited('debug', counter, 'xfrm', `dropped ${what}: ${counter}`, now)
+  }
+
+  /** Tells the waiting events in their order, also when a listener calls back and brings new ones about. */
+  #publish(): void {
+    if (this.#publishing) return
+    this.#publishing = true
+    const { clock, onEvent } = this.#around
+    try {
+      for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
+        this.#eventLog.write(event, clock())
+        onEvent(event)
+      }
+    } finally {
+      this.#publishing = false
+    }
+  }
+
+  #passOn(): void {
+    const told = this.#told
+    this.#told = []
+    for (const tell of told) this.perform(this.#contained(tell))
+  }
+
+  #tick(): void {
+    const now = this.#around.clock()
+    this.#contained(() => {
+      this.xfrm.expireDue(now)
+      return []
+    })
+    this.perform(this.#contained(() => this.core.handleTimeouts(now)))
+  }
+
+  /** The trap's template says where the CHILD_SA is to begin. */
+  #acquire(acquire: XfrmAcquire): IkeAction[] {
+    const policy = [...this.xfrm.policies()].find(({ index }) => index === acquire.policyIndex)
+    const local = policy?.template?.saddr
+    return local === undefined ? [] : this.core.acquire(acquire, this.#around.clock(), local)
+  }
+
+  #xfrmListener(): XfrmListener {
+    const { clock } = this.#around
+    return {
+      acquire: (acquire) => this.#told.push(() => this.#acquire(acquire)),
+      expire: (expire) => this.#told.push(() => this.core.expire(expire, clock())),
+      mapping: (mapping) => this.#told.push(() => this.core.mapping(mapping, clock())),
+    }
+  }
+}

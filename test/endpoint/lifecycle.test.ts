@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { pskConnection } from '../../src/config/connection.ts'
+import { askControl } from '../../src/endpoint/control-client.ts'
+import { Endpoint } from '../../src/endpoint/endpoint.ts'
+import { Log, type LogEntry } from '../../src/endpoint/log.ts'
+import { Opened } from '../../src/endpoint/opened.ts'
+import { UdpPaths } from '../../src/endpoint/udp-paths.ts'
+import { PlatformError } from '../../src/errors.ts'
+import { createMemoryTun } from '../../src/tap-tun/index.ts'
+import { loopback } from './pair.ts'
+
+let folder: string
+let endpoint: Endpoint | undefined
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'typeswan-lifecycle-'))
+})
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await endpoint?.close()
+  endpoint = undefined
+  rmSync(folder, { recursive: true })
+})
+
+const listen = { addresses: [loopback], ikePort: 0, natPort: 0 }
+
+describe('an endpoint', () => {
+  test('that is asked for its status while it starts answers with the whole status, after the start', async () => {
+    const controlPath = join(folder, 'control.sock')
+    const open = UdpPaths.open
+    let answer: Promise<unknown> | undefined
+    vi.spyOn(UdpPaths, 'open').mockImplementationOnce(async (...options) => {
+      answer = askControl(controlPath, { command: 'status' })
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return open.apply(UdpPaths, options)
+    })
+    endpoint = await Endpoint.start({ connections: [], listen, controlPath })
+    expect(await answer).toMatchObject({ connections: [], ikeSas: [], listen: { addresses: ['127.0.0.1'] } })
+  })
+
+  test('tells when its device is taken away, and still closes', async () => {
+    let takeAway: (error: PlatformError) => void = () => {}
+    const tun = {
+      ...createMemoryTun(),
+      onFailure(handler: (error: PlatformError) => void) {
+        takeAway = handler
+      },
+    }
+    const entries: LogEntry[] = []
+    const log = new Log((entry) => entries.push(entry))
+    endpoint = await Endpoint.start({ connections: [], listen, tun, log })
+    const failures: PlatformError[] = []
+    endpoint.on('failure', (error) => failures.push(error))
+    const gone = new PlatformError('TUN_GONE', 'cannot read from swan0', 'restart')
+    takeAway(gone)
+    expect(failures).toEqual([gone])
+    expect(entries.filter(({ level }) => level === 'error')).toMatchObject([{ subject: 'device', text: gone.message }])
+    await endpoint.close()
+  })
+
+  test('listens to itself once, however many connections it keeps up', async () => {
+    const connections = Array.from({ length: 20 }, (_, i) => {
+      const children = [
+        { name: 'net', localTs: [`10.1.${i}.0/24`], remoteTs: [`10.2.${i}.0/24`], startAction: 'start' as const },
+      ]
+      const peer = { remoteAddress: '127.0.0.1', port: 9, natPort: 9 }
+      return pskConnection({ name: `c${i}`, psk: 'x', localAddress: '127.0.0.1', ...peer, children })
+    })
+    endpoint = await Endpoint.start({ connections, listen })
+    expect(endpoint.listenerCount('event')).toBe(1)
+  })
+})
+
+describe('what was opened', () => {
+  test('is closed the last one first, also when one of them refuses', async () => {
+    const closed: number[] = []
+    const entries: LogEntry[] = []
+    const opened = new Opened(new Log((entry) => entries.push(entry)))
+    for (const number of [1, 2, 3]) {
+      opened.add({
+        close: async () => {
+          closed.push(number)
+          if (number === 2) throw new Error('it sticks')
+        },
+      })
+    }
+    await opened.close()
+    expect(closed).toEqual([3, 2, 1])
+    expect(entries).toMatchObject([{ level: 'error', text: 'it sticks' }])
+  })
+})
