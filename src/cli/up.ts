@@ -3,6 +3,7 @@ import { defaultControlPath } from '../endpoint/control-protocol.ts'
 import { Endpoint } from '../endpoint/endpoint.ts'
 import { Log } from '../endpoint/log.ts'
 import { optionsOfConfig } from '../endpoint/options-of-config.ts'
+import type { PlatformError } from '../errors.ts'
 import { ExitCode } from './exit-codes.ts'
 import { shutdownSignal } from './shutdown-signal.ts'
 import { logTo, type Terminal } from './terminal.ts'
@@ -17,7 +18,8 @@ export interface UpOptions {
 
 /**
  * `typeswan up`: runs an endpoint in the foreground until SIGINT or SIGTERM, then deletes the SAs and takes everything back.
- * Throws `ConfigError` (or several in an `AggregateError`) before anything is started, `PlatformError` when the machine refuses.
+ * Throws `ConfigError` (or several in an `AggregateError`) before anything is started, `PlatformError` when the machine refuses
+ * or takes the TUN device away: whoever watches over the process can then start it anew.
  */
 export async function runUp(options: UpOptions, terminal: Terminal): Promise<ExitCode> {
   const config = readConfig(options.config)
@@ -28,7 +30,10 @@ export async function runUp(options: UpOptions, terminal: Terminal): Promise<Exi
     log,
     controlPath: options.control ?? config.controlPath ?? defaultControlPath(),
   })
-  log.write('info', 'endpoint', `${await signal}: ending; a second signal ends at once`)
+  const failure = new Promise<PlatformError>((resolve) => endpoint.once('failure', resolve))
+  const end = await Promise.race([signal, failure])
+  if (typeof end === 'string') log.write('info', 'endpoint', `${end}: ending; a second signal ends at once`)
   await endpoint.close()
+  if (typeof end !== 'string') throw end
   return ExitCode.OK
 }

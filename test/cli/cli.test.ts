@@ -1,12 +1,14 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { runCli } from '../../src/cli/cli.ts'
 import { pskConnection } from '../../src/config/connection.ts'
 import { openUdp } from '../../src/dgram-ext/index.ts'
 import { Endpoint } from '../../src/endpoint/endpoint.ts'
+import { PlatformError } from '../../src/errors.ts'
 import { parseIp } from '../../src/ip/index.ts'
+import { createMemoryTun } from '../../src/tap-tun/index.ts'
 
 let folder: string
 
@@ -79,6 +81,20 @@ describe('typeswan up', () => {
     const { code, err } = await run('up', '--config', join(folder, 'none.json'))
     expect(code).toBe(2)
     expect(err).toContain('none.json')
+  })
+
+  test('ends with code 1 and closes when its device is taken away', async () => {
+    const { start } = Endpoint
+    vi.spyOn(Endpoint, 'start').mockImplementationOnce(async (options) => {
+      const endpoint = await start.call(Endpoint, { ...options, tun: createMemoryTun() })
+      const gone = new PlatformError('TUN_GONE', 'cannot read from swan0', 'restart')
+      setTimeout(() => endpoint.emit('failure', gone), 1)
+      return endpoint
+    })
+    const { code, err } = await run('up', '--config', configOf())
+    expect(code).toBe(1)
+    expect(err).toContain('typeswan: cannot read from swan0: restart')
+    expect(existsSync(join(folder, 'control.sock'))).toBe(false)
   })
 
   test('a port in use is one line with the remedy, code 1, and leaves no control socket', async () => {
