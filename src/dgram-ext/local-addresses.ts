@@ -25,10 +25,8 @@ export async function sourceAddressFor(remote: IpAddress): Promise<IpAddress> {
   const text = formatIp(remote)
   try {
     await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject)
-      // The port has no meaning for the choice of a route, but 0 is refused.
-      socket.connect(9, text, () => resolve())
-      socket.once('connect', () => socket.off('error', reject))
+      // The port has no meaning for the choice of a route, but 0 is refused. With a callback, a failure comes to it alone.
+      socket.connect(9, text, (error?: Error) => (error === undefined ? resolve() : reject(error)))
     })
     return parseIp(socket.address().address.split('%')[0]!)
   } catch (error) {

@@ -175,4 +175,9 @@ describe('UDP socket', () => {
   it('finds the local address that reaches a peer', async () => {
     expect(formatIp(await sourceAddressFor(parseIp('127.0.0.5')))).toBe('127.0.0.1')
   })
+
+  it('says so when the system refuses an address', async () => {
+    // Without the right to broadcast, connecting fails on every machine, with routes or without.
+    await expect(sourceAddressFor(parseIp('255.255.255.255'))).rejects.toMatchObject({ code: 'NO_ROUTE' })
+  })
 })
