@@ -1,9 +1,10 @@
 import { equalBytes } from '../bytes/index.ts'
-import { openUdp, type UdpSocket } from '../dgram-ext/index.ts'
+import type { UdpSocket } from '../dgram-ext/index.ts'
 import { formatSocketAddress, type IpAddress, type SocketAddress } from '../ip/address.ts'
 import { classify, DatagramKind, NON_ESP_MARKER_BYTES } from '../nat-t/demux.ts'
 import { KEEPALIVE_PAYLOAD } from '../nat-t/keepalive.ts'
 import type { Log } from './log.ts'
+import { openSocket } from './open-socket.ts'
 import { RepeatLimiter } from './repeat-limiter.ts'
 
 /** Where datagrams go after they were told apart. All bytes are borrowed until the handler returns. */
@@ -59,8 +60,8 @@ export class UdpPaths {
     const sockets: UdpSocket[] = []
     try {
       for (const address of addresses) {
-        sockets.push(await openUdp({ address, port: ports.ike }))
-        sockets.push(await openUdp({ address, port: ports.nat }))
+        sockets.push(await openSocket({ address, port: ports.ike }))
+        sockets.push(await openSocket({ address, port: ports.nat }))
       }
     } catch (error) {
       await Promise.all(sockets.map((socket) => socket.close()))
