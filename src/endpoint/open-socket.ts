@@ -1,6 +1,6 @@
 import { equalBytes } from '../bytes/index.ts'
 import { localAddresses, openUdp, type UdpSocket } from '../dgram-ext/index.ts'
-import type { SocketAddress } from '../ip/address.ts'
+import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import { systemCode } from './system-code.ts'
 
 const pauseMs = 100
@@ -9,20 +9,20 @@ const tries = 40
 
 /**
  * Binds a UDP socket. An IPv6 address that the machine has only just got is waited for, four seconds at most: until it is known
- * to be unique it is listed, but cannot be bound (RFC 4862 §5.4). Throws as `openUdp`.
+ * to be unique it is listed, but cannot be bound (RFC 4862 §5.4). Throws as `openUdp`. `system` is for tests.
  */
-export async function openSocket(local: SocketAddress): Promise<UdpSocket> {
+export async function openSocket(local: SocketAddress, system = { openUdp, localAddresses }): Promise<UdpSocket> {
   for (let left = tries; ; left--) {
     try {
-      return await openUdp(local)
+      return await system.openUdp(local)
     } catch (error) {
-      if (left === 0 || !isTentative(local, error)) throw error
+      if (left === 0 || !isTentative(local, error, system.localAddresses())) throw error
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
   }
 }
 
-function isTentative({ address }: SocketAddress, error: unknown): boolean {
+function isTentative({ address }: SocketAddress, error: unknown, listed: readonly IpAddress[]): boolean {
   const refused = error instanceof Error && systemCode(error.cause) === 'EADDRNOTAVAIL'
-  return refused && address.length === 16 && localAddresses().some((one) => equalBytes(one, address))
+  return refused && address.length === 16 && listed.some((one) => equalBytes(one, address))
 }

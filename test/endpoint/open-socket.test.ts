@@ -1,30 +1,32 @@
-import { beforeEach, expect, test, vi } from 'vitest'
-import { localAddresses, openUdp, type UdpSocket } from '../../src/dgram-ext/index.ts'
+import { expect, test } from 'vitest'
+import type { UdpSocket } from '../../src/dgram-ext/index.ts'
 import { openSocket } from '../../src/endpoint/open-socket.ts'
 import { PlatformError } from '../../src/errors.ts'
 import { parseIp } from '../../src/ip/index.ts'
-
-vi.mock('../../src/dgram-ext/index.ts', () => ({ openUdp: vi.fn(), localAddresses: vi.fn() }))
 
 const address = parseIp('2001:db8::1')
 const socket = {} as UdpSocket
 const refusal = (code: string) =>
   new PlatformError('UDP_BIND', 'cannot bind', '', { cause: Object.assign(new Error(code), { code }) })
 
-beforeEach(() => {
-  vi.mocked(localAddresses).mockReturnValue([address])
-  vi.mocked(openUdp).mockReset()
-})
+function systemWhere(...attempts: (UdpSocket | Error)[]) {
+  const openUdp = async () => {
+    const outcome = attempts.shift()!
+    if (outcome instanceof Error) throw outcome
+    return outcome
+  }
+  return { openUdp, localAddresses: () => [address] }
+}
 
 test('an IPv6 address that the machine is still checking is waited for', async () => {
-  vi.mocked(openUdp).mockRejectedValueOnce(refusal('EADDRNOTAVAIL')).mockResolvedValueOnce(socket)
-  expect(await openSocket({ address, port: 500 })).toBe(socket)
+  const system = systemWhere(refusal('EADDRNOTAVAIL'), socket)
+  expect(await openSocket({ address, port: 500 }, system)).toBe(socket)
 })
 
 test.each([
   ['a port in use', '2001:db8::1', 'EADDRINUSE'],
   ['an address that the machine does not have', '2001:db8::2', 'EADDRNOTAVAIL'],
 ])('%s is refused at once', async (_name, text, code) => {
-  vi.mocked(openUdp).mockRejectedValueOnce(refusal(code)).mockResolvedValueOnce(socket)
-  await expect(openSocket({ address: parseIp(text), port: 500 })).rejects.toMatchObject({ code: 'UDP_BIND' })
+  const system = systemWhere(refusal(code), socket)
+  await expect(openSocket({ address: parseIp(text), port: 500 }, system)).rejects.toMatchObject({ code: 'UDP_BIND' })
 })
