@@ -2,7 +2,7 @@
 export const ExitCode = {
   /** Everything went as asked. */
   OK: 0,
-  /** A failure at run time: a port in use, no permission, a demo check that failed. */
+  /** A failure at run time: a port in use, no permission, a TUN device that was removed, a demo check that failed. */
   FAILURE: 1,
   /** Wrong usage of the command, or a wrong configuration: nothing was started. */
   USAGE: 2,

@@ -27,7 +27,7 @@ export interface DemoReport {
   readonly cleanEnd: boolean
 }
 
-/** A report in the making: steps fill it in, `finish` seals it. */
+/** A report in the making: the steps of the demo fill it in. */
 export type DemoDraft = { -readonly [K in keyof DemoReport]: DemoReport[K] } & { problems: string[] }
 
 /** Nothing has happened yet. */
