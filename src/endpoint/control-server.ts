@@ -29,7 +29,8 @@ export class ControlServer {
    */
   static async listen(path: string, handlers: ControlHandlers): Promise<ControlServer> {
     await clearStaleSocket(path)
-    const server = createServer()
+    // A client may end its side behind its request and still read the answer.
+    const server = createServer({ allowHalfOpen: true })
     const control = new ControlServer(path, server)
     server.maxConnections = maxConnections
     server.on('connection', (socket) => control.#serve(socket, handlers))
@@ -55,6 +56,11 @@ export class ControlServer {
     }
     const lines = new LineSplitter(maxRequestBytes)
     let queue = Promise.resolve()
+    socket.on('end', () => {
+      queue = queue.then(() => {
+        socket.end()
+      })
+    })
     socket.on('data', (chunk) => {
       const complete = lines.push(chunk)
       // Answers keep the order of the requests, even when one of them takes longer.

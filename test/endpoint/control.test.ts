@@ -60,6 +60,16 @@ describe('control socket', () => {
     expect(text).toBe('{"result":"slow"}\n{"result":"fast"}\n')
   })
 
+  test('answers a client that has ended its side behind its request, and then ends too', async () => {
+    const slow = () => new Promise((resolve) => setTimeout(() => resolve('slow'), 20))
+    servers.push(await ControlServer.listen(path, { slow }))
+    const socket = connect({ path, allowHalfOpen: true })
+    socket.end('{"command":"slow"}\n')
+    let text = ''
+    for await (const chunk of socket) text += chunk
+    expect(text).toBe('{"result":"slow"}\n')
+  })
+
   test.each([
     ['not JSON', 'hello\n', 'BAD_REQUEST'],
     ['a JSON value that is no object', '17\n', 'BAD_REQUEST'],
