@@ -16,7 +16,7 @@ interface Keeping {
 
 /**
  * Brings up the children of `connections` that start by themselves, and again when the peer could not be reached or was lost:
- * after 5 s, then twice as long each time up to 5 minutes. A refusal is not tried again, because it would be the same;
+ * after 5 s, then twice as long each time up to 5 minutes; at once when a lifetime ended. A refusal is not tried again, because it would be the same;
  * neither is what the peer, or we, deleted.
  */
 export function keepUp(connections: readonly ConnectionConfig[], keeping: Keeping): void {
@@ -60,9 +60,17 @@ class Keeper {
   }
 
   notice(event: IkeEvent): void {
+    if (event.kind === 'child-closed' && event.reason === 'expired') this.#renew(event.sa.id, event.child.name)
     if (event.kind !== 'ike-closed' || event.sa.id !== this.#current || event.reason !== 'timeout') return
     this.#current = 0
     this.#retry()
+  }
+
+  /** A CHILD_SA reached the end of its lifetime, or of its sequence numbers: its traffic goes on through a new one. */
+  #renew(ikeSa: number, child: string): void {
+    const { endpoint, isClosed } = this.#keeping
+    if (isClosed() || ikeSa !== this.#current || !this.#children.includes(child)) return
+    endpoint.initiate(this.#connection, child).catch((error) => this.#note(error))
   }
 
   #note(error: unknown): void {

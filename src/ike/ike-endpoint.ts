@@ -163,7 +163,7 @@ export class IkeEndpoint {
     return this.#at(now, () => {
       if (!expire.hard || child?.state !== 'installed' || child.reqid !== expire.reqid) return
       const { sa } = child
-      contained(sa, () => this.#begin(sa, () => sa.enqueue(new ChildDelete(child))))
+      contained(sa, () => this.#begin(sa, () => sa.enqueue(new ChildDelete(child, 'expired'))))
     })
   }
 

@@ -12,6 +12,18 @@ afterEach(async () => {
 const trap = [{ name: 'net', localTs: ['10.1.0.0/16'], remoteTs: ['10.2.0.0/16'], startAction: 'trap' as const }]
 const errorsOf = (side: Side) => side.entries.filter(({ level }) => level === 'error').map(({ text }) => text)
 
+describe('a child that starts by itself', () => {
+  test('comes back when a lifetime of its own has ended', async () => {
+    const start = { name: 'net', localTs: ['10.1.0.0/16'], remoteTs: ['10.2.0.0/16'], startAction: 'start' as const }
+    pair = await startPair({ children: [{ ...start, lifetime: { hardPackets: 2 } }] })
+    await until(() => eventsOf(pair.west, 'child-established').length === 1)
+    for (let i = 0; i < 3; i++) await ping(pair.west, '10.1.0.1', '10.2.0.1', 300)
+    await until(() => eventsOf(pair.west, 'child-established').length === 2)
+    expect(eventsOf(pair.west, 'child-closed')[0]!.reason).toBe('expired')
+    expect(await ping(pair.west, '10.1.0.1', '10.2.0.1')).toBeDefined()
+  })
+})
+
 describe('asking for a child again', () => {
   test('while it is set up, and when it stands, leads to the same one', async () => {
     pair = await startPair()

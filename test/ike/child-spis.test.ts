@@ -188,6 +188,7 @@ describe('what the database tells', () => {
     pair.clock.advance(1000)
     expect(pair.a.ike.status()[0]!.children).toEqual([])
     expect(pair.b.ike.status()[0]!.children).toEqual([])
+    expect(pair.a.eventsOf('child-closed')[0]!.reason).toBe('expired')
   })
 })
 

@@ -42,7 +42,7 @@ function commandExists(command: string, args: string[]): boolean {
 
 async function scenario<T>(name: string): Promise<T> {
   const args = ['netns', 'exec', namespace, process.execPath, child, name]
-  const { stdout } = await run('ip', args, { timeout: 20_000 })
+  const { stdout } = await run('ip', args, { timeout: 40_000 })
   return JSON.parse(stdout) as T
 }
 

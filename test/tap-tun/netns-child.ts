@@ -294,7 +294,7 @@ async function exchange(type: 'udp4' | 'udp6', address: string, count: number): 
   let right = 0
   for (let i = 0; i < count; i++) {
     const payload = new Uint8Array(1 + ((i * 7) % 1300)).fill(i)
-    const reply = once(socket, 'message', { signal: AbortSignal.timeout(3000) }) as Promise<[Uint8Array]>
+    const reply = once(socket, 'message', { signal: AbortSignal.timeout(15_000) }) as Promise<[Uint8Array]>
     socket.send(payload, 4000, address)
     if (Buffer.compare((await reply)[0], payload) === 0) right++
   }

@@ -1,5 +1,6 @@
 import type { ChildSa } from '../child-sa.ts'
 import { ExchangeType, type Payload, ProtocolId } from '../codec/index.ts'
+import type { CloseReason } from '../events.ts'
 import type { Task } from '../task.ts'
 
 /** Deletes one CHILD_SA: we name our inbound SPI, the peer answers with its own. RFC 7296 §1.4.1. */
@@ -7,9 +8,11 @@ export class ChildDelete implements Task {
   readonly name = 'child-delete'
   readonly exchangeType = ExchangeType.INFORMATIONAL
   readonly #child: ChildSa
+  readonly #reason: CloseReason
 
-  constructor(child: ChildSa) {
+  constructor(child: ChildSa, reason: CloseReason = 'local') {
     this.#child = child
+    this.#reason = reason
   }
 
   // HDR, SK {D} -->
@@ -20,7 +23,7 @@ export class ChildDelete implements Task {
 
   // <-- HDR, SK {D}, or SK {} when both sides deleted at once
   processResponse(): 'done' {
-    this.#child.remove('local')
+    this.#child.remove(this.#reason)
     return 'done'
   }
 
