@@ -230,7 +230,8 @@ function failed(sa: IkeSa, error: PeerError): void {
   // What the task took (an inbound SPI, a private value) goes back: nobody will finish it.
   sa.activeTask?.abandon()
   sa.taskDone()
-  if (sa.state === 'connecting') sa.close('error', refusal)
+  // A DELETE that waits still goes out; when the answer to it is what broke the protocol, nothing is left to say.
+  if (sa.state === 'connecting' || (sa.state === 'deleting' && sa.isQuiet)) sa.close('error', refusal)
   else sa.delete('error', refusal)
 }
 

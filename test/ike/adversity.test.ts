@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import type { Payload } from '../../src/ike/codec/index.ts'
 import { parseIp } from '../../src/ip/address.ts'
+import { alterPayloads } from './alter.ts'
 import { establishedPair, leftConnection, makePair, type Pair, right, rightConnection } from './support.ts'
 
 const isFrom = (datagram: { from: { address: Uint8Array } }, text: string) =>
@@ -155,5 +157,17 @@ describe('messages that overtake each other', () => {
     pair.clock.advance(25_000)
     expect(pair.a.ike.isIdle()).toBe(true)
     expect(pair.a.eventsOf('retransmit')).toHaveLength(2)
+  })
+})
+
+describe('an answer that breaks the protocol', () => {
+  it('ends the IKE_SA also when it answers our DELETE', () => {
+    const pair = establishedPair()
+    const unknown: Payload = { kind: 'unknown', critical: true, type: 200, data: new Uint8Array(1) }
+    alterPayloads((header, payloads) => (header.flags.response ? [unknown, ...payloads] : payloads))
+    pair.a.perform(pair.a.ike.deleteIke(1, pair.a.now))
+    pair.clock.advance(60_000)
+    vi.restoreAllMocks()
+    expectNothingLeft(pair)
   })
 })
