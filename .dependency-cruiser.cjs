@@ -76,6 +76,14 @@ module.exports = {
   forbidden: [
     ...layerRules,
     {
+      name: 'no-row-in-the-table',
+      comment:
+        'Outside the folders of the table only src/index.ts, which puts them together, imports; not even errors.ts.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: [...Object.keys(layers).map(folderPattern), '^src/index\\.ts$'] },
+      to: {},
+    },
+    {
       name: 'core-is-pure',
       comment: 'The core is a function of (state, event, now, entropy): no node: module, no npm package, no WebCrypto.',
       severity: 'error',

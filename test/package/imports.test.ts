@@ -58,6 +58,21 @@ describe('the import-direction check', () => {
     expect(stdout).toContain('core-is-pure')
   })
 
+  it('fails any import of a folder or file that has no row in the table, and of errors.ts', () => {
+    const { status, stdout } = check({
+      'src/new-folder/a.ts': "import { b } from '../bytes/b.ts'\nexport const a = b\n",
+      'src/new-file.ts': "import { readFileSync } from 'node:fs'\nexport const a = readFileSync\n",
+      'src/errors.ts': "import { b } from './bytes/b.ts'\nexport const a = b\n",
+      'src/index.ts': "export { b } from './bytes/b.ts'\n",
+      'src/bytes/b.ts': 'export const b = 1\n',
+    })
+    expect(status).not.toBe(0)
+    expect(stdout).toContain('no-row-in-the-table: src/new-folder/a.ts')
+    expect(stdout).toContain('no-row-in-the-table: src/new-file.ts')
+    expect(stdout).toContain('no-row-in-the-table: src/errors.ts')
+    expect(stdout).not.toContain('src/index.ts')
+  })
+
   it('fails a cycle', () => {
     const { stdout } = check({
       'src/esp/a.ts': "import { b } from './b.ts'\nexport const a = () => b\n",
@@ -69,33 +84,48 @@ describe('the import-direction check', () => {
 
 describe('the purity check', () => {
   const ambient = [
-    'Date.now()',
-    'new Date()',
-    'performance.now()',
-    'Math.random()',
-    'crypto.getRandomValues(new Uint8Array(1))',
-    'setTimeout(() => {}, 1)',
-    'setInterval(() => {}, 1)',
-    'queueMicrotask(() => {})',
-    'process.hrtime()',
-    'Buffer.alloc(1)',
-    'globalThis.Date',
+    'export const a = Date.now()',
+    'export const a = new Date()',
+    'export const a = performance.now()',
+    'export const a = Math.random()',
+    "export const a = Math['random']()",
+    'export const a = Math?.random()',
+    'export const a = Math.max(1, Math.random())',
+    'export const { random } = Math',
+    'export const M = Math',
+    'export const a = { Math }',
+    'export const a = crypto.getRandomValues(new Uint8Array(1))',
+    'export const a = setTimeout(() => {}, 1)',
+    'export const a = setInterval(() => {}, 1)',
+    'export const a = queueMicrotask(() => {})',
+    'export const a = AbortSignal.timeout(1)',
+    'export const a = new AbortController()',
+    'export const a = new Intl.DateTimeFormat().format()',
+    'export const a = navigator.hardwareConcurrency',
+    'export const a = new MessageChannel()',
+    "export const a = new Worker('a.js')",
+    "export const a = fetch('http://localhost/')",
+    'export const a = process.hrtime()',
+    'export const a = Buffer.alloc(1)',
+    'export const a = globalThis.Date',
+    'export const { Date: D } = globalThis',
+    "export const a = new Function('return 1')",
   ]
   const folders = ['bytes', 'ip', 'ike', 'ike/codec', 'esp', 'xfrm', 'nat-t']
   const files = {
-    ...Object.fromEntries(
-      ambient.map((expression, i) => [`src/ike/ambient${i}.ts`, `export const a = ${expression}\n`]),
-    ),
+    ...Object.fromEntries(ambient.map((statement, i) => [`src/ike/ambient${i}.ts`, `${statement}\n`])),
     ...Object.fromEntries(folders.map((folder) => [`src/${folder}/node.ts`, "import 'node:fs'\n"])),
     ...Object.fromEntries(folders.map((folder) => [`src/${folder}/npm.ts`, "import '@noble/hashes/sha2.js'\n"])),
     'src/ike/parameter.ts': 'export const a = (crypto: { name: string }) => crypto.name\n',
     'src/ike/relative.ts': "import { concat } from '../bytes/index.ts'\nexport const a = concat\n",
+    'src/ike/math.ts': 'export const a = Math.max(1, Math.floor(Math.log2(2)))\n',
+    'src/errors.ts': 'export const a = Date.now()\n',
     'src/endpoint/clock.ts': 'export const a = Date.now()\n',
   }
   const found = lintCore(files)
 
-  it.each(ambient)('fails %s in the core', (expression) => {
-    expect(found).toContain(`src/ike/ambient${ambient.indexOf(expression)}.ts`)
+  it.each(ambient)('fails %s in the core', (statement) => {
+    expect(found).toContain(`src/ike/ambient${ambient.indexOf(statement)}.ts`)
   })
 
   it.each(folders)('fails node: and npm imports in src/%s', (folder) => {
@@ -103,8 +133,13 @@ describe('the purity check', () => {
     expect(found).toContain(`src/${folder}/npm.ts`)
   })
 
-  it('passes relative imports, a parameter with the name of a global, and the clock outside the core', () => {
+  it('fails the clock in errors.ts, which the core imports', () => {
+    expect(found).toContain('src/errors.ts')
+  })
+
+  it('passes relative imports, functions of Math, a parameter with the name of a global, and the clock outside the core', () => {
     expect(found).not.toContain('src/ike/relative.ts')
+    expect(found).not.toContain('src/ike/math.ts')
     expect(found).not.toContain('src/ike/parameter.ts')
     expect(found).not.toContain('src/endpoint/clock.ts')
   })
