@@ -229,6 +229,12 @@ describe('parseConfig', () => {
     expect(problemsOf(text).map(({ line }) => line)).toEqual([6, 15, 25])
   })
 
+  it.each(['[]', '5', 'null'])('tells what the file as a whole must be: %s', (text) => {
+    const [problem] = problemsOf(text)
+    expect(problem?.line).toBe(1)
+    expect(problem?.message).toMatch(/allowed: an object with listen, tun, .*connections/)
+  })
+
   it('finds a name that stands twice', () => {
     const text = '{\n"log": "info",\n"log": "debug",\n"connections": {}\n}'
     const [first] = problemsOf(text)

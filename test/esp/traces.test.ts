@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { concat, fromHex, toHex } from '../../src/bytes/index.ts'
-import { Encr, encrInfo, Integ } from '../../src/crypto/transforms.ts'
+import { Encr, encrInfo, Integ, integInfo } from '../../src/crypto/transforms.ts'
 import {
   createEspCipher,
   DecapStatus,
@@ -10,6 +10,7 @@ import {
   newDecapResult,
 } from '../../src/esp/index.ts'
 import { FlowStatus, newPacketFlow, parseFlow } from '../../src/ip/index.ts'
+import { traceNames } from '../support/ike-traces.ts'
 import { loadTrace } from '../support/vectors.ts'
 import { providers } from './suites.ts'
 
@@ -58,6 +59,13 @@ const traces = [
   ['pq-psk-ecp256-ke1ecp384', 18],
 ] as const
 
+/** The other traces, and why they are not run. */
+const notRun: Record<string, string> = {
+  'psk-ccm-ecp521': 'ENCR_AES_CCM_16 is not implemented',
+  'psk-xcbc': 'AUTH_AES_XCBC_96 is not implemented',
+  'no-proposal': 'the responder refused: there are no ESP packets',
+}
+
 function parametersOf(child: ChildSa, spi: string, enc: string, integ: string): EspSaParameters {
   const id = Encr[child.encr]
   const saltBytes = encrInfo(id)!.saltBytes
@@ -78,6 +86,20 @@ const parametersBySpi = (trace: EspTrace) =>
   )
 
 const available = traces.map(([name, count]) => ({ name, count, trace: loadTrace<EspTrace>(name)! }))
+
+describe('the recorded conversations', () => {
+  it('are each run or named with the reason why not', () => {
+    expect([...traces.map(([name]) => name), ...Object.keys(notRun)].sort()).toEqual([...traceNames].sort())
+  })
+
+  it.each(Object.entries(notRun))('%s is not run: %s', (name) => {
+    const { childSas, packets } = loadTrace<Partial<EspTrace>>(name)!
+    const lacks = (childSas ?? []).every(
+      ({ encr, integ }) => !encrInfo(Encr[encr]) || (integ !== 'NONE' && !integInfo(Integ[integ])),
+    )
+    expect(lacks || !packets!.some(({ kind }) => kind === 'esp')).toBe(true)
+  })
+})
 
 describe.each(providers)('ESP packets of recorded conversations, $name', (crypto) => {
   for (const { name, count, trace } of available) {

@@ -13,4 +13,6 @@ it('an endpoint serves its tunnels through 3,000 hostile datagrams', () => {
   const broken = judge(report).filter(({ holds }) => !holds)
   expect(broken, formatReport(report)).toEqual([])
   expect(report.sent).toBe(3_000)
+  const exchanges = [...report.outcomes.keys()].flatMap((outcome) => outcome.match(/\bEXCHANGE_\w+/g) ?? [])
+  expect([...new Set(exchanges)], 'unknown exchanges share their rows').toEqual(['EXCHANGE_n'])
 })

@@ -22,6 +22,7 @@ import {
   deriveSkeyseed,
   deriveSkeyseedRekey,
 } from '../../src/ike/keymat.ts'
+import { traceNames } from '../support/ike-traces.ts'
 import { flatChildKeys, hexIkeKeys } from '../support/keys.ts'
 import type { Trace, TraceChildSa, TraceIkeSa, TraceKe, TraceKeySet, TraceSuite } from '../support/trace.ts'
 import { loadTrace } from '../support/vectors.ts'
@@ -73,6 +74,10 @@ const traces: Record<string, Checked & { notRun?: string }> = {
   },
   'no-proposal': { ...none, notRun: 'anything: the responder refused, so there are no keys' },
 }
+
+it('every recorded conversation has its row', () => {
+  expect(Object.keys(traces).sort()).toEqual([...traceNames].sort())
+})
 
 describe.each(providers)('$name: recorded conversations of two other daemons', (crypto) => {
   for (const [name, { notRun, ...expected }] of Object.entries(traces)) {
