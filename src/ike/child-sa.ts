@@ -1,4 +1,4 @@
-import { equalBytes, wipe } from '../bytes/index.ts'
+import { equalBytes } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { UdpEncap, XfrmStateConfig, XfrmStateId } from '../xfrm/port.ts'
 import type { OuterAddresses, PolicySubject } from './child-policies.ts'
@@ -7,7 +7,7 @@ import type { ChildConfig, TrafficSelectorConfig } from './config.ts'
 import type { ChildSaStatus, CloseReason } from './events.ts'
 import { formatIdentity } from './identity.ts'
 import type { IkeSa } from './ike-sa.ts'
-import type { ChildKeys } from './keymat.ts'
+import { type ChildKeys, wipeChildKeys } from './keymat.ts'
 import type { ChosenProposal } from './proposal.ts'
 import { Lifecycle } from './states.ts'
 import { formatTrafficSelector } from './traffic-selector-text.ts'
@@ -93,7 +93,7 @@ export class ChildSa {
       this.remove('error')
       throw error
     } finally {
-      for (const { encr, integ } of [i2r, r2i]) wipe(encr.key, encr.salt, integ)
+      wipeChildKeys(agreement.keys)
     }
     this.#agreement = agreement
     this.#outId = outId
