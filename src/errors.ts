@@ -1,5 +1,5 @@
 /**
- * The five error families. Who is at fault decides the class; `code` is stable and meant for programs,
+ * The error families. Who is at fault decides the class; `code` is stable and meant for programs,
  * `message` is meant for people. Peer input never throws out of the core: these errors are caught at the
  * edge of the IKE endpoint and become events.
  */
@@ -49,17 +49,6 @@ export class PeerError extends TypeswanError {
     this.notify = detail.notify ?? 0
     this.data = detail.data ?? new Uint8Array(0)
     this.explanation = detail.explanation
-  }
-}
-
-/** The peer's identity or AUTH value is wrong. `message` is for our log only; the peer learns AUTHENTICATION_FAILED. */
-export class AuthenticationError extends TypeswanError {
-  /** The typed explanation for events, log and status. */
-  readonly explanation: unknown
-
-  constructor(code: string, message: string, explanation?: unknown) {
-    super(code, message)
-    this.explanation = explanation
   }
 }
 

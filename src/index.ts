@@ -6,7 +6,6 @@ export * from './config/index.ts'
 export type { CryptoProvider, RandomSource } from './crypto/provider.ts'
 export * from './endpoint/index.ts'
 export {
-  AuthenticationError,
   ConfigError,
   DecodeError,
   PeerError,
