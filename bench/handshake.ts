@@ -1,15 +1,10 @@
+import { pskConnection } from '../src/config/connection.ts'
 import { nobleProvider } from '../src/crypto/index.ts'
 import { nodeProvider } from '../src/crypto/node.ts'
 import type { CryptoProvider } from '../src/crypto/provider.ts'
-import {
-  type ConnectionConfig,
-  type IkeAction,
-  IkeEndpoint,
-  parseIdentity,
-  parseProposal,
-  parseTrafficSelector,
-} from '../src/ike/index.ts'
-import { unlimited, Xfrm } from '../src/xfrm/index.ts'
+import { type ConnectionConfig, type IkeAction, IkeEndpoint } from '../src/ike/index.ts'
+import { parseIp } from '../src/ip/index.ts'
+import { Xfrm } from '../src/xfrm/index.ts'
 import type { Bench, Variant } from './harness.ts'
 
 const suites = [
@@ -26,7 +21,7 @@ export const bench: Bench = {
     suites.flatMap((suite) => [nodeProvider, nobleProvider].map((provider) => handshake(suite, provider))),
 }
 
-const addresses = [Uint8Array.of(192, 0, 2, 1), Uint8Array.of(192, 0, 2, 2)] as const
+const addresses = ['192.0.2.1', '192.0.2.2'] as const
 const nets = ['10.1.0.0/16', '10.2.0.0/16'] as const
 const random = (length: number) => crypto.getRandomValues(new Uint8Array(length))
 const ignore = () => {}
@@ -38,7 +33,7 @@ function handshake(suite: string, provider: CryptoProvider): Variant {
     name: `${suite} ${provider.name}`,
     run(n) {
       for (let i = 0; i < n; i++) {
-        carry(left.initiate('office', 0, { localAddress: addresses[0] }), left, right)
+        carry(left.initiate('office', 0, { localAddress: parseIp(addresses[0]) }), left, right)
         const [sa] = left.status()
         if (sa?.state !== 'established' || sa.children.length !== 1) throw new Error('no handshake')
         carry(left.deleteIke(sa.sa.id, 0), left, right)
@@ -67,32 +62,16 @@ function makePeer(suite: string, provider: CryptoProvider, side: 0 | 1): IkeEndp
 
 function connection(suite: string, side: 0 | 1): ConnectionConfig {
   const other = side === 0 ? 1 : 0
-  const auth = { method: 'psk', secret: new TextEncoder().encode('correct horse battery staple') } as const
-  const child = {
-    name: 'net',
-    localTs: [parseTrafficSelector(nets[side])],
-    remoteTs: [parseTrafficSelector(nets[other])],
-    espProposals: [parseProposal('aes128gcm16', 'ESP')],
-    mode: 'tunnel',
-    replayWindow: 1024,
-    lifetime: unlimited,
-    startAction: 'none',
-  } as const
-  return {
+  return pskConnection({
     name: 'office',
-    local: { address: addresses[side], id: parseIdentity(`peer${side}.example.org`), auth },
-    remote: {
-      address: addresses[other],
-      port: 500,
-      natPort: 4500,
-      id: parseIdentity(`peer${other}.example.org`),
-      auth,
-    },
-    ikeProposals: [parseProposal(suite, 'IKE')],
-    children: [child],
-    encap: 'force',
-    retransmit: { baseMs: 4000, factor: 1.8, tries: 5 },
+    psk: 'correct horse battery staple',
+    localAddress: addresses[side],
+    remoteAddress: addresses[other],
+    localId: `peer${side}.example.org`,
+    remoteId: `peer${other}.example.org`,
+    proposals: [suite],
+    children: [{ name: 'net', localTs: [nets[side]], remoteTs: [nets[other]], espProposals: ['aes128gcm16'] }],
     livenessDelayMs: 0,
     keepaliveMs: 0,
-  }
+  })
 }

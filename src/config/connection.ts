@@ -1,5 +1,15 @@
 import { UsageError } from '../errors.ts'
-import type { ChildConfig, ConnectionConfig, ProposalConfig, RetransmitConfig } from '../ike/config.ts'
+import type {
+  ChildConfig,
+  ConnectionConfig,
+  FragmentationConfig,
+  IkeLifetimeConfig,
+  LifetimeJitter,
+  PpkConfig,
+  ProposalConfig,
+  RedirectConfig,
+  RetransmitConfig,
+} from '../ike/config.ts'
 import { defaultEspProposals, defaultIkeProposals } from '../ike/default-proposals.ts'
 import { identityOfAddress, parseIdentity } from '../ike/identity.ts'
 import { type ProposalKind, parseProposal, weakKeywords } from '../ike/proposal-keywords.ts'
@@ -13,12 +23,32 @@ export const connectionDefaults = {
   natPort: 4500,
   encap: 'force',
   /** 4 s, then 1.8 times longer each time: given up after 165 s. */
-  retransmit: { baseMs: 4_000, factor: 1.8, tries: 5 },
+  retransmit: { baseMs: 4_000, factor: 1.8, tries: 5, limitMs: Number.POSITIVE_INFINITY, jitter: 0 },
   livenessDelayMs: 30_000,
   keepaliveMs: 20_000,
   replayWindow: 1_024,
   startAction: 'none',
   lifetime: unlimited,
+  jitter: { ms: 0, bytes: 0, packets: 0 },
+  /** 4 h, up to 24 min earlier, and 24 min more when it does not succeed. */
+  ikeLifetime: {
+    rekeyMs: 14_400_000,
+    reauthMs: Number.POSITIVE_INFINITY,
+    overMs: 1_440_000,
+    jitterMs: 1_440_000,
+  },
+  uniqueness: 'replace',
+  keyingTries: 1,
+  windowSize: 1,
+  fragmentation: { mode: 'yes', bytes: 1_280 },
+  childless: 'allow',
+  mobike: true,
+  redirect: { follow: true, to: undefined },
+  resumption: false,
+  mode: 'tunnel',
+  dpdAction: 'clear',
+  closeAction: 'none',
+  triggerTs: true,
 } as const satisfies {
   retransmit: RetransmitConfig
   lifetime: XfrmLifetime
@@ -49,6 +79,16 @@ export interface PskConnection {
   readonly keepaliveMs?: number
   /** Weak algorithms that the proposals may name: `sha1`, `modp1024`, `modp1536`. */
   readonly allowWeak?: readonly string[]
+  readonly lifetime?: Partial<IkeLifetimeConfig>
+  readonly uniqueness?: ConnectionConfig['uniqueness']
+  readonly keyingTries?: number
+  readonly windowSize?: number
+  readonly fragmentation?: Partial<FragmentationConfig>
+  readonly childless?: ConnectionConfig['childless']
+  readonly mobike?: boolean
+  readonly ppk?: PpkConfig
+  readonly redirect?: Partial<RedirectConfig>
+  readonly resumption?: boolean
 }
 
 /** A CHILD_SA in the words of the configuration file. */
@@ -60,7 +100,12 @@ export interface PskChild {
   readonly espProposals?: readonly string[]
   readonly replayWindow?: number
   readonly lifetime?: Partial<XfrmLifetime>
+  readonly jitter?: Partial<LifetimeJitter>
+  readonly mode?: ChildConfig['mode']
   readonly startAction?: ChildConfig['startAction']
+  readonly dpdAction?: ChildConfig['dpdAction']
+  readonly closeAction?: ChildConfig['closeAction']
+  readonly triggerTs?: boolean
 }
 
 /** A connection with a pre-shared key in a few lines; what is left out gets its default. Throws `UsageError`. */
@@ -88,6 +133,23 @@ export function pskConnection(settings: PskConnection): ConnectionConfig {
     retransmit: { ...connectionDefaults.retransmit, ...settings.retransmit },
     livenessDelayMs: settings.livenessDelayMs ?? connectionDefaults.livenessDelayMs,
     keepaliveMs: settings.keepaliveMs ?? connectionDefaults.keepaliveMs,
+    ...ikeSettings(settings),
+  }
+}
+
+function ikeSettings(settings: PskConnection) {
+  const defaults = connectionDefaults
+  return {
+    lifetime: { ...defaults.ikeLifetime, ...settings.lifetime },
+    uniqueness: settings.uniqueness ?? defaults.uniqueness,
+    keyingTries: settings.keyingTries ?? defaults.keyingTries,
+    windowSize: settings.windowSize ?? defaults.windowSize,
+    fragmentation: { ...defaults.fragmentation, ...settings.fragmentation },
+    childless: settings.childless ?? defaults.childless,
+    mobike: settings.mobike ?? defaults.mobike,
+    ppk: settings.ppk,
+    redirect: { ...defaults.redirect, ...settings.redirect },
+    resumption: settings.resumption ?? defaults.resumption,
   }
 }
 
@@ -97,10 +159,14 @@ function pskChild(child: PskChild, allowWeak: readonly string[]): ChildConfig {
     localTs: child.localTs.map(parseTrafficSelector),
     remoteTs: child.remoteTs.map(parseTrafficSelector),
     espProposals: proposalsOr(child.espProposals, 'ESP', defaultEspProposals, allowWeak),
-    mode: 'tunnel',
+    mode: child.mode ?? connectionDefaults.mode,
     replayWindow: child.replayWindow ?? connectionDefaults.replayWindow,
     lifetime: { ...connectionDefaults.lifetime, ...child.lifetime },
+    jitter: { ...connectionDefaults.jitter, ...child.jitter },
     startAction: child.startAction ?? connectionDefaults.startAction,
+    dpdAction: child.dpdAction ?? connectionDefaults.dpdAction,
+    closeAction: child.closeAction ?? connectionDefaults.closeAction,
+    triggerTs: child.triggerTs ?? connectionDefaults.triggerTs,
   }
 }
 

@@ -1,5 +1,12 @@
 import { UsageError } from '../errors.ts'
-import type { ChildConfig, ConnectionConfig, Identity, ProposalConfig, TrafficSelectorConfig } from '../ike/config.ts'
+import type {
+  ChildConfig,
+  ConnectionConfig,
+  Identity,
+  LifetimeJitter,
+  ProposalConfig,
+  TrafficSelectorConfig,
+} from '../ike/config.ts'
 import { defaultEspProposals, defaultIkeProposals } from '../ike/default-proposals.ts'
 import { identityOfAddress, isWildcard, parseIdentity } from '../ike/identity.ts'
 import { type ProposalKind, parseProposal, weakKeywords } from '../ike/proposal-keywords.ts'
@@ -7,16 +14,10 @@ import { parseTrafficSelector, toXfrmSelectors } from '../ike/traffic-selector.t
 import { type IpAddress, parseIp } from '../ip/address.ts'
 import type { XfrmLifetime } from '../xfrm/port.ts'
 import { connectionDefaults } from './connection.ts'
-import { parseDuration } from './duration.ts'
-import { parseSecret, secretOfFile } from './secret.ts'
+import { readDuration } from './duration.ts'
+import { readIkeSettings } from './read-ike-settings.ts'
+import { type ReadContext, readSecret } from './read-secret.ts'
 import type { Section } from './section.ts'
-
-/** What a connection's settings are read against. */
-export interface ReadContext {
-  readonly allowWeak: readonly string[]
-  /** The octets of a secret's file, by its path as written. Throws `UsageError`. */
-  readonly readSecretFile: (path: string) => Uint8Array
-}
 
 const addressRule = 'an IP address'
 const identityRule = 'a name, user@host, an IP address, keyid:HEX, or @name for a name that looks like something else'
@@ -39,7 +40,7 @@ export function readConnection(name: string, section: Section, context: ReadCont
   const natPort = remote.number('natPort') ?? connectionDefaults.natPort
   if (port === natPort)
     remote.problem('natPort', 'is the same as port', 'another port: IKE changes from one to the other')
-  const auth = { method: 'psk', secret: readSecret(section, context) } as const
+  const auth = { method: 'psk', secret: readSecret(section, 'psk', context) } as const
   const retransmit = section.section('retransmit')
   return {
     name,
@@ -55,9 +56,12 @@ export function readConnection(name: string, section: Section, context: ReadCont
       baseMs: readDuration(retransmit, 'timeout') ?? connectionDefaults.retransmit.baseMs,
       factor: retransmit.number('base') ?? connectionDefaults.retransmit.factor,
       tries: retransmit.number('tries') ?? connectionDefaults.retransmit.tries,
+      limitMs: readDuration(retransmit, 'limit') ?? connectionDefaults.retransmit.limitMs,
+      jitter: retransmit.number('jitter') ?? connectionDefaults.retransmit.jitter,
     },
     livenessDelayMs: readDuration(section, 'livenessDelay') ?? connectionDefaults.livenessDelayMs,
     keepaliveMs: readDuration(section, 'keepalive') ?? connectionDefaults.keepaliveMs,
+    ...readIkeSettings(section, context),
   }
 }
 
@@ -83,10 +87,14 @@ function readChild(
     localTs,
     remoteTs,
     espProposals: readProposals(section, 'espProposals', 'ESP', context) ?? defaultEspProposals,
-    mode: 'tunnel',
+    mode: section.choice('mode', ['tunnel', 'transport']) ?? connectionDefaults.mode,
     replayWindow: section.number('replayWindow') ?? connectionDefaults.replayWindow,
     lifetime: readLifetime(section.section('lifetime')),
+    jitter: readJitter(section.section('lifetime').section('jitter')),
     startAction,
+    dpdAction: section.choice('dpdAction', ['clear', 'trap', 'restart']) ?? connectionDefaults.dpdAction,
+    closeAction: section.choice('closeAction', ['none', 'trap', 'start']) ?? connectionDefaults.closeAction,
+    triggerTs: section.flag('triggerTs') ?? connectionDefaults.triggerTs,
   }
 }
 
@@ -131,20 +139,6 @@ function readRemoteId(remote: Section, address: IpAddress | undefined): Identity
   return id ?? (address === undefined ? undefined : identityOfAddress(address))
 }
 
-function readSecret(section: Section, { readSecretFile }: ReadContext): Uint8Array {
-  const file = section.section('psk').text('file')
-  const rule = 'a key as text, 0x and hexadecimal, 0s and base64, or {"file": "path"}'
-  const secret =
-    file === undefined
-      ? section.parsed('psk', parseSecret, rule)
-      : section.attempt(
-          [...section.path, 'psk', 'file'],
-          () => secretOfFile(readSecretFile(file)),
-          'a file that holds the key',
-        )
-  return secret ?? new Uint8Array(0)
-}
-
 function readProposals(
   section: Section,
   name: string,
@@ -166,16 +160,6 @@ function readProposals(
     }
     return [proposal]
   })
-}
-
-function readDuration(section: Section, name: string): number | undefined {
-  const value = section.number(name) ?? section.text(name)
-  try {
-    return value === undefined ? undefined : parseDuration(value)
-  } catch {
-    // Not a time: the schema check has said so.
-    return undefined
-  }
 }
 
 function readLifetime(section: Section): XfrmLifetime {
@@ -202,5 +186,13 @@ function readLifetime(section: Section): XfrmLifetime {
     hardPackets: hard.packets,
     softMs: soft.time,
     hardMs: hard.time,
+  }
+}
+
+function readJitter(section: Section): LifetimeJitter {
+  return {
+    ms: readDuration(section, 'time') ?? connectionDefaults.jitter.ms,
+    bytes: section.number('bytes') ?? connectionDefaults.jitter.bytes,
+    packets: section.number('packets') ?? connectionDefaults.jitter.packets,
   }
 }

@@ -39,6 +39,11 @@ export class Section {
     return typeof value === 'number' ? value : undefined
   }
 
+  flag(name: string): boolean | undefined {
+    const value = this.#own(name)
+    return typeof value === 'boolean' ? value : undefined
+  }
+
   /** One of `values`. */
   choice<T extends string>(name: string, values: readonly T[]): T | undefined {
     return values.find((value) => value === this.#own(name))

@@ -18,6 +18,64 @@ export interface ConnectionConfig {
   readonly livenessDelayMs: number
   /** NAT keepalive interval in ms, 0 for none. RFC 3948 §4. */
   readonly keepaliveMs: number
+  readonly lifetime: IkeLifetimeConfig
+  /**
+   * What a new IKE_SA means for older ones of the same authenticated peer. `replace`: they are deleted. `keep`: the new one is
+   * refused while an older one lives. `never`: they stand side by side, and INITIAL_CONTACT is neither sent nor heeded. RFC
+   * 7296 §2.4.
+   */
+  readonly uniqueness: 'replace' | 'keep' | 'never'
+  /** How often a connection that we want is tried before it is given up, 0 for ever. */
+  readonly keyingTries: number
+  /** Requests that the peer may have under way at once, told by SET_WINDOW_SIZE when above 1. RFC 7296 §2.3. */
+  readonly windowSize: number
+  readonly fragmentation: FragmentationConfig
+  /** IKE_SAs without a first CHILD_SA: `prefer` sets them up so where the peer can, `force` only so. RFC 6023. */
+  readonly childless: 'allow' | 'prefer' | 'force' | 'never'
+  /** Addresses may change while the IKE_SA stands. RFC 4555. */
+  readonly mobike: boolean
+  /** Undefined: none. */
+  readonly ppk: PpkConfig | undefined
+  readonly redirect: RedirectConfig
+  /** Tickets are asked for, and as responder given. RFC 5723. */
+  readonly resumption: boolean
+}
+
+/** Milliseconds from when the IKE_SA is established; `Infinity` for never. */
+export interface IkeLifetimeConfig {
+  /** Its keys are replaced. RFC 7296 §2.8. */
+  readonly rekeyMs: number
+  /** It is set up anew with authentication, before the old one is deleted. RFC 7296 §2.8.3. */
+  readonly reauthMs: number
+  /** It ends this long after the time for either, when that did not succeed. */
+  readonly overMs: number
+  /** Either comes up to this much earlier, at random, so that not both ends do it at once. */
+  readonly jitterMs: number
+}
+
+/** IKE messages cut into SKF payloads. RFC 7383. */
+export interface FragmentationConfig {
+  /** `yes`: when the peer can and a message is longer than `bytes`. `force`: also announced to be cut where it would fit. */
+  readonly mode: 'yes' | 'no' | 'force'
+  /** Octets of the largest IP packet that carries a fragment. */
+  readonly bytes: number
+}
+
+/** A post-quantum pre-shared key. RFC 8784. */
+export interface PpkConfig {
+  readonly id: Uint8Array
+  /** 32 octets or more; borrowed, never logged. */
+  readonly secret: Uint8Array
+  /** Without it no IKE_SA comes about. */
+  readonly required: boolean
+}
+
+/** RFC 5685. */
+export interface RedirectConfig {
+  /** As initiator: go where the responder sends us. */
+  readonly follow: boolean
+  /** As responder: where initiators are sent, an IP address or a host name; undefined: nowhere. */
+  readonly to: string | undefined
 }
 
 export interface LocalConfig {
@@ -58,12 +116,27 @@ export interface ChildConfig {
   readonly remoteTs: readonly TrafficSelectorConfig[]
   /** In order of preference. Without KE: the keys come from the IKE_SA. */
   readonly espProposals: readonly ProposalConfig[]
-  readonly mode: 'tunnel'
+  /** `transport`: offered with USE_TRANSPORT_MODE, for traffic between the two hosts themselves. RFC 7296 §1.3.1. */
+  readonly mode: 'tunnel' | 'transport'
   /** Anti-replay window in packets. */
   readonly replayWindow: number
   readonly lifetime: XfrmLifetime
+  /** The soft limits are reached up to this much earlier, at random, so that not both ends rekey at once. */
+  readonly jitter: LifetimeJitter
   /** `none`: wait for the peer. `start`: set up at once. `trap`: on the first outbound packet (an acquire). */
   readonly startAction: 'none' | 'start' | 'trap'
+  /** When the peer is given up: `clear` leaves it at that, `trap` waits for a packet, `restart` sets it up again at once. */
+  readonly dpdAction: 'clear' | 'trap' | 'restart'
+  /** The same when the peer deletes it. */
+  readonly closeAction: 'none' | 'trap' | 'start'
+  /** A CHILD_SA that a packet asks for names that packet's addresses, protocol and ports first. RFC 7296 §2.9. */
+  readonly triggerTs: boolean
+}
+
+export interface LifetimeJitter {
+  readonly ms: number
+  readonly bytes: number
+  readonly packets: number
 }
 
 /** RFC 7296 §3.13.1. Addresses of one family; both ends belong to the range. `protocol` 0 is any, ports 0 to 65535 are any. */
@@ -87,9 +160,15 @@ export interface TransformConfig {
   readonly keyBits?: number
 }
 
-/** The n-th retransmission goes out `baseMs * factor^n` after the one before; after `tries` of them the peer is given up. RFC 7296 §2.1. */
+/**
+ * The n-th retransmission goes out `baseMs * factor^n` after the one before, at most `limitMs`, and up to the share `jitter` of it
+ * earlier at random; after `tries` of them the peer is given up. RFC 7296 §2.1.
+ */
 export interface RetransmitConfig {
   readonly baseMs: number
   readonly factor: number
   readonly tries: number
+  readonly limitMs: number
+  /** From 0 to 1. */
+  readonly jitter: number
 }

@@ -53,7 +53,7 @@ export interface XfrmStateConfig extends XfrmStateId {
   readonly saddr: IpAddress
   /** Ties states to policies' templates; equal for both directions of one CHILD_SA. Not 0. */
   readonly reqid: number
-  readonly mode: 'tunnel'
+  readonly mode: 'tunnel' | 'transport'
   readonly encr: { readonly id: number; readonly key: Uint8Array; readonly salt: Uint8Array }
   /** Absent for AEADs. */
   readonly integ?: { readonly id: number; readonly key: Uint8Array }
@@ -126,7 +126,7 @@ export interface XfrmTemplate {
   readonly saddr: IpAddress
   readonly daddr: IpAddress
   readonly proto: number
-  readonly mode: 'tunnel'
+  readonly mode: 'tunnel' | 'transport'
   readonly reqid: number
 }
 

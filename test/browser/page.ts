@@ -1,15 +1,9 @@
+import { pskConnection } from 'typeswan/config/connection'
 import { nobleProvider, prfPlus } from 'typeswan/crypto'
 import { DecapStatus, EspDecapsulator, EspEncapsulator, newDecapResult } from 'typeswan/esp'
-import {
-  type ConnectionConfig,
-  type IkeAction,
-  IkeEndpoint,
-  type IkeSaStatus,
-  parseIdentity,
-  parseProposal,
-  parseTrafficSelector,
-} from 'typeswan/ike'
-import { unlimited, Xfrm, type XfrmStateConfig } from 'typeswan/xfrm'
+import { type ConnectionConfig, type IkeAction, IkeEndpoint, type IkeSaStatus } from 'typeswan/ike'
+import { parseIp } from 'typeswan/ip'
+import { Xfrm, type XfrmStateConfig } from 'typeswan/xfrm'
 
 /** What run.mjs prints, one line for each. */
 export interface Result {
@@ -26,7 +20,7 @@ interface Peer {
 
 const random = (length: number) => globalThis.crypto.getRandomValues(new Uint8Array(length))
 const clock = () => performance.now()
-const addresses = [Uint8Array.of(192, 0, 2, 1), Uint8Array.of(192, 0, 2, 2)] as const
+const addresses = ['192.0.2.1', '192.0.2.2'] as const
 const nets = ['10.1.0.0/16', '10.2.0.0/16'] as const
 const IPV4 = 4
 
@@ -96,7 +90,7 @@ function expectStatus(what: string, status: number, wanted: number): void {
 function establish(): { left: Peer; right: Peer } {
   const left = makePeer(0)
   const right = makePeer(1)
-  carry(left.ike.initiate('office', clock(), { localAddress: addresses[0] }), left, right)
+  carry(left.ike.initiate('office', clock(), { localAddress: parseIp(addresses[0]) }), left, right)
   return { left, right }
 }
 
@@ -125,35 +119,18 @@ function makePeer(side: 0 | 1): Peer {
 
 function connection(side: 0 | 1): ConnectionConfig {
   const other = side === 0 ? 1 : 0
-  const auth = { method: 'psk', secret: new TextEncoder().encode('correct horse battery staple') } as const
-  return {
+  return pskConnection({
     name: 'office',
-    local: { address: addresses[side], id: parseIdentity(`peer${side}.example.org`), auth },
-    remote: {
-      address: addresses[other],
-      port: 500,
-      natPort: 4500,
-      id: parseIdentity(`peer${other}.example.org`),
-      auth,
-    },
-    ikeProposals: [parseProposal('chacha20poly1305-prfsha512-x25519', 'IKE')],
-    children: [
-      {
-        name: 'net',
-        localTs: [parseTrafficSelector(nets[side])],
-        remoteTs: [parseTrafficSelector(nets[other])],
-        espProposals: [parseProposal('aes128gcm16', 'ESP')],
-        mode: 'tunnel',
-        replayWindow: 1024,
-        lifetime: unlimited,
-        startAction: 'none',
-      },
-    ],
-    encap: 'force',
-    retransmit: { baseMs: 4000, factor: 1.8, tries: 5 },
+    psk: 'correct horse battery staple',
+    localAddress: addresses[side],
+    remoteAddress: addresses[other],
+    localId: `peer${side}.example.org`,
+    remoteId: `peer${other}.example.org`,
+    proposals: ['chacha20poly1305-prfsha512-x25519'],
+    children: [{ name: 'net', localTs: [nets[side]], remoteTs: [nets[other]], espProposals: ['aes128gcm16'] }],
     livenessDelayMs: 0,
     keepaliveMs: 0,
-  }
+  })
 }
 
 function onlySa({ ike }: Peer): IkeSaStatus {

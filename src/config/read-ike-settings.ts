@@ -1,0 +1,80 @@
+import type {
+  ConnectionConfig,
+  FragmentationConfig,
+  IkeLifetimeConfig,
+  PpkConfig,
+  RedirectConfig,
+} from '../ike/config.ts'
+import { connectionDefaults } from './connection.ts'
+import { readDuration } from './duration.ts'
+import { type ReadContext, readSecret } from './read-secret.ts'
+import type { Section } from './section.ts'
+
+type IkeSettings = Pick<
+  ConnectionConfig,
+  | 'lifetime'
+  | 'uniqueness'
+  | 'keyingTries'
+  | 'windowSize'
+  | 'fragmentation'
+  | 'childless'
+  | 'mobike'
+  | 'ppk'
+  | 'redirect'
+  | 'resumption'
+>
+
+/** The settings of a connection that are about its IKE_SA as a whole. */
+export function readIkeSettings(section: Section, context: ReadContext): IkeSettings {
+  const defaults = connectionDefaults
+  return {
+    lifetime: readIkeLifetime(section.section('rekey')),
+    uniqueness: section.choice('unique', ['replace', 'keep', 'never']) ?? defaults.uniqueness,
+    keyingTries: section.number('keyingTries') ?? defaults.keyingTries,
+    windowSize: section.number('windowSize') ?? defaults.windowSize,
+    fragmentation: readFragmentation(section.section('fragmentation')),
+    childless: section.choice('childless', ['allow', 'prefer', 'force', 'never']) ?? defaults.childless,
+    mobike: section.flag('mobike') ?? defaults.mobike,
+    ppk: readPpk(section, context),
+    redirect: readRedirect(section.section('redirect')),
+    resumption: section.flag('resumption') ?? defaults.resumption,
+  }
+}
+
+/** A time of 0 stands for never. */
+function readIkeLifetime(section: Section): IkeLifetimeConfig {
+  const defaults = connectionDefaults.ikeLifetime
+  const orNever = (name: string, otherwise: number) => {
+    const ms = readDuration(section, name) ?? otherwise
+    return ms === 0 ? Number.POSITIVE_INFINITY : ms
+  }
+  return {
+    rekeyMs: orNever('time', defaults.rekeyMs),
+    reauthMs: orNever('reauth', defaults.reauthMs),
+    overMs: readDuration(section, 'over') ?? defaults.overMs,
+    jitterMs: readDuration(section, 'jitter') ?? defaults.jitterMs,
+  }
+}
+
+function readFragmentation(section: Section): FragmentationConfig {
+  const defaults = connectionDefaults.fragmentation
+  return {
+    mode: section.choice('mode', ['yes', 'no', 'force']) ?? defaults.mode,
+    bytes: section.number('bytes') ?? defaults.bytes,
+  }
+}
+
+function readRedirect(section: Section): RedirectConfig {
+  const defaults = connectionDefaults.redirect
+  return { follow: section.flag('follow') ?? defaults.follow, to: section.text('to') ?? defaults.to }
+}
+
+function readPpk(section: Section, context: ReadContext): PpkConfig | undefined {
+  if (!section.has('ppk')) return undefined
+  const ppk = section.section('ppk')
+  return {
+    id: new TextEncoder().encode(ppk.text('id') ?? ''),
+    secret: readSecret(ppk, 'secret', context),
+    required: ppk.flag('required') ?? false,
+  }
+}
