@@ -2,7 +2,7 @@ export { nobleProvider } from './noble.ts'
 export { prfPlus } from './prf-plus.ts'
 export type {
   Aead,
-  BlockCipherCbc,
+  Cipher,
   CryptoProvider,
   KeyExchange,
   KeyExchangeAnswer,

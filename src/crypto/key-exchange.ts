@@ -1,8 +1,8 @@
-import { compareBytes } from '../bytes/index.ts'
+import { compareBytes, wipe } from '../bytes/index.ts'
 import { PeerError } from '../errors.ts'
 import { modpGroup } from './modp-groups.ts'
 import { drawPrivateValue, fitPrivateValue } from './private-value.ts'
-import type { CryptoProvider, KeyExchange, KeyExchangeAnswer } from './provider.ts'
+import type { CryptoProvider, KeyExchange, KeyExchangeAnswer, RandomSource } from './provider.ts'
 import { requireGroup, requireLive } from './require.ts'
 import { type KeGroupInfo, TransformType, transformName } from './transforms.ts'
 
@@ -20,25 +20,47 @@ export interface PrivateKey {
   destroy(): void
 }
 
+/** A pair of ML-KEM keys as a provider holds it. */
+export interface DecapsulationKey {
+  /** The encapsulation key. */
+  readonly publicValue: Uint8Array
+  /** Any ciphertext of the right length gives a secret; a forged one gives one that nobody else has. FIPS 203 §6.3. */
+  decapsulate(ciphertext: Uint8Array): Uint8Array
+  destroy(): void
+}
+
+/** ML-KEM of a provider. Lengths are checked already; what it is given is borrowed. */
+export interface KemMethods {
+  /** The key pair of the seed d | z, 64 octets. FIPS 203 §6.1. */
+  keysOf(group: KeGroupInfo, seed: Uint8Array): DecapsulationKey
+  /** With `m`, 32 unpredictable octets. Undefined when the key fails the modulus check. FIPS 203 §§6.2, 7.2. */
+  encapsulate(group: KeGroupInfo, encapsulationKey: Uint8Array, m: Uint8Array): KeyExchangeAnswer | undefined
+}
+
 /** Takes ownership of a private value in the form of `fitPrivateValue`. The group is one of `keGroupInfo`. */
 export type LoadPrivateKey = (group: KeGroupInfo, privateValue: Uint8Array) => PrivateKey
 
 type KeyExchangeMethods = Pick<CryptoProvider, 'keyExchange' | 'keyExchangeFromPrivate' | 'respondKeyExchange'>
 
-/** The key exchange half of a provider: the same private values and the same checks for all, the arithmetic from `load`. */
-export function keyExchangeMethods(load: LoadPrivateKey): KeyExchangeMethods {
+/** The key exchange half of a provider: the same private values and the same checks for all, the arithmetic from `load` and `kem`. */
+export function keyExchangeMethods(load: LoadPrivateKey, kem: KemMethods): KeyExchangeMethods {
+  const begin = (info: KeGroupInfo, privateValue: Uint8Array) =>
+    info.kind === 'ml-kem'
+      ? new PendingKeyExchange(info, privateKeyOfKem(kem, info, privateValue))
+      : new PendingKeyExchange(info, load(info, privateValue))
   return {
     keyExchange(group, random) {
       const info = requireGroup(group)
-      return new PendingKeyExchange(info, load(info, drawPrivateValue(info, random)))
+      return begin(info, drawPrivateValue(info, random))
     },
     keyExchangeFromPrivate(group, privateValue) {
       const info = requireGroup(group)
-      return new PendingKeyExchange(info, load(info, fitPrivateValue(info, privateValue)))
+      return begin(info, fitPrivateValue(info, privateValue))
     },
     respondKeyExchange(group, peerPublic, random) {
       const info = requireGroup(group)
-      checkPublicValue(info, peerPublic)
+      checkPublicValue(info, peerPublic, info.publicBytes)
+      if (info.kind === 'ml-kem') return encapsulate(kem, info, peerPublic, random)
       return answer(info, load(info, drawPrivateValue(info, random)), peerPublic)
     },
   }
@@ -52,6 +74,30 @@ function answer(group: KeGroupInfo, key: PrivateKey, peerPublic: Uint8Array): Ke
     return { publicValue: key.publicValue, sharedSecret: agreeOrRefuse(group, key, peerPublic) }
   } finally {
     key.destroy()
+  }
+}
+
+function encapsulate(
+  kem: KemMethods,
+  group: KeGroupInfo,
+  peerPublic: Uint8Array,
+  random: RandomSource,
+): KeyExchangeAnswer {
+  const m = random(group.sharedBytes)
+  const made = kem.encapsulate(group, peerPublic, m)
+  wipe(m)
+  if (made === undefined) throw refusal(group, 'has a coefficient that is not below q')
+  return made
+}
+
+/** ML-KEM's key pair in the shape of the others. Wipes `seed`. */
+function privateKeyOfKem(kem: KemMethods, group: KeGroupInfo, seed: Uint8Array): PrivateKey {
+  const keys = kem.keysOf(group, seed)
+  wipe(seed)
+  return {
+    publicValue: keys.publicValue,
+    agree: (ciphertext) => keys.decapsulate(ciphertext),
+    destroy: () => keys.destroy(),
   }
 }
 
@@ -70,7 +116,7 @@ class PendingKeyExchange implements KeyExchange {
 
   finish(peerPublic: Uint8Array): Uint8Array {
     const key = requireLive('keyExchange', this.#key)
-    checkPublicValue(this.#info, peerPublic)
+    checkPublicValue(this.#info, peerPublic, this.#info.answerBytes)
     return agreeOrRefuse(this.#info, key, peerPublic)
   }
 
@@ -87,10 +133,8 @@ function agreeOrRefuse(group: KeGroupInfo, key: PrivateKey, peerPublic: Uint8Arr
 }
 
 /** The checks of RFC 6989 that need no arithmetic: the length (RFC 7296 §3.4), and for MODP 1 < y < p-1 (§2.1). */
-function checkPublicValue(group: KeGroupInfo, value: Uint8Array): void {
-  if (value.length !== group.publicBytes) {
-    throw refusal(group, `has ${value.length} octets, not ${group.publicBytes}`)
-  }
+function checkPublicValue(group: KeGroupInfo, value: Uint8Array, bytes: number): void {
+  if (value.length !== bytes) throw refusal(group, `has ${value.length} octets, not ${bytes}`)
   const modp = modpGroup(group.id)
   if (modp === undefined) return
   const last = value.length - 1

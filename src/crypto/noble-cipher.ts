@@ -1,7 +1,7 @@
 import { cbc, gcm } from '@noble/ciphers/aes.js'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { wipe } from '../bytes/index.ts'
-import type { Aead, BlockCipherCbc } from './provider.ts'
+import type { Aead, Cipher } from './provider.ts'
 import { requireLive, requireNonce } from './require.ts'
 import { Encr, type EncrInfo } from './transforms.ts'
 
@@ -66,7 +66,7 @@ export class NobleAead implements Aead {
 const unpadded = { disablePadding: true }
 
 /** AES-CBC under a key of checked length (copied). */
-export class NobleCbc implements BlockCipherCbc {
+export class NobleCbc implements Cipher {
   #key: Uint8Array | undefined
 
   constructor(key: Uint8Array) {

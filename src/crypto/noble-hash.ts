@@ -4,7 +4,7 @@ import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { equalConstantTime } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
 import type { Mac } from './provider.ts'
-import type { HashName, IntegInfo } from './transforms.ts'
+import type { HashName } from './transforms.ts'
 
 const hashes = { sha1, sha256, sha384, sha512 } as const
 
@@ -30,10 +30,10 @@ export class NobleMac implements Mac {
   readonly #running: HmacState
   #destroyed = false
 
-  constructor(info: IntegInfo, key: Uint8Array) {
-    this.icvBytes = info.icvBytes
-    this.#full = new Uint8Array(hashes[info.hash].outputLen)
-    this.#keyed = hmac.create(hashes[info.hash], key)
+  constructor(hash: HashName, icvBytes: number, key: Uint8Array) {
+    this.icvBytes = icvBytes
+    this.#full = new Uint8Array(hashes[hash].outputLen)
+    this.#keyed = hmac.create(hashes[hash], key)
     this.#running = this.#keyed._cloneInto()
   }
 

@@ -1,10 +1,12 @@
+import { AesMac, aesMacPrf, TruncatedAesMac } from './aes-mac.ts'
 import { keyExchangeMethods } from './key-exchange.ts'
 import { NobleAead, NobleCbc } from './noble-cipher.ts'
 import { NobleMac, nobleHash, nobleHmac } from './noble-hash.ts'
 import { loadNoblePrivateKey } from './noble-ke.ts'
+import { nobleKem } from './noble-kem.ts'
 import type { CryptoProvider } from './provider.ts'
-import { requireAead, requireCbc, requireInteg } from './require.ts'
-import { Encr } from './transforms.ts'
+import { requireAead, requireCipher, requireInteg, requirePrf } from './require.ts'
+import { isAesMac } from './transforms.ts'
 
 /**
  * The reference provider: JavaScript alone (@noble/ciphers, /hashes, /curves), for any engine. It allocates for each
@@ -14,11 +16,23 @@ export const nobleProvider: CryptoProvider = {
   name: 'noble',
   hash: nobleHash,
   hmac: nobleHmac,
-  aead: (encr, key) => new NobleAead(requireAead(encr, key), key),
-  cbc(key) {
-    requireCbc(Encr.ENCR_AES_CBC, key)
-    return new NobleCbc(key)
+  prf(prf, key, data) {
+    const { algorithm } = requirePrf(prf)
+    return isAesMac(algorithm) ? aesMacPrf(algorithm, newCbc, key, data) : nobleHmac(algorithm, key, data)
   },
-  mac: (integ, key) => new NobleMac(requireInteg(integ, key), key),
-  ...keyExchangeMethods(loadNoblePrivateKey),
+  aead: (encr, key) => new NobleAead(requireAead(encr, key), key),
+  cipher(encr, key) {
+    requireCipher(encr, key)
+    return newCbc(key)
+  },
+  mac(integ, key) {
+    const info = requireInteg(integ, key)
+    const { algorithm } = info
+    return isAesMac(algorithm)
+      ? new TruncatedAesMac(info, new AesMac(algorithm, newCbc, key))
+      : new NobleMac(algorithm, info.icvBytes, key)
+  },
+  ...keyExchangeMethods(loadNoblePrivateKey, nobleKem),
 }
+
+const newCbc = (key: Uint8Array) => new NobleCbc(key)

@@ -1,5 +1,5 @@
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
-import type { Aead, BlockCipherCbc } from './provider.ts'
+import type { Aead, Cipher } from './provider.ts'
 import { requireLive, requireNonce } from './require.ts'
 import { Encr, type EncrInfo } from './transforms.ts'
 
@@ -69,7 +69,7 @@ export class NodeAead implements Aead {
 }
 
 /** AES-CBC under a key of checked length (copied). */
-export class NodeCbc implements BlockCipherCbc {
+export class NodeCbc implements Cipher {
   readonly #name: string
   #key: KeyObject | undefined
 

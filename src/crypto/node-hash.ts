@@ -2,7 +2,7 @@ import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:cr
 import { equalConstantTime } from '../bytes/index.ts'
 import type { Mac } from './provider.ts'
 import { requireLive } from './require.ts'
-import type { HashName, IntegInfo } from './transforms.ts'
+import type { HashName } from './transforms.ts'
 
 export const nodeHash = (hash: HashName, data: Uint8Array): Uint8Array => plain(createHash(hash).update(data).digest())
 
@@ -18,9 +18,9 @@ export class NodeMac implements Mac {
   readonly #hash: HashName
   #key: KeyObject | undefined
 
-  constructor(info: IntegInfo, key: Uint8Array) {
-    this.icvBytes = info.icvBytes
-    this.#hash = info.hash
+  constructor(hash: HashName, icvBytes: number, key: Uint8Array) {
+    this.icvBytes = icvBytes
+    this.#hash = hash
     this.#key = createSecretKey(key)
   }
 

@@ -1,10 +1,12 @@
+import { AesMac, aesMacPrf, TruncatedAesMac } from './aes-mac.ts'
 import { keyExchangeMethods } from './key-exchange.ts'
+import { nobleKem } from './noble-kem.ts'
 import { NodeAead, NodeCbc } from './node-cipher.ts'
 import { NodeMac, nodeHash, nodeHmac } from './node-hash.ts'
 import { loadNodePrivateKey } from './node-ke.ts'
 import type { CryptoProvider } from './provider.ts'
-import { requireAead, requireCbc, requireInteg } from './require.ts'
-import { Encr } from './transforms.ts'
+import { requireAead, requireCipher, requireInteg, requirePrf } from './require.ts'
+import { isAesMac } from './transforms.ts'
 
 /**
  * The provider on node:crypto, all of it synchronous. Private values come from the injected source and never from
@@ -14,11 +16,23 @@ export const nodeProvider: CryptoProvider = {
   name: 'node',
   hash: nodeHash,
   hmac: nodeHmac,
-  aead: (encr, key) => new NodeAead(requireAead(encr, key), key),
-  cbc(key) {
-    requireCbc(Encr.ENCR_AES_CBC, key)
-    return new NodeCbc(key)
+  prf(prf, key, data) {
+    const { algorithm } = requirePrf(prf)
+    return isAesMac(algorithm) ? aesMacPrf(algorithm, newCbc, key, data) : nodeHmac(algorithm, key, data)
   },
-  mac: (integ, key) => new NodeMac(requireInteg(integ, key), key),
-  ...keyExchangeMethods(loadNodePrivateKey),
+  aead: (encr, key) => new NodeAead(requireAead(encr, key), key),
+  cipher(encr, key) {
+    requireCipher(encr, key)
+    return newCbc(key)
+  },
+  mac(integ, key) {
+    const info = requireInteg(integ, key)
+    const { algorithm } = info
+    return isAesMac(algorithm)
+      ? new TruncatedAesMac(info, new AesMac(algorithm, newCbc, key))
+      : new NodeMac(algorithm, info.icvBytes, key)
+  },
+  ...keyExchangeMethods(loadNodePrivateKey, nobleKem),
 }
+
+const newCbc = (key: Uint8Array) => new NodeCbc(key)

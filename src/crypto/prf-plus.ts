@@ -1,15 +1,14 @@
 import { concat, wipe } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
 import type { CryptoProvider } from './provider.ts'
-import type { HashName } from './transforms.ts'
 
 /**
- * prf+ (K, S) = T1 | T2 | ..., Tn = prf(K, Tn-1 | S | n). Returns exactly `length` octets, which the caller wipes.
+ * prf+ (K, S) of the PRF with the number `prf` = T1 | T2 | ..., Tn = prf(K, Tn-1 | S | n). Returns exactly `length` octets, which the caller wipes.
  * Throws `UsageError` when that takes more than 255 blocks. RFC 7296 §2.13.
  */
 export function prfPlus(
   crypto: CryptoProvider,
-  hash: HashName,
+  prf: number,
   key: Uint8Array,
   seed: Uint8Array,
   length: number,
@@ -20,7 +19,7 @@ export function prfPlus(
     if (counter > 255) throw new UsageError('length', `${length} octets are more than 255 blocks of prf+`)
     const input = concat(block, seed, Uint8Array.of(counter))
     wipe(block)
-    block = crypto.hmac(hash, key, input)
+    block = crypto.prf(prf, key, input)
     wipe(input)
     output.set(block.subarray(0, length - filled), filled)
     filled += block.length

@@ -11,9 +11,11 @@ import { KeGroup, type KeGroupInfo } from './transforms.ts'
  *   because these groups have safe primes (RFC 6989 §2.1).
  * - ECP: a scalar of the field's size from 1 to n-1, by rejection, which unlike a reduction modulo n has no bias.
  * - X25519: 32 octets as they are; the function itself clamps them (RFC 7748 §5).
+ * - ML-KEM: 64 octets d | z as they are (FIPS 203 §7.1).
  */
 export function drawPrivateValue(group: KeGroupInfo, random: RandomSource): Uint8Array {
-  if (group.kind === 'x25519') return random(32)
+  const exact = exactBytes[group.kind]
+  if (exact !== undefined) return random(exact)
   const length = group.kind === 'modp' ? modpExponentBytes : group.sharedBytes
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const value = random(length)
@@ -39,10 +41,13 @@ export function fitPrivateValue(group: KeGroupInfo, privateValue: Uint8Array): U
 }
 
 const modpExponentBytes = 64
+/** Octets of a private value that may be anything. */
+const exactBytes: Partial<Record<KeGroupInfo['kind'], number>> = { x25519: 32, x448: 56, 'ml-kem': 64 }
 const maxAttempts = 64
 
 function normalise(group: KeGroupInfo, value: Uint8Array): Uint8Array | undefined {
-  if (group.kind === 'x25519') return value.length === 32 ? value.slice() : undefined
+  const exact = exactBytes[group.kind]
+  if (exact !== undefined) return value.length === exact ? value.slice() : undefined
   let zeros = 0
   while (zeros < value.length && value[zeros] === 0) zeros++
   const digits = value.subarray(zeros)
@@ -54,7 +59,7 @@ function normalise(group: KeGroupInfo, value: Uint8Array): Uint8Array | undefine
 }
 
 function isPrivateValue(group: KeGroupInfo, value: Uint8Array): boolean {
-  if (group.kind === 'x25519') return true
+  if (group.kind in exactBytes) return true
   const last = value.length - 1
   const isZero = value.every((octet) => octet === 0)
   if (group.kind === 'modp') return !isZero && !(value[last] === 1 && value.subarray(0, last).every((o) => o === 0))

@@ -15,24 +15,30 @@ export interface CryptoProvider {
   /** HMAC of `data` under `key` of any length, full length, copied. */
   hmac(hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array
 
+  /** prf(key, data) of an IKE SA, the key of any length (RFC 7296 §2.13, RFC 4434 §2, RFC 4615 §3): `PrfInfo.bytes` octets, copied. */
+  prf(prf: number, key: Uint8Array, data: Uint8Array): Uint8Array
+
   /** A keyed AEAD. `key` is copied: `keyBits/8` octets, without the salt. */
   aead(encr: number, key: Uint8Array): Aead
 
-  /** A keyed AES-CBC without padding. `key` is copied: 16, 24 or 32 octets. */
-  cbc(key: Uint8Array): BlockCipherCbc
+  /** A keyed cipher without integrity of its own (AES-CBC, AES-CTR, 3DES-CBC). `key` is copied: `keyBits/8` octets, without the salt. */
+  cipher(encr: number, key: Uint8Array): Cipher
 
-  /** A keyed integrity transform (truncated HMAC). `key` is copied. */
+  /** A keyed integrity transform (truncated HMAC or AES MAC). `key` is copied. */
   mac(integ: number, key: Uint8Array): Mac
 
   /** A fresh key pair of the side that sends its KE payload first. */
   keyExchange(group: number, random: RandomSource): KeyExchange
 
-  /** The same from a known private value: big-endian scalar, exponent of any length, or X25519 scalar (for recorded handshakes). */
+  /**
+   * The same from a known private value (for recorded handshakes): big-endian scalar, exponent of any length, X25519 scalar, or
+   * the 64 octets d | z that ML-KEM makes its keys from (FIPS 203 §6.1).
+   */
   keyExchangeFromPrivate(group: number, privateValue: Uint8Array): KeyExchange
 
   /**
    * The side that answers a KE payload. Throws `PeerError` with notify INVALID_SYNTAX (7) when `peerPublic` fails the
-   * checks of RFC 6989 (length, range, on the curve, not zero).
+   * checks of RFC 6989 (length, range, on the curve, not zero), for ML-KEM those of FIPS 203 §7.2 (length, modulus).
    */
   respondKeyExchange(group: number, peerPublic: Uint8Array, random: RandomSource): KeyExchangeAnswer
 }
@@ -42,16 +48,19 @@ export type RandomSource = (length: number) => Uint8Array
 
 export interface KeyExchange {
   readonly group: number
-  /** For the KE payload; owned by this object. */
+  /** For the KE payload; owned by this object. With ML-KEM the encapsulation key. */
   readonly publicValue: Uint8Array
-  /** The shared secret g^ir, a fresh array that the caller wipes. Throws `PeerError` when `peerPublic` fails RFC 6989's checks. */
+  /**
+   * The shared secret g^ir, a fresh array that the caller wipes. `peerPublic` is the answer's public value, with ML-KEM the
+   * ciphertext. Throws `PeerError` when it fails RFC 6989's checks.
+   */
   finish(peerPublic: Uint8Array): Uint8Array
   /** Wipes the private value. */
   destroy(): void
 }
 
 export interface KeyExchangeAnswer {
-  /** For our KE payload. */
+  /** For our KE payload. With ML-KEM the ciphertext. */
   readonly publicValue: Uint8Array
   /** The shared secret g^ir; the caller wipes it. */
   readonly sharedSecret: Uint8Array
@@ -92,8 +101,11 @@ export interface Aead {
   destroy(): void
 }
 
-/** AES-CBC in place, `length` a multiple of 16. */
-export interface BlockCipherCbc {
+/**
+ * Encryption in place without integrity and without padding: `length` is a multiple of `EncrInfo.blockBytes`. `iv` is salt | IV,
+ * `EncrInfo.saltBytes + EncrInfo.ivBytes` octets.
+ */
+export interface Cipher {
   encrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void
   decrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void
   destroy(): void

@@ -7,6 +7,8 @@ import {
   integInfo,
   type KeGroupInfo,
   keGroupInfo,
+  type PrfInfo,
+  prfInfo,
   TransformType,
   transformName,
 } from './transforms.ts'
@@ -37,13 +39,23 @@ export function requireLive<T>(name: string, key: T | undefined): T {
   return key
 }
 
-/** The sizes of AES-CBC for which `key` has a permitted length. Throws `UsageError` otherwise. */
-export function requireCbc(encr: number, key: Uint8Array): EncrInfo {
+/** The sizes of a cipher without integrity for which `key` has a permitted length. Throws `UsageError` otherwise. */
+export function requireCipher(encr: number, key: Uint8Array): EncrInfo {
   const info = encrInfo(encr)
-  if (info?.kind !== 'cbc') {
-    throw new UsageError('encr', `${transformName(TransformType.ENCR, encr)} is not a CBC cipher that is implemented`)
+  if (info === undefined || info.kind === 'aead') {
+    throw new UsageError(
+      'encr',
+      `${transformName(TransformType.ENCR, encr)} is not an unauthenticated cipher that is implemented`,
+    )
   }
   requireKeyBits(info, key)
+  return info
+}
+
+/** A PRF. Throws `UsageError` when it is not implemented. */
+export function requirePrf(prf: number): PrfInfo {
+  const info = prfInfo(prf)
+  if (info === undefined) throw new UsageError('prf', `${transformName(TransformType.PRF, prf)} is not implemented`)
   return info
 }
 

@@ -4,7 +4,21 @@
  * codec; it just cannot be negotiated.
  */
 
-export const TransformType = { ENCR: 1, PRF: 2, INTEG: 3, KE: 4, SN: 5 } as const
+/** `ADDKE1` to `ADDKE7` are the additional key exchanges of RFC 9370: numbers from the registry of `KE`. */
+export const TransformType = {
+  ENCR: 1,
+  PRF: 2,
+  INTEG: 3,
+  KE: 4,
+  SN: 5,
+  ADDKE1: 6,
+  ADDKE2: 7,
+  ADDKE3: 8,
+  ADDKE4: 9,
+  ADDKE5: 10,
+  ADDKE6: 11,
+  ADDKE7: 12,
+} as const
 export type TransformType = (typeof TransformType)[keyof typeof TransformType]
 
 export const Encr = {
@@ -75,7 +89,16 @@ export const KeGroup = {
 /** Sequence numbers (transform type 5): 0 is 32-bit, 1 is 64-bit (ESN). */
 export const Sn = { NO_ESN: 0, ESN: 1 } as const
 
+/** True for `ADDKE1` to `ADDKE7`, of any transform type that a peer sent. RFC 9370 §2.2.1. */
+export const isAdditionalKe = (type: number): boolean => type >= TransformType.ADDKE1 && type <= TransformType.ADDKE7
+
 export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512'
+
+/** AES-XCBC-MAC (RFC 3566) and AES-CMAC (RFC 4493), both with AES-128. */
+export type AesMacName = 'aes-xcbc' | 'aes-cmac'
+
+/** Tells the MACs of AES from the hashes of HMAC. */
+export const isAesMac = (algorithm: HashName | AesMacName): algorithm is AesMacName => algorithm.startsWith('aes-')
 
 /** Sizes in octets of an encryption transform that the providers implement. */
 export interface EncrInfo {
@@ -96,14 +119,18 @@ export interface EncrInfo {
 
 export interface PrfInfo {
   readonly id: number
-  readonly hash: HashName
+  /** The hash of an HMAC, or the MAC itself. */
+  readonly algorithm: HashName | AesMacName
   /** Output and preferred key length in octets. */
   readonly bytes: number
+  /** Set for the PRFs of AES: SKEYSEED then takes the first 64 bits of each nonce as its key. RFC 7296 §2.14. */
+  readonly fixedKey: boolean
 }
 
 export interface IntegInfo {
   readonly id: number
-  readonly hash: HashName
+  /** The hash of an HMAC, or the MAC itself. */
+  readonly algorithm: HashName | AesMacName
   readonly keyBytes: number
   /** Octets of truncated ICV in a packet. */
   readonly icvBytes: number
@@ -111,9 +138,14 @@ export interface IntegInfo {
 
 export interface KeGroupInfo {
   readonly id: number
-  readonly kind: 'modp' | 'ecp' | 'x25519'
-  /** Octets of public value in a KE payload (x|y without a prefix octet for ECP, RFC 5903 §7). */
+  readonly kind: 'modp' | 'ecp' | 'x25519' | 'x448' | 'ml-kem'
+  /**
+   * Octets of public value in the KE payload of the request (x|y without a prefix octet for ECP, RFC 5903 §7; the
+   * encapsulation key for ML-KEM).
+   */
   readonly publicBytes: number
+  /** The same for the response, which for ML-KEM carries the ciphertext. */
+  readonly answerBytes: number
   /** Octets of the shared secret g^ir. */
   readonly sharedBytes: number
 }
@@ -152,30 +184,44 @@ const encrTable: readonly EncrInfo[] = [
 ]
 
 const prfTable: readonly PrfInfo[] = [
-  { id: Prf.PRF_HMAC_SHA1, hash: 'sha1', bytes: 20 },
-  { id: Prf.PRF_HMAC_SHA2_256, hash: 'sha256', bytes: 32 },
-  { id: Prf.PRF_HMAC_SHA2_384, hash: 'sha384', bytes: 48 },
-  { id: Prf.PRF_HMAC_SHA2_512, hash: 'sha512', bytes: 64 },
+  { id: Prf.PRF_HMAC_SHA1, algorithm: 'sha1', bytes: 20, fixedKey: false },
+  { id: Prf.PRF_HMAC_SHA2_256, algorithm: 'sha256', bytes: 32, fixedKey: false },
+  { id: Prf.PRF_HMAC_SHA2_384, algorithm: 'sha384', bytes: 48, fixedKey: false },
+  { id: Prf.PRF_HMAC_SHA2_512, algorithm: 'sha512', bytes: 64, fixedKey: false },
+  { id: Prf.PRF_AES128_XCBC, algorithm: 'aes-xcbc', bytes: 16, fixedKey: true },
+  { id: Prf.PRF_AES128_CMAC, algorithm: 'aes-cmac', bytes: 16, fixedKey: true },
 ]
 
 const integTable: readonly IntegInfo[] = [
-  { id: Integ.AUTH_HMAC_SHA1_96, hash: 'sha1', keyBytes: 20, icvBytes: 12 },
-  { id: Integ.AUTH_HMAC_SHA2_256_128, hash: 'sha256', keyBytes: 32, icvBytes: 16 },
-  { id: Integ.AUTH_HMAC_SHA2_384_192, hash: 'sha384', keyBytes: 48, icvBytes: 24 },
-  { id: Integ.AUTH_HMAC_SHA2_512_256, hash: 'sha512', keyBytes: 64, icvBytes: 32 },
+  { id: Integ.AUTH_HMAC_SHA1_96, algorithm: 'sha1', keyBytes: 20, icvBytes: 12 },
+  { id: Integ.AUTH_HMAC_SHA2_256_128, algorithm: 'sha256', keyBytes: 32, icvBytes: 16 },
+  { id: Integ.AUTH_HMAC_SHA2_384_192, algorithm: 'sha384', keyBytes: 48, icvBytes: 24 },
+  { id: Integ.AUTH_HMAC_SHA2_512_256, algorithm: 'sha512', keyBytes: 64, icvBytes: 32 },
+  { id: Integ.AUTH_AES_XCBC_96, algorithm: 'aes-xcbc', keyBytes: 16, icvBytes: 12 },
+  { id: Integ.AUTH_AES_CMAC_96, algorithm: 'aes-cmac', keyBytes: 16, icvBytes: 12 },
 ]
 
 const modp = (id: number, bits: number): KeGroupInfo => ({
   id,
   kind: 'modp',
   publicBytes: bits / 8,
+  answerBytes: bits / 8,
   sharedBytes: bits / 8,
 })
 const ecp = (id: number, fieldBytes: number): KeGroupInfo => ({
   id,
   kind: 'ecp',
   publicBytes: 2 * fieldBytes,
+  answerBytes: 2 * fieldBytes,
   sharedBytes: fieldBytes,
+})
+/** FIPS 203 table 3: encapsulation key and ciphertext. */
+const mlKem = (id: number, publicBytes: number, answerBytes: number): KeGroupInfo => ({
+  id,
+  kind: 'ml-kem',
+  publicBytes,
+  answerBytes,
+  sharedBytes: 32,
 })
 
 const keTable: readonly KeGroupInfo[] = [
@@ -187,7 +233,10 @@ const keTable: readonly KeGroupInfo[] = [
   ecp(KeGroup.ECP_256, 32),
   ecp(KeGroup.ECP_384, 48),
   ecp(KeGroup.ECP_521, 66),
-  { id: KeGroup.CURVE25519, kind: 'x25519', publicBytes: 32, sharedBytes: 32 },
+  { id: KeGroup.CURVE25519, kind: 'x25519', publicBytes: 32, answerBytes: 32, sharedBytes: 32 },
+  mlKem(KeGroup.ML_KEM_512, 800, 768),
+  mlKem(KeGroup.ML_KEM_768, 1184, 1088),
+  mlKem(KeGroup.ML_KEM_1024, 1568, 1568),
 ]
 
 const byId = <T extends { readonly id: number }>(table: readonly T[]) => new Map(table.map((row) => [row.id, row]))
@@ -212,6 +261,9 @@ const typeNames = inverted(TransformType)
 const transformNames = new Map(
   [Encr, Prf, Integ, KeGroup, Sn].map((table, at) => [at + TransformType.ENCR, inverted(table)]),
 )
+for (let type: number = TransformType.ADDKE1; isAdditionalKe(type); type++) {
+  transformNames.set(type, transformNames.get(TransformType.KE)!)
+}
 
 /** The registry's name of a transform, or `TYPE_number` when this table does not know it, for example `ENCR_99`. */
 export const transformName = (type: number, id: number): string =>

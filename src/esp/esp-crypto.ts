@@ -1,5 +1,5 @@
 import { wipe, writeU32 } from '../bytes/index.ts'
-import type { Aead, BlockCipherCbc, CryptoProvider, Mac } from '../crypto/provider.ts'
+import type { Aead, Cipher, CryptoProvider, Mac } from '../crypto/provider.ts'
 import { type EncrInfo, encrInfo, TransformType, transformName } from '../crypto/transforms.ts'
 import { UsageError } from '../errors.ts'
 import { ESP_HEADER_BYTES, type EspSaParameters } from './packet.ts'
@@ -42,7 +42,7 @@ export function createEspCipher(crypto: CryptoProvider, parameters: EspSaParamet
   }
   // Encryption alone can be decrypted by whoever may send packets and watch the answers. RFC 4303 §1.
   if (integ === undefined) throw new UsageError('integ', `${name} needs an integrity transform`)
-  return new CbcEspCipher(info, crypto.cbc(encr.key), crypto.mac(integ.id, integ.key), esn)
+  return new CbcEspCipher(info, crypto.cipher(encr.id, encr.key), crypto.mac(integ.id, integ.key), esn)
 }
 
 /** AES-GCM (RFC 4106) and ChaCha20-Poly1305 (RFC 7634): nonce = salt | IV, AAD = SPI | sequence number of 32 or 64 bits. */
@@ -114,13 +114,13 @@ class CbcEspCipher implements EspCipher {
   readonly icvBytes: number
   readonly blockBytes: number
   readonly unpredictableIv = true
-  readonly #cbc: BlockCipherCbc
+  readonly #cbc: Cipher
   readonly #mac: Mac
   readonly #esn: boolean
   readonly #iv: Uint8Array
   readonly #receivedIcv: Uint8Array
 
-  constructor(info: EncrInfo, cbc: BlockCipherCbc, mac: Mac, esn: boolean) {
+  constructor(info: EncrInfo, cbc: Cipher, mac: Mac, esn: boolean) {
     this.ivBytes = info.ivBytes
     this.icvBytes = mac.icvBytes
     this.blockBytes = info.blockBytes

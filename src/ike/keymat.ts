@@ -54,7 +54,7 @@ export interface ChildKeys {
   readonly integR2I?: Uint8Array
 }
 
-/** SKEYSEED = prf(Ni | Nr, g^ir). RFC 7296 §2.14. */
+/** SKEYSEED = prf(Ni | Nr, g^ir), with a PRF of AES prf(the first 64 bits of Ni | those of Nr, g^ir). RFC 7296 §2.14. */
 export function deriveSkeyseed(
   crypto: CryptoProvider,
   prf: PrfInfo,
@@ -62,11 +62,16 @@ export function deriveSkeyseed(
   Nr: Uint8Array,
   sharedSecret: Uint8Array,
 ): Uint8Array {
-  return crypto.hmac(prf.hash, concat(Ni, Nr), sharedSecret)
+  const key = prf.fixedKey ? concat(Ni.subarray(0, prf.bytes / 2), Nr.subarray(0, prf.bytes / 2)) : concat(Ni, Nr)
+  return crypto.prf(prf.id, key, sharedSecret)
 }
 
-/** SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the prf of the old IKE SA. RFC 7296 §2.18. */
-export function deriveSkeyseedRekey(
+/**
+ * SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr), after the n-th additional key exchange of IKE_INTERMEDIATE. `SK_d` is that of the
+ * keys in use until then, `sharedSecret` that of the additional key exchange; the nonces are those of IKE_SA_INIT. The new
+ * keys come from `deriveIkeKeys`. RFC 9370 §2.2.2.
+ */
+export function deriveSkeyseedAdditional(
   crypto: CryptoProvider,
   prf: PrfInfo,
   SK_d: Uint8Array,
@@ -74,8 +79,24 @@ export function deriveSkeyseedRekey(
   Ni: Uint8Array,
   Nr: Uint8Array,
 ): Uint8Array {
-  const data = concat(sharedSecret, Ni, Nr)
-  const SKEYSEED = crypto.hmac(prf.hash, SK_d, data)
+  return deriveSkeyseedRekey(crypto, prf, SK_d, sharedSecret, Ni, Nr)
+}
+
+/**
+ * SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr [| SK(1) | ... SK(n)]), with the prf of the old IKE SA. `additional` holds the
+ * shared secrets of IKE_FOLLOWUP_KE in their order. RFC 7296 §2.18, RFC 9370 §2.2.4.
+ */
+export function deriveSkeyseedRekey(
+  crypto: CryptoProvider,
+  prf: PrfInfo,
+  SK_d: Uint8Array,
+  sharedSecret: Uint8Array,
+  Ni: Uint8Array,
+  Nr: Uint8Array,
+  additional: readonly Uint8Array[] = [],
+): Uint8Array {
+  const data = concat(sharedSecret, Ni, Nr, ...additional)
+  const SKEYSEED = crypto.prf(prf.id, SK_d, data)
   wipe(data)
   return SKEYSEED
 }
@@ -98,7 +119,7 @@ export function deriveIkeKeys(
   const { keyBytes, saltBytes, integBytes } = keySizes(suite)
   const encrBytes = keyBytes + saltBytes
   const seed = concat(Ni, Nr, SPIi, SPIr)
-  const keymat = prfPlus(crypto, prf.hash, SKEYSEED, seed, 3 * prf.bytes + 2 * (integBytes + encrBytes))
+  const keymat = prfPlus(crypto, prf.id, SKEYSEED, seed, 3 * prf.bytes + 2 * (integBytes + encrBytes))
   const next = cutter(keymat)
   const keys = {
     SK_d: next(prf.bytes),
@@ -114,9 +135,19 @@ export function deriveIkeKeys(
 }
 
 /**
- * KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr), cut for both directions: initiator to responder first, encryption before
- * integrity. `prf` is the IKE SA's; `sharedSecret` is that of this exchange's own key exchange, when it had one. Throws
- * `UsageError` for transforms that are not implemented. RFC 7296 §2.17.
+ * The keys after a PPK was mixed in: SK_d = prf+ (PPK, SK_d'), SK_pi and SK_pr likewise. The other four are the same arrays as
+ * before; what was replaced is not wiped. RFC 8784 §3.
+ */
+export function mixPpk(crypto: CryptoProvider, prf: PrfInfo, ppk: Uint8Array, keys: IkeKeys): IkeKeys {
+  const mixed = (key: Uint8Array) => prfPlus(crypto, prf.id, ppk, key, prf.bytes)
+  return { ...keys, SK_d: mixed(keys.SK_d), SK_pi: mixed(keys.SK_pi), SK_pr: mixed(keys.SK_pr) }
+}
+
+/**
+ * KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr [| SK(1) | ... SK(n)]), cut for both directions: initiator to responder first,
+ * encryption before integrity. `prf` is the IKE SA's; `sharedSecret` is that of this exchange's own key exchange, when it had
+ * one, `additional` those of IKE_FOLLOWUP_KE in their order. Throws `UsageError` for transforms that are not implemented.
+ * RFC 7296 §2.17, RFC 9370 §2.2.4.
  */
 export function deriveChildKeys(
   crypto: CryptoProvider,
@@ -126,10 +157,11 @@ export function deriveChildKeys(
   Ni: Uint8Array,
   Nr: Uint8Array,
   sharedSecret: Uint8Array = new Uint8Array(0),
+  additional: readonly Uint8Array[] = [],
 ): ChildKeys {
   const { keyBytes, saltBytes, integBytes } = keySizes(suite)
-  const seed = concat(sharedSecret, Ni, Nr)
-  const keymat = prfPlus(crypto, prf.hash, SK_d, seed, 2 * (keyBytes + saltBytes + integBytes))
+  const seed = concat(sharedSecret, Ni, Nr, ...additional)
+  const keymat = prfPlus(crypto, prf.id, SK_d, seed, 2 * (keyBytes + saltBytes + integBytes))
   wipe(seed)
   const next = cutter(keymat)
   const cipherKey = (): CipherKey => ({ key: next(keyBytes), salt: next(saltBytes) })
@@ -178,7 +210,7 @@ function integBytes(encr: EncrInfo, integ: number): number {
   if (integ === Integ.NONE && encr.kind === 'aead') return 0
   const info = integInfo(integ)
   if (info === undefined) throw notImplemented('integ', TransformType.INTEG, integ)
-  if (encr.kind === 'cbc') return info.keyBytes
+  if (encr.kind !== 'aead') return info.keyBytes
   throw new UsageError('integ', `${transformName(TransformType.ENCR, encr.id)} takes no integrity transform beside it`)
 }
 

@@ -84,7 +84,7 @@ export class MessageProtector {
     this.#cipher =
       integ === undefined
         ? new AeadCipher(crypto, encr, SK_e)
-        : new CbcCipher(crypto.cbc(SK_e), crypto.mac(integ.id, SK_a), encr, integ, random)
+        : new CbcCipher(crypto.cipher(encr.id, SK_e), crypto.mac(integ.id, SK_a), encr, integ, random)
   }
 
   /** A complete message `HDR, SK {payloads}` in a fresh array. */

@@ -1,4 +1,4 @@
-import { encrInfo, Integ, KeGroup, Prf, Sn, TransformType } from '../crypto/transforms.ts'
+import { encrInfo, Integ, isAdditionalKe, KeGroup, Prf, Sn, TransformType } from '../crypto/transforms.ts'
 import { UsageError } from '../errors.ts'
 import type { ProposalConfig, TransformConfig } from './config.ts'
 import { didYouMean } from './nearest-words.ts'
@@ -60,7 +60,7 @@ export function parseProposal(text: string, what: ProposalKind): ProposalConfig 
 
 /**
  * The proposal in the notation that `parseProposal` reads, types in the order encryption, integrity, PRF, key exchange,
- * ESN; what parsing would imply is left out. Transforms without a keyword appear by their registry name or number.
+ * additional key exchanges, ESN; what parsing would imply is left out. Transforms without a keyword appear by their registry name or number.
  */
 export function formatProposal(proposal: ProposalLike): string {
   return shownTransforms(proposal).map(keywordFor).join('-')
@@ -82,12 +82,14 @@ function shownTransforms(proposal: ProposalLike): TransformLike[] {
   const ke = ofType(TransformType.KE).filter(({ id }) => id !== KeGroup.NONE)
   const prfs = ofType(TransformType.PRF)
   const sn = ofType(TransformType.SN)
-  const others = proposal.transforms.filter(({ type }) => type < TransformType.ENCR || type > TransformType.SN)
+  const additional = proposal.transforms.filter(({ type }) => isAdditionalKe(type))
+  const others = proposal.transforms.filter(({ type }) => type < TransformType.ENCR || type > TransformType.ADDKE7)
   return [
     ...ofType(TransformType.ENCR),
     ...integ,
     ...(sameIds(prfs, impliedPrfs(integ)) ? [] : prfs),
     ...ke,
+    ...additional,
     ...(sn.every(({ id }) => id === Sn.NO_ESN) ? [] : sn),
     ...others,
   ]
@@ -132,6 +134,9 @@ function kindProblem(transforms: readonly TransformLike[], what: ProposalKind): 
   }
   if (aeads === 0 && !has(TransformType.INTEG)) return 'the cipher needs an integrity algorithm, such as sha256'
   if (what === 'IKE' && !has(TransformType.KE)) return 'an IKE proposal needs a key exchange group, such as x25519'
+  if (!has(TransformType.KE) && transforms.some(({ type }) => isAdditionalKe(type))) {
+    return 'an additional key exchange needs a key exchange group before it, such as x25519'
+  }
   if (what === 'IKE' && has(TransformType.SN)) return 'esn and noesn belong to ESP proposals'
   if (what === 'ESP' && has(TransformType.PRF)) return 'an ESP proposal has no PRF'
   return undefined

@@ -1,5 +1,5 @@
 import { Writer, wipe } from '../bytes/index.ts'
-import type { Aead, BlockCipherCbc, CryptoProvider, Mac, RandomSource } from '../crypto/provider.ts'
+import type { Aead, Cipher, CryptoProvider, Mac, RandomSource } from '../crypto/provider.ts'
 import type { EncrInfo, IntegInfo } from '../crypto/transforms.ts'
 
 /**
@@ -65,12 +65,12 @@ export class AeadCipher implements SkCipher {
 /** RFC 7296 §3.14: encrypt, then an ICV over everything before it. The IV is unpredictable. */
 export class CbcCipher implements SkCipher {
   readonly icvBytes: number
-  readonly #cbc: BlockCipherCbc
+  readonly #cbc: Cipher
   readonly #mac: Mac
   readonly #ivBytes: number
   readonly #random: RandomSource
 
-  constructor(cbc: BlockCipherCbc, mac: Mac, encr: EncrInfo, integ: IntegInfo, random: RandomSource) {
+  constructor(cbc: Cipher, mac: Mac, encr: EncrInfo, integ: IntegInfo, random: RandomSource) {
     this.icvBytes = integ.icvBytes
     this.#cbc = cbc
     this.#mac = mac

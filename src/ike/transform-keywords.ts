@@ -3,6 +3,7 @@ import {
   encrInfo,
   Integ,
   integInfo,
+  isAdditionalKe,
   KeGroup,
   keGroupInfo,
   Prf,
@@ -37,6 +38,48 @@ const rows = (
   })
 
 const weakGroups = ['modp768', 'modp1024', 'modp1536', 'modp1024s160', 'ecp192']
+
+const groups = {
+  x25519: KeGroup.CURVE25519,
+  curve25519: KeGroup.CURVE25519,
+  ecp256: KeGroup.ECP_256,
+  ecp384: KeGroup.ECP_384,
+  ecp521: KeGroup.ECP_521,
+  modp2048: KeGroup.MODP_2048,
+  modp3072: KeGroup.MODP_3072,
+  modp4096: KeGroup.MODP_4096,
+  modp6144: KeGroup.MODP_6144,
+  modp8192: KeGroup.MODP_8192,
+  modp768: KeGroup.MODP_768,
+  modp1024: KeGroup.MODP_1024,
+  modp1536: KeGroup.MODP_1536,
+  modp1024s160: KeGroup.MODP_1024_160,
+  modp2048s224: KeGroup.MODP_2048_224,
+  modp2048s256: KeGroup.MODP_2048_256,
+  ecp192: KeGroup.ECP_192,
+  ecp224: KeGroup.ECP_224,
+  ecp224bp: KeGroup.BRAINPOOL_P224R1,
+  ecp256bp: KeGroup.BRAINPOOL_P256R1,
+  ecp384bp: KeGroup.BRAINPOOL_P384R1,
+  ecp512bp: KeGroup.BRAINPOOL_P512R1,
+  x448: KeGroup.CURVE448,
+  curve448: KeGroup.CURVE448,
+  mlkem512: KeGroup.ML_KEM_512,
+  mlkem768: KeGroup.ML_KEM_768,
+  mlkem1024: KeGroup.ML_KEM_1024,
+}
+
+const weakGroupNames = Object.fromEntries(weakGroups.map((group) => [group, group]))
+
+/** The additional key exchanges `ke1_...` to `ke7_...`, each with the groups of KE or none. RFC 9370 §2.2.1. */
+const additionalKe = (): TransformKeyword[] =>
+  [1, 2, 3, 4, 5, 6, 7].flatMap((n) =>
+    [...rows(KE, groups, weakGroupNames), { keyword: 'none', type: KE, id: KeGroup.NONE }].map((row) => ({
+      ...row,
+      keyword: `ke${n}_${row.keyword}`,
+      type: (TransformType.ADDKE1 + n - 1) as TransformType,
+    })),
+  )
 
 /** Every keyword, the canonical one of a transform first. strongSwan's notation. */
 const table: readonly TransformKeyword[] = [
@@ -87,39 +130,8 @@ const table: readonly TransformKeyword[] = [
     },
     { sha1: 'sha1', sha: 'sha1', md5: 'md5' },
   ),
-  ...rows(
-    KE,
-    {
-      x25519: KeGroup.CURVE25519,
-      curve25519: KeGroup.CURVE25519,
-      ecp256: KeGroup.ECP_256,
-      ecp384: KeGroup.ECP_384,
-      ecp521: KeGroup.ECP_521,
-      modp2048: KeGroup.MODP_2048,
-      modp3072: KeGroup.MODP_3072,
-      modp4096: KeGroup.MODP_4096,
-      modp6144: KeGroup.MODP_6144,
-      modp8192: KeGroup.MODP_8192,
-      modp768: KeGroup.MODP_768,
-      modp1024: KeGroup.MODP_1024,
-      modp1536: KeGroup.MODP_1536,
-      modp1024s160: KeGroup.MODP_1024_160,
-      modp2048s224: KeGroup.MODP_2048_224,
-      modp2048s256: KeGroup.MODP_2048_256,
-      ecp192: KeGroup.ECP_192,
-      ecp224: KeGroup.ECP_224,
-      ecp224bp: KeGroup.BRAINPOOL_P224R1,
-      ecp256bp: KeGroup.BRAINPOOL_P256R1,
-      ecp384bp: KeGroup.BRAINPOOL_P384R1,
-      ecp512bp: KeGroup.BRAINPOOL_P512R1,
-      x448: KeGroup.CURVE448,
-      curve448: KeGroup.CURVE448,
-      mlkem512: KeGroup.ML_KEM_512,
-      mlkem768: KeGroup.ML_KEM_768,
-      mlkem1024: KeGroup.ML_KEM_1024,
-    },
-    Object.fromEntries(weakGroups.map((group) => [group, group])),
-  ),
+  ...rows(KE, groups, weakGroupNames),
+  ...additionalKe(),
   ...rows(SN, { esn: Sn.ESN, noesn: Sn.NO_ESN }),
 ]
 
@@ -146,8 +158,7 @@ export function keywordOf(type: number, id: number, keyBits: number | undefined)
   if (known !== undefined) return known.keyword
   if (type === INTEG && id === Integ.NONE) return 'nointeg'
   if (type === KE && id === KeGroup.NONE) return 'noke'
-  // Additional key exchanges, RFC 9370 §2.2.1.
-  if (type >= 6 && type <= 12) return `ke${type - 5}_${keywordOf(KE, id, keyBits)}`
+  if (isAdditionalKe(type)) return `ke${type - TransformType.ADDKE1 + 1}_${keywordOf(KE, id, keyBits)}`
   return transformName(type, id) + (keyBits === undefined ? '' : `/${keyBits}`)
 }
 
@@ -158,5 +169,6 @@ export function isProvided(type: number, id: number, keyBits: number | undefined
   if (type === PRF) return prfInfo(id) !== undefined
   if (type === INTEG) return integInfo(id) !== undefined
   if (type === KE) return keGroupInfo(id) !== undefined
+  if (isAdditionalKe(type)) return id === KeGroup.NONE || keGroupInfo(id) !== undefined
   return true
 }

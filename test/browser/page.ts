@@ -1,5 +1,5 @@
 import { pskConnection } from 'typeswan/config/connection'
-import { nobleProvider, prfPlus } from 'typeswan/crypto'
+import { nobleProvider, Prf, prfPlus } from 'typeswan/crypto'
 import { DecapStatus, EspDecapsulator, EspEncapsulator, newDecapResult } from 'typeswan/esp'
 import { type ConnectionConfig, type IkeAction, IkeEndpoint, type IkeSaStatus } from 'typeswan/ike'
 import { parseIp } from 'typeswan/ip'
@@ -42,7 +42,7 @@ function attempt(name: string, body: () => string): Result {
 }
 
 function tryPrfPlus(): string {
-  const octets = prfPlus(nobleProvider, 'sha256', random(32), random(64), 200)
+  const octets = prfPlus(nobleProvider, Prf.PRF_HMAC_SHA2_256, random(32), random(64), 200)
   if (octets.length !== 200) throw new Error(`${octets.length} octets`)
   return '200 octets'
 }

@@ -4,7 +4,7 @@ import { modpGroup } from '../../src/crypto/modp-groups.ts'
 import { nobleProvider } from '../../src/crypto/noble.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import type { RandomSource } from '../../src/crypto/provider.ts'
-import { Encr, Integ, KeGroup, keGroupInfo } from '../../src/crypto/transforms.ts'
+import { Encr, Integ, KeGroup, keGroupInfo, Prf } from '../../src/crypto/transforms.ts'
 import { PeerError, UsageError } from '../../src/errors.ts'
 
 const providers = [nobleProvider, nodeProvider]
@@ -129,7 +129,8 @@ describe.each(providers)('$name: misuse', (crypto) => {
   it('refuses transforms that it does not have', () => {
     expect(() => crypto.aead(Encr.ENCR_AES_CCM_16, new Uint8Array(16))).toThrow(UsageError)
     expect(() => crypto.aead(Encr.ENCR_AES_CBC, new Uint8Array(16))).toThrow(UsageError)
-    expect(() => crypto.mac(Integ.AUTH_AES_XCBC_96, new Uint8Array(16))).toThrow(UsageError)
+    expect(() => crypto.mac(Integ.AUTH_HMAC_MD5_96, new Uint8Array(16))).toThrow(UsageError)
+    expect(() => crypto.prf(Prf.PRF_HMAC_MD5, new Uint8Array(16), new Uint8Array(16))).toThrow(UsageError)
     expect(() => crypto.keyExchange(KeGroup.CURVE448, counted(1))).toThrow(UsageError)
     expect(() => crypto.respondKeyExchange(99, new Uint8Array(32), counted(1))).toThrow(UsageError)
     expect(() => crypto.keyExchangeFromPrivate(0, new Uint8Array(32))).toThrow(UsageError)
@@ -138,14 +139,14 @@ describe.each(providers)('$name: misuse', (crypto) => {
   it('refuses keys of a wrong length', () => {
     expect(() => crypto.aead(Encr.ENCR_AES_GCM_16, new Uint8Array(20))).toThrow(UsageError)
     expect(() => crypto.aead(Encr.ENCR_CHACHA20_POLY1305, new Uint8Array(36))).toThrow(UsageError)
-    expect(() => crypto.cbc(new Uint8Array(15))).toThrow(UsageError)
+    expect(() => crypto.cipher(Encr.ENCR_AES_CBC, new Uint8Array(15))).toThrow(UsageError)
     expect(() => crypto.mac(Integ.AUTH_HMAC_SHA2_256_128, new Uint8Array(31))).toThrow(UsageError)
   })
 
   it('throws, and never encrypts under zeros, after destroy', () => {
     const aead = crypto.aead(Encr.ENCR_AES_GCM_16, new Uint8Array(16).fill(1))
     const chacha = crypto.aead(Encr.ENCR_CHACHA20_POLY1305, new Uint8Array(32).fill(1))
-    const cbc = crypto.cbc(new Uint8Array(16).fill(1))
+    const cbc = crypto.cipher(Encr.ENCR_AES_CBC, new Uint8Array(16).fill(1))
     const mac = crypto.mac(Integ.AUTH_HMAC_SHA2_256_128, new Uint8Array(32).fill(1))
     for (const keyed of [aead, chacha, cbc, mac]) keyed.destroy()
     const buffer = new Uint8Array(64)
@@ -161,7 +162,7 @@ describe.each(providers)('$name: misuse', (crypto) => {
 
   it('keeps a copy of each key', () => {
     const key = new Uint8Array(32).fill(1)
-    const cbc = crypto.cbc(key)
+    const cbc = crypto.cipher(Encr.ENCR_AES_CBC, key)
     const aead = crypto.aead(Encr.ENCR_AES_GCM_16, key)
     const mac = crypto.mac(Integ.AUTH_HMAC_SHA2_256_128, key)
     const run = () => {

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { fromHex, toHex } from '../../src/bytes/index.ts'
+import { fromHex, toHex, Writer } from '../../src/bytes/index.ts'
 import { nobleProvider } from '../../src/crypto/noble.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
-import { prfPlus } from '../../src/crypto/prf-plus.ts'
 import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import {
   Encr,
@@ -14,15 +13,18 @@ import {
   type PrfInfo,
   prfInfo,
 } from '../../src/crypto/transforms.ts'
-import { pskAuth, signedOctets } from '../../src/ike/auth-octets.ts'
+import { intermediateAuth, intermediateIntAuth, pskAuth, signedOctets } from '../../src/ike/auth-octets.ts'
 import {
   type ChildSuite,
   deriveChildKeys,
   deriveIkeKeys,
   deriveSkeyseed,
+  deriveSkeyseedAdditional,
   deriveSkeyseedRekey,
+  type IkeKeys,
+  mixPpk,
 } from '../../src/ike/keymat.ts'
-import { traceNames } from '../support/ike-traces.ts'
+import { ikeMessage, traceNames } from '../support/ike-traces.ts'
 import { flatChildKeys, hexIkeKeys } from '../support/keys.ts'
 import type { Trace, TraceChildSa, TraceIkeSa, TraceKe, TraceKeySet, TraceSuite } from '../support/trace.ts'
 import { loadTrace } from '../support/vectors.ts'
@@ -38,15 +40,19 @@ interface Checked {
   childKeys: number
   /** Octets to be signed, one for each side. */
   octets: number
+  /** IKE_INTERMEDIATE messages that AUTH covers. */
+  intAuth: number
   /** AUTH payloads of method 2, as they stand in IKE_AUTH. */
   pskAuth: number
 }
 
-const none: Checked = { ke: 0, SKEYSEED: 0, ikeKeys: 0, childKeys: 0, octets: 0, pskAuth: 0 }
+const none: Checked = { ke: 0, SKEYSEED: 0, ikeKeys: 0, childKeys: 0, octets: 0, intAuth: 0, pskAuth: 0 }
 /** IKE_SA_INIT and IKE_AUTH. */
-const one: Checked = { ke: 1, SKEYSEED: 1, ikeKeys: 1, childKeys: 1, octets: 2, pskAuth: 2 }
+const one: Checked = { ...none, ke: 1, SKEYSEED: 1, ikeKeys: 1, childKeys: 1, octets: 2, pskAuth: 2 }
 /** With a CHILD_SA and a rekeyed IKE SA after it, each with a key exchange. */
-const three: Checked = { ke: 3, SKEYSEED: 2, ikeKeys: 2, childKeys: 2, octets: 2, pskAuth: 2 }
+const three: Checked = { ...one, ke: 3, SKEYSEED: 2, ikeKeys: 2, childKeys: 2 }
+/** The same with an additional key exchange each time, and so with keys before and after IKE_INTERMEDIATE. */
+const multi: Checked = { ...three, ke: 6, SKEYSEED: 3, ikeKeys: 3, intAuth: 2 }
 
 /** What each recording must have been compared on; `notRun` names what is left out of it and why. */
 const traces: Record<string, Checked & { notRun?: string }> = {
@@ -63,15 +69,9 @@ const traces: Record<string, Checked & { notRun?: string }> = {
   'rsa-pss-sha384': { ...one, pskAuth: 0, notRun: 'the signatures' },
   'psk-x448': { ...one, ke: 0, notRun: 'the key exchange: CURVE448 is not implemented' },
   'psk-ccm-ecp521': { ...one, ikeKeys: 0, childKeys: 0, notRun: 'the keys: ENCR_AES_CCM_16 is not implemented' },
-  'psk-xcbc': { ...none, ke: 1, notRun: 'all but the key exchange: PRF_AES128_XCBC is not implemented' },
-  'pq-psk-ecp256-ke1ecp384': {
-    ...{ ...none, ke: 6, SKEYSEED: 2, ikeKeys: 2, childKeys: 1 },
-    notRun: 'the rekeyed SAs and AUTH: RFC 9370 and RFC 9242 put more octets into them',
-  },
-  'pq-psk-x25519-mlkem768': {
-    ...{ ...none, ke: 3, SKEYSEED: 2, ikeKeys: 2, childKeys: 1 },
-    notRun: 'ML-KEM, which is not implemented, and what the one above leaves out',
-  },
+  'psk-xcbc': one,
+  'pq-psk-ecp256-ke1ecp384': multi,
+  'pq-psk-x25519-mlkem768': multi,
   'no-proposal': { ...none, notRun: 'anything: the responder refused, so there are no keys' },
 }
 
@@ -99,40 +99,37 @@ function checkTrace(crypto: CryptoProvider, trace: Trace): Checked {
     checkChildSa(crypto, trace, child, checked)
   }
   const first = trace.ikeSas?.[0]
-  if (first !== undefined && first.keySets === undefined) checkAuth(crypto, trace, first, checked)
+  if (first !== undefined) checkAuth(crypto, trace, first, checked)
   return checked
 }
 
-/** The key exchanges of an SA whose private values were recorded on both sides. */
-function keyExchangesOf(sa: TraceIkeSa | TraceChildSa): TraceKe[] {
+/** The key exchanges of an SA. With ML-KEM there is no private value of the responder. */
+function keyExchangesOf(
+  sa: TraceIkeSa | TraceChildSa,
+): (Omit<TraceKe, 'privResponder'> & { privResponder?: string })[] {
   if (sa.keyExchanges === undefined) {
     return sa.gir === null || sa.dhGroup === null ? [] : [{ ...sa, group: sa.dhGroup, gir: sa.gir }]
   }
-  return sa.keyExchanges.flatMap(({ method, requesterData, responderData, privRequester, privResponder, secret }) =>
-    privRequester === undefined || privResponder === undefined
-      ? []
-      : [
-          {
-            group: method,
-            pubRequester: requesterData,
-            pubResponder: responderData,
-            privRequester,
-            privResponder,
-            gir: secret,
-          },
-        ],
-  )
+  return sa.keyExchanges.map(({ method, requesterData, responderData, mlkemSeedRequester, ...ke }) => ({
+    ...ke,
+    group: method,
+    pubRequester: requesterData,
+    pubResponder: responderData,
+    privRequester: mlkemSeedRequester ?? ke.privRequester!,
+    gir: ke.secret,
+  }))
 }
 
-function checkKe(crypto: CryptoProvider, ke: TraceKe, checked: Checked): void {
+function checkKe(crypto: CryptoProvider, ke: ReturnType<typeof keyExchangesOf>[number], checked: Checked): void {
   if (keGroupInfo(ke.group) === undefined) return
-  const requester = crypto.keyExchangeFromPrivate(ke.group, fromHex(ke.privRequester))
-  const responder = crypto.keyExchangeFromPrivate(ke.group, fromHex(ke.privResponder))
-  expect(toHex(requester.publicValue)).toBe(ke.pubRequester)
-  expect(toHex(responder.publicValue)).toBe(ke.pubResponder)
-  expect(toHex(requester.finish(fromHex(ke.pubResponder)))).toBe(ke.gir)
-  expect(toHex(responder.finish(fromHex(ke.pubRequester)))).toBe(ke.gir)
   checked.ke++
+  const requester = crypto.keyExchangeFromPrivate(ke.group, fromHex(ke.privRequester))
+  expect(toHex(requester.publicValue)).toBe(ke.pubRequester)
+  expect(toHex(requester.finish(fromHex(ke.pubResponder)))).toBe(ke.gir)
+  if (ke.privResponder === undefined) return
+  const responder = crypto.keyExchangeFromPrivate(ke.group, fromHex(ke.privResponder))
+  expect(toHex(responder.publicValue)).toBe(ke.pubResponder)
+  expect(toHex(responder.finish(fromHex(ke.pubRequester)))).toBe(ke.gir)
 }
 
 function checkIkeSa(crypto: CryptoProvider, trace: Trace, sa: TraceIkeSa, checked: Checked): void {
@@ -140,26 +137,21 @@ function checkIkeSa(crypto: CryptoProvider, trace: Trace, sa: TraceIkeSa, checke
   if (prf === undefined) return
   const Ni = fromHex(sa.ni)
   const Nr = fromHex(sa.nr)
-  if (sa.keySets !== undefined) {
-    if (sa.rekeyOf !== undefined) return
-    let SK_d: Uint8Array = new Uint8Array(0)
-    sa.keySets.forEach((keySet, n) => {
-      const secret = fromHex(sa.keyExchanges![n]!.secret)
-      // RFC 9370 §2.2.2: after IKE_INTERMEDIATE n the keys come as in a rekey, from the SK_d before.
-      const SKEYSEED =
-        n === 0 ? deriveSkeyseed(crypto, prf, Ni, Nr, secret) : deriveSkeyseedRekey(crypto, prf, SK_d, secret, Ni, Nr)
-      checkKeySet(crypto, sa, keySet, SKEYSEED, checked)
-      SK_d = fromHex(keySet.sk_d)
-    })
+  const old = sa.rekeyOf && findIkeSa(trace, ...sa.rekeyOf)
+  const [gir, ...additional] = sa.keyExchanges?.map(({ secret }) => fromHex(secret)) ?? [fromHex(sa.gir)]
+  if (old !== undefined) {
+    const oldPrf = prfInfo(Prf[old.prf])!
+    const SKEYSEED = deriveSkeyseedRekey(crypto, oldPrf, fromHex(lastSK_d(old)), gir!, Ni, Nr, additional)
+    checkKeySet(crypto, sa, sa.keySets?.[0] ?? sa, SKEYSEED, checked)
     return
   }
-  const gir = fromHex(sa.gir)
-  const old = sa.rekeyOf && findIkeSa(trace, ...sa.rekeyOf)
-  const SKEYSEED =
-    old === undefined
-      ? deriveSkeyseed(crypto, prf, Ni, Nr, gir)
-      : deriveSkeyseedRekey(crypto, prfInfo(Prf[old.prf])!, fromHex(lastSK_d(old)), gir, Ni, Nr)
-  checkKeySet(crypto, sa, sa, SKEYSEED, checked)
+  let keySet = sa.keySets?.[0] ?? sa
+  checkKeySet(crypto, sa, keySet, deriveSkeyseed(crypto, prf, Ni, Nr, gir!), checked)
+  additional.forEach((secret, n) => {
+    const SKEYSEED = deriveSkeyseedAdditional(crypto, prf, fromHex(keySet.sk_d), secret, Ni, Nr)
+    keySet = sa.keySets![n + 1]!
+    checkKeySet(crypto, sa, keySet, SKEYSEED, checked)
+  })
   if (sa.sk_d_ppk !== undefined) checkPpk(crypto, prf, trace.config.ppk!, sa)
 }
 
@@ -191,19 +183,22 @@ function checkKeySet(
 
 /** RFC 8784 §3: SK_d = prf+ (PPK, SK_d'), and the same for SK_pi and SK_pr. */
 function checkPpk(crypto: CryptoProvider, prf: PrfInfo, ppk: string, sa: TraceIkeSa): void {
-  const mixed = (key: string) => toHex(prfPlus(crypto, prf.hash, fromHex(ppk), fromHex(key), prf.bytes))
-  expect([mixed(sa.sk_d), mixed(sa.sk_pi), mixed(sa.sk_pr)]).toEqual([sa.sk_d_ppk, sa.sk_pi_ppk, sa.sk_pr_ppk])
+  const keys = ikeKeysOf(sa)
+  const before = hexIkeKeys(keys)
+  const mixed = mixPpk(crypto, prf, fromHex(ppk), keys)
+  expect(hexIkeKeys(mixed)).toEqual({ ...before, SK_d: sa.sk_d_ppk, SK_pi: sa.sk_pi_ppk, SK_pr: sa.sk_pr_ppk })
+  expect(hexIkeKeys(keys)).toEqual(before)
 }
 
 function checkChildSa(crypto: CryptoProvider, trace: Trace, child: TraceChildSa, checked: Checked): void {
   const ike = findIkeSa(trace, child.ikeSpiI, child.ikeSpiR)
   const prf = prfInfo(Prf[ike.prf])
   const suite = suiteOf(child)
-  // RFC 9370 §2.2.4 puts all shared secrets of the exchange into one KEYMAT.
-  if (prf === undefined || suite === undefined || (child.keyExchanges?.length ?? 0) > 1) return
-  const gir = child.gir === null || child.gir === undefined ? undefined : fromHex(child.gir)
+  if (prf === undefined || suite === undefined) return
+  const recorded = child.keyExchanges?.map(({ secret }) => secret) ?? (child.gir === null ? [] : [child.gir])
+  const [gir, ...additional] = recorded.map(fromHex)
   const SK_d = fromHex(lastSK_d(ike))
-  const keys = deriveChildKeys(crypto, prf, SK_d, suite, fromHex(child.ni), fromHex(child.nr), gir)
+  const keys = deriveChildKeys(crypto, prf, SK_d, suite, fromHex(child.ni), fromHex(child.nr), gir, additional)
   expect(flatChildKeys(keys)).toEqual([child.encI2R, child.integI2R, child.encR2I, child.integR2I])
   checked.childKeys++
 }
@@ -213,13 +208,15 @@ function checkAuth(crypto: CryptoProvider, trace: Trace, sa: TraceIkeSa, checked
   if (prf === undefined) return
   const secrets = logged(trace, 'secret')
   const octetsLogged = logged(trace, 'octets = message')
+  const intAuth = checkIntermediate(crypto, trace, sa, prf, checked)
+  const keys = sa.keySets?.at(-1) ?? sa
   const sides = [
-    { fromInitiator: true, id: 35, message: sa.initRequest, nonce: sa.nr, SK_p: sa.sk_pi_ppk ?? sa.sk_pi },
-    { fromInitiator: false, id: 36, message: sa.initResponse, nonce: sa.ni, SK_p: sa.sk_pr_ppk ?? sa.sk_pr },
+    { fromInitiator: true, id: 35, message: sa.initRequest, nonce: sa.nr, SK_p: sa.sk_pi_ppk ?? keys.sk_pi },
+    { fromInitiator: false, id: 36, message: sa.initResponse, nonce: sa.ni, SK_p: sa.sk_pr_ppk ?? keys.sk_pr },
   ]
   for (const { fromInitiator, id, message, nonce, SK_p } of sides) {
     const idBody = payloadsOf(trace, fromInitiator, id)[0]!
-    const octets = signedOctets(crypto, prf, fromHex(message), fromHex(nonce), fromHex(SK_p), fromHex(idBody))
+    const octets = signedOctets(crypto, prf, fromHex(message), fromHex(nonce), fromHex(SK_p), fromHex(idBody), intAuth)
     expect(octetsLogged).toContain(toHex(octets))
     checked.octets++
     // An EAP responder sends two: its signature first, the one made from the MSK last.
@@ -229,6 +226,38 @@ function checkAuth(crypto: CryptoProvider, trace: Trace, sa: TraceIkeSa, checked
     expect(made).toContain(auth)
     checked.pskAuth++
   }
+}
+
+/** IntAuth of a conversation with one IKE_INTERMEDIATE exchange, empty for one without. */
+function checkIntermediate(
+  crypto: CryptoProvider,
+  trace: Trace,
+  sa: TraceIkeSa,
+  prf: PrfInfo,
+  checked: Checked,
+): Uint8Array {
+  const messages = trace.packets.filter(
+    ({ header, decrypted }) => header?.exchange === 'IKE_INTERMEDIATE' && decrypted?.payloads !== undefined,
+  )
+  const [ofInitiator, ofResponder] = messages.map((packet) => {
+    const SK_p = packet.header!.initiator ? sa.keySets![0]!.sk_pi : sa.keySets![0]!.sk_pr
+    const header = ikeMessage(packet).subarray(0, 28)
+    const chain = new Writer()
+    // <-- HDR, SK {KE}: with an additional key exchange that is all.
+    const [{ type, body }] = packet.decrypted!.payloads as [{ type: number; body: string }]
+    chain
+      .u8(0)
+      .u8(0)
+      .u16(4 + body.length / 2)
+      .bytes(fromHex(body))
+    const value = intermediateAuth(crypto, prf, fromHex(SK_p), new Uint8Array(0), header, type, chain.finish())
+    expect(logged(trace, 'IntAuth_N =')).toContain(toHex(value))
+    checked.intAuth++
+    return value
+  })
+  if (ofInitiator === undefined) return new Uint8Array(0)
+  const firstAuth = trace.packets.find(({ header }) => header?.exchange === 'IKE_AUTH')!
+  return intermediateIntAuth(ofInitiator, ofResponder!, firstAuth.header!.messageId)
 }
 
 /** Bodies of all payloads of `type` that one side sent inside IKE_AUTH. */
@@ -247,6 +276,12 @@ const findIkeSa = (trace: Trace, spiI: string, spiR: string): TraceIkeSa =>
   trace.ikeSas!.find((sa) => sa.spiI === spiI && sa.spiR === spiR)!
 
 const lastSK_d = (sa: TraceIkeSa): string => sa.sk_d_ppk ?? sa.keySets?.at(-1)?.sk_d ?? sa.sk_d
+
+const ikeKeysOf = (keys: TraceKeySet): IkeKeys => ({
+  ...{ SK_d: fromHex(keys.sk_d), SK_ai: fromHex(keys.sk_ai), SK_ar: fromHex(keys.sk_ar) },
+  ...{ SK_ei: fromHex(keys.sk_ei), SK_er: fromHex(keys.sk_er) },
+  ...{ SK_pi: fromHex(keys.sk_pi), SK_pr: fromHex(keys.sk_pr) },
+})
 
 /** The suite in numbers, undefined when a part of it is not implemented. */
 function suiteOf(sa: TraceSuite): ChildSuite | undefined {

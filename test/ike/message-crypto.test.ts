@@ -161,7 +161,7 @@ describe('MessageProtector', () => {
     // The last octet of the only block becomes the pad length 0x7f: encrypted and authenticated by hand.
     const message = one.protectRaw(header, 0, new Uint8Array(0), { iv: new Uint8Array(16) })
     const block = new Uint8Array(16).fill(0x7f)
-    nodeProvider.cbc(SK_e).encrypt(new Uint8Array(16), block, 0, 16)
+    nodeProvider.cipher(Encr.ENCR_AES_CBC, SK_e).encrypt(new Uint8Array(16), block, 0, 16)
     message.set(block, 48)
     nodeProvider.mac(cbc.integ, new Uint8Array(32).fill(0x42)).compute(message, 0, 64, message, 64)
     expect(() => one.open(message)).toThrow(DecodeError)

@@ -61,6 +61,22 @@ describe('parseProposal', () => {
     ])
   })
 
+  it('reads additional key exchanges', () => {
+    const text = 'aes256gcm16-prfsha384-x25519-ke1_mlkem768-ke1_mlkem1024-ke2_none-ke7_ecp384'
+    const proposal = parseProposal(text, 'IKE')
+    expect(proposal.transforms.slice(2)).toEqual([
+      { type: KE, id: KeGroup.CURVE25519 },
+      { type: TransformType.ADDKE1, id: KeGroup.ML_KEM_768 },
+      { type: TransformType.ADDKE1, id: KeGroup.ML_KEM_1024 },
+      { type: TransformType.ADDKE2, id: KeGroup.NONE },
+      { type: TransformType.ADDKE7, id: KeGroup.ECP_384 },
+    ])
+    expect(formatProposal(proposal)).toBe(text)
+    expect(formatProposal(parseProposal('aes128gcm16-x25519-ke1_mlkem512-esn', 'ESP'))).toBe(
+      'aes128gcm16-x25519-ke1_mlkem512-esn',
+    )
+  })
+
   it('takes 32-bit sequence numbers for ESP unless esn is named', () => {
     const sn = (text: string) =>
       parseProposal(text, 'ESP')
@@ -81,6 +97,7 @@ describe('parseProposal', () => {
     ['aes128gcm16-prfsha256', 'IKE', 'needs a key exchange group'],
     ['sha256-modp2048', 'IKE', 'needs an encryption algorithm'],
     ['aes128gcm16-prfsha256', 'ESP', 'has no PRF'],
+    ['aes128gcm16-ke1_mlkem768', 'ESP', 'needs a key exchange group before it'],
     ['aes128gcm16-prfsha256-ecp256-esn', 'IKE', 'belong to ESP'],
     ['', 'ESP', '"" in ""'],
   ] as const)('refuses %s for %s: %s', (text, what, expected) => {

@@ -16,6 +16,8 @@ export interface TraceKeyExchange {
   readonly responderData: string
   readonly privRequester?: string
   readonly privResponder?: string
+  /** d | z, in place of a private value. */
+  readonly mlkemSeedRequester?: string
   readonly secret: string
 }
 
@@ -77,7 +79,10 @@ export interface Trace {
   readonly authLog?: readonly { readonly label: string; readonly hex: string }[]
   readonly packets: readonly {
     readonly kind: string
-    readonly header?: { readonly exchange: string; readonly initiator: boolean }
+    readonly srcPort: number
+    readonly dstPort: number
+    readonly udpPayload: string
+    readonly header?: { readonly exchange: string; readonly initiator: boolean; readonly messageId: number }
     readonly decrypted?: { readonly payloads: readonly { readonly type: number; readonly body: string }[] }
   }[]
 }
