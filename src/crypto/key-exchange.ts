@@ -83,7 +83,7 @@ function encapsulate(
   peerPublic: Uint8Array,
   random: RandomSource,
 ): KeyExchangeAnswer {
-  const m = random(group.sharedBytes)
+  const m = random(group.sharedBytes, 'private-value')
   const made = kem.encapsulate(group, peerPublic, m)
   wipe(m)
   if (made === undefined) throw refusal(group, 'has a coefficient that is not below q')

@@ -15,10 +15,10 @@ import { KeGroup, type KeGroupInfo } from './transforms.ts'
  */
 export function drawPrivateValue(group: KeGroupInfo, random: RandomSource): Uint8Array {
   const exact = exactBytes[group.kind]
-  if (exact !== undefined) return random(exact)
+  if (exact !== undefined) return random(exact, 'private-value')
   const length = group.kind === 'modp' ? modpExponentBytes : group.sharedBytes
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
-    const value = random(length)
+    const value = random(length, 'private-value')
     // The order of P-521 has 521 bits in 66 octets: without the mask 127 of 128 draws would be refused.
     if (group.id === KeGroup.ECP_521) value[0] = value[0]! & 1
     if (isPrivateValue(group, value)) return value

@@ -43,8 +43,14 @@ export interface CryptoProvider {
   respondKeyExchange(group: number, peerPublic: Uint8Array, random: RandomSource): KeyExchangeAnswer
 }
 
-/** Fills a new array with `length` unpredictable octets. Injected: the core has no random source of its own. */
-export type RandomSource = (length: number) => Uint8Array
+/**
+ * Fills a new array with `length` unpredictable octets. Injected: the core has no random source of its own. `purpose` is for
+ * sources that tests steer or record; any other disregards it.
+ */
+export type RandomSource = (length: number, purpose?: RandomPurpose) => Uint8Array
+
+/** What random octets become: a nonce, an SPI, an IV, a private value of a key exchange, or a secret that never leaves us. */
+export type RandomPurpose = 'nonce' | 'ike-spi' | 'esp-spi' | 'iv' | 'private-value' | 'secret'
 
 export interface KeyExchange {
   readonly group: number

@@ -125,7 +125,7 @@ export class EspEncapsulator {
     }
     const bytes = this.#cipher.ivBytes
     if (this.#ivAt + bytes > this.#ivPool.length) {
-      this.#ivPool = new Uint8Array(this.#random(IV_POOL_BYTES))
+      this.#ivPool = new Uint8Array(this.#random(IV_POOL_BYTES, 'iv'))
       this.#ivAt = 0
     }
     for (let i = 0; i < bytes; i++) buffer[at + i] = this.#ivPool[this.#ivAt + i]!

@@ -60,7 +60,7 @@ export class ResponderGate {
     this.#crypto = crypto
     this.#random = random
     this.#limits = limits
-    this.#secret = random(32)
+    this.#secret = random(32, 'secret')
   }
 
   /** An attempt came to nothing: the request was refused, or its IKE_SA ended before it was authenticated. */
@@ -105,7 +105,7 @@ export class ResponderGate {
     if (now < this.#renewAt) return
     // After a long pause the previous secret is too old as well.
     this.#previous = now < this.#renewAt + SECRET_MS ? this.#secret : undefined
-    this.#secret = this.#random(32)
+    this.#secret = this.#random(32, 'secret')
     this.#generation = (this.#generation + 1) & 0xff
     this.#renewAt = now + SECRET_MS
   }

@@ -79,7 +79,7 @@ export class IkeRuntime {
   /** A random IKE SPI that no IKE_SA of this endpoint uses, 8 octets, never zero. */
   takeIkeSpi(): Uint8Array {
     for (;;) {
-      const spi = this.random(8)
+      const spi = this.random(8, 'ike-spi')
       const key = toHex(spi)
       if (spi.every((octet) => octet === 0) || this.#ownSpis.has(key)) continue
       this.#ownSpis.add(key)
@@ -94,7 +94,7 @@ export class IkeRuntime {
   /** A random ESP SPI that no state to `local` uses, and no CHILD_SA of this endpoint inbound. 1 to 255 are reserved (RFC 4303 §2.1). */
   takeChildSpi(local: IpAddress): number {
     for (;;) {
-      const octets = this.random(4)
+      const octets = this.random(4, 'esp-spi')
       const spi = new DataView(octets.buffer, octets.byteOffset, 4).getUint32(0)
       if (spi >= 256 && this.children.ofInbound(spi) === undefined && !this.children.isTaken(local, spi)) return spi
     }

@@ -79,7 +79,7 @@ export class CbcCipher implements SkCipher {
   }
 
   nextIv(): Uint8Array {
-    return this.#random(this.#ivBytes)
+    return this.#random(this.#ivBytes, 'iv')
   }
 
   seal(message: Uint8Array, ivOffset: number): void {

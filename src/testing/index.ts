@@ -1,8 +1,25 @@
+export { HeldMail, type Which } from './held-mail.ts'
 export { Dice } from './hostile-dice.ts'
 export { hostileKeValue } from './hostile-ke.ts'
 export { mutateHeader, mutateOctets, repairLength } from './hostile-octets.ts'
 export { encodeInner, type HostileHints, hostilePayload, mutatePayloads } from './hostile-payloads.ts'
+export { defaultConditions, type LinkConditions } from './link-conditions.ts'
+export type { MessageFields, MessageFilter } from './message-filter.ts'
+export type { MessageRule, RuleSpan } from './message-rules.ts'
 export { RecordingXfrm } from './recording-xfrm.ts'
+export { SeededEntropy } from './seeded-entropy.ts'
 export { seededRandom } from './seeded-random.ts'
-export { VirtualClock, type VirtualDatagram, VirtualNetwork, type VirtualPath } from './virtual-network.ts'
+export { type Scheduled, VirtualClock } from './virtual-clock.ts'
+export type {
+  DatagramFate,
+  DatagramNote,
+  LossReason,
+  SentKeepalive,
+  SentMessage,
+  SentPacket,
+  VirtualDatagram,
+} from './virtual-datagram.ts'
+export { type NatFiltering, type NatOptions, VirtualNat } from './virtual-nat.ts'
+export { type NetworkOptions, VirtualNetwork, type VirtualPath } from './virtual-network.ts'
 export { VirtualPeer, type VirtualPeerOptions } from './virtual-peer.ts'
+export type { VirtualSegment } from './virtual-segment.ts'

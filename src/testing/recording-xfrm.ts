@@ -25,6 +25,14 @@ export class RecordingXfrm implements XfrmPort {
     return `${formatIp(daddr)}/0x${spi.toString(16).padStart(8, '0')}`
   }
 
+  /** Forgets everything, calls too. */
+  clear(): void {
+    this.larval.clear()
+    this.states.clear()
+    this.policies.clear()
+    this.calls.length = 0
+  }
+
   allocSpi(larval: LarvalState): void {
     this.calls.push('allocSpi')
     const key = RecordingXfrm.keyOf(larval)

@@ -1,87 +1,234 @@
-import { formatSocketAddress, type SocketAddress } from '../ip/address.ts'
+import { formatIp, formatSocketAddress, parseIp, type SocketAddress } from '../ip/address.ts'
+import { HeldMail } from './held-mail.ts'
+import { Dice } from './hostile-dice.ts'
+import { defaultConditions, Link, type LinkConditions } from './link-conditions.ts'
+import { type MessageFilter, matches } from './message-filter.ts'
+import { type MessageRule, MessageRules, type RuleSpan } from './message-rules.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+import type { DatagramFate, LossReason, Receiver, VirtualDatagram } from './virtual-datagram.ts'
+import type { VirtualSegment } from './virtual-segment.ts'
 
-/** A datagram on its way. `payload` is the whole UDP payload. */
-export interface VirtualDatagram {
-  readonly from: SocketAddress
-  readonly to: SocketAddress
-  readonly payload: Uint8Array
-  /** Ms on top of the network's latency: what a path sets to let a datagram fall behind later ones. */
-  readonly delayMs?: number
-}
+export { VirtualClock } from './virtual-clock.ts'
+export type { VirtualDatagram } from './virtual-datagram.ts'
 
 /** Decides what becomes of a datagram: any number of datagrams in its place, none to lose it. */
 export type VirtualPath = (datagram: VirtualDatagram) => readonly VirtualDatagram[]
 
-type Receiver = (datagram: VirtualDatagram, now: number) => void
-
-interface Scheduled {
-  readonly at: number
-  readonly order: number
-  readonly run: (now: number) => void
+export interface NetworkOptions extends Partial<LinkConditions> {
+  /** Of all chance on this network; default `network`. */
+  readonly seed?: string
+  /** How many datagrams `sent` keeps; default all. */
+  readonly remember?: number
 }
 
-/** Time that passes only when it is told to, in ms. Events of one moment happen in the order in which they were scheduled. */
-export class VirtualClock {
-  #now = 0
-  #order = 0
-  #scheduled: Scheduled[] = []
-
-  get now(): number {
-    return this.#now
-  }
-
-  /** Runs `run` at `at`, or at once when that is past, during the next `advance`. */
-  schedule(at: number, run: (now: number) => void): void {
-    this.#scheduled.push({ at: Math.max(at, this.#now), order: this.#order++, run })
-  }
-
-  /** Lets `ms` pass and runs everything that falls due on the way. */
-  advance(ms: number): void {
-    const end = this.#now + ms
-    for (let next = this.#takeUntil(end); next !== undefined; next = this.#takeUntil(end)) {
-      this.#now = next.at
-      next.run(next.at)
-    }
-    this.#now = end
-  }
-
-  #takeUntil(end: number): Scheduled | undefined {
-    let best: Scheduled | undefined
-    for (const one of this.#scheduled) {
-      if (one.at > end) continue
-      if (best === undefined || one.at < best.at || (one.at === best.at && one.order < best.order)) best = one
-    }
-    this.#scheduled = this.#scheduled.filter((one) => one !== best)
-    return best
-  }
-}
-
-/** Carries datagrams between addresses on a virtual clock, with a latency and a path that may drop, change or copy them. */
-export class VirtualNetwork {
+/**
+ * Carries datagrams between addresses on a virtual clock. What is sent meets, in this order: the rules (`drop`, `mutate` and
+ * their like), the held mail, `path`, and the conditions of the link (latency, loss and so on). All chance comes from the seed.
+ */
+export class VirtualNetwork implements VirtualSegment {
   readonly clock: VirtualClock
-  readonly latencyMs: number
   /** Replaced by tests at any time. */
   path: VirtualPath = (datagram) => [datagram]
-  /** Every datagram that was sent, in order, before `path` saw it. */
+  /** The datagrams that were sent, in order, before anything happened to them: the last `remember` of them. */
   readonly sent: VirtualDatagram[] = []
+  readonly #remember: number
+  readonly #dice: Dice
   readonly #receivers = new Map<string, Receiver>()
+  readonly #links = new Map<string, Link>()
+  readonly #rules = new MessageRules()
+  readonly #boxes = new Map<HeldMail, MessageFilter>()
+  readonly #observers = new Set<(fate: DatagramFate, now: number) => void>()
+  #conditions: LinkConditions
+  #named: { readonly from: string; readonly to: string; readonly conditions: Partial<LinkConditions> }[] = []
 
-  constructor(clock: VirtualClock, latencyMs = 5) {
+  /** A number in place of options is the latency in ms. */
+  constructor(clock: VirtualClock, options: NetworkOptions | number = {}) {
+    const {
+      seed = 'network',
+      remember = Number.POSITIVE_INFINITY,
+      ...conditions
+    } = typeof options === 'number' ? { latencyMs: options } : options
     this.clock = clock
-    this.latencyMs = latencyMs
+    this.#remember = remember
+    this.#dice = new Dice(seed)
+    this.#conditions = { ...defaultConditions, ...conditions }
   }
 
-  /** Datagrams to this address and port come to `receiver`. */
-  bind(address: SocketAddress, receiver: Receiver): void {
-    this.#receivers.set(formatSocketAddress(address), receiver)
+  get network(): this {
+    return this
+  }
+
+  /** Changes the conditions of all links from here on; what is under way arrives as it would have. */
+  configure(conditions: Partial<LinkConditions>): void {
+    this.#conditions = { ...this.#conditions, ...conditions }
+    this.#refresh()
+  }
+
+  /** Changes the conditions of one direction: addresses as text, `*` for any. What is set later wins. */
+  configureLink(from: string, to: string, conditions: Partial<LinkConditions>): void {
+    for (const text of [from, to]) if (text !== '*') parseIp(text)
+    this.#named.push({ from, to, conditions })
+    this.#refresh()
+  }
+
+  bind(address: SocketAddress, receiver: Receiver): () => void {
+    const key = formatSocketAddress(address)
+    this.#receivers.set(key, receiver)
+    return () => {
+      if (this.#receivers.get(key) === receiver) this.#receivers.delete(key)
+    }
   }
 
   send(datagram: VirtualDatagram): void {
-    this.sent.push(datagram)
-    for (const one of this.path(datagram)) {
-      this.clock.schedule(this.clock.now + this.latencyMs + (one.delayMs ?? 0), (now) =>
-        this.#receivers.get(formatSocketAddress(one.to))?.(one, now),
-      )
+    this.#keep(datagram)
+    this.#tell('sent', datagram)
+    const ruled = this.#rules.apply(datagram)
+    this.#count(datagram, ruled, 'rule')
+    for (const one of ruled) {
+      const box = this.#boxFor(one)
+      if (box !== undefined) box.put(one)
+      else this.#forward(one)
     }
   }
+
+  /** Puts a datagram before its receiver within this call, as if it came from the wire at this moment. */
+  inject(datagram: VirtualDatagram): void {
+    this.#tell('copied', datagram)
+    this.#arrive(datagram, this.clock.now)
+  }
+
+  /** Loses the datagrams that fit: all of them, or those of the span. */
+  drop(filter: MessageFilter, span: RuleSpan = {}): MessageRule {
+    return this.#rules.add(filter, () => [], span)
+  }
+
+  /** Sends each that fits `copies` times more (default once), each `delayMs` later than the one before. */
+  duplicate(filter: MessageFilter, span: RuleSpan & { copies?: number; delayMs?: number } = {}): MessageRule {
+    const { copies = 1, delayMs = 0 } = span
+    const replace = (datagram: VirtualDatagram) =>
+      Array.from({ length: 1 + copies }, (_, i) => delayed(datagram, i * delayMs))
+    return this.#rules.add(filter, replace, span)
+  }
+
+  /** Lets those that fit arrive `delayMs` later, behind others. */
+  delay(filter: MessageFilter, delayMs: number, span: RuleSpan = {}): MessageRule {
+    return this.#rules.add(filter, (datagram) => [delayed(datagram, delayMs)], span)
+  }
+
+  /** Changes the payload of those that fit. `change` gets a copy; what it returns, or the copy when nothing, takes its place. */
+  mutate(
+    filter: MessageFilter,
+    change: (payload: Uint8Array) => Uint8Array | undefined,
+    span: RuleSpan = {},
+  ): MessageRule {
+    const replace = (datagram: VirtualDatagram) => {
+      const payload = datagram.payload.slice()
+      return [{ ...datagram, payload: change(payload) ?? payload }]
+    }
+    return this.#rules.add(filter, replace, span)
+  }
+
+  /** Keeps back the datagrams that fit (all IKE messages when nothing is said), for the test to deliver. */
+  hold(filter: MessageFilter = { kind: 'ike' }): HeldMail {
+    const mail = new HeldMail({
+      arrive: (datagram) => {
+        this.#tell('copied', datagram)
+        this.#arrive(datagram, this.clock.now)
+      },
+      forward: (datagram) => this.#forward(datagram),
+      lose: (datagram) => this.lose(datagram, 'held'),
+      close: () => this.#boxes.delete(mail),
+    })
+    this.#boxes.set(mail, filter)
+    return mail
+  }
+
+  /** Tells `observer` what becomes of every datagram. Returns what ends it. */
+  observe(observer: (fate: DatagramFate, now: number) => void): () => void {
+    this.#observers.add(observer)
+    return () => this.#observers.delete(observer)
+  }
+
+  /** Notes that a datagram came to its end; NATs and hosts call it for what they do not carry. */
+  lose(datagram: VirtualDatagram, reason: LossReason): void {
+    for (const observer of this.#observers) observer({ kind: 'lost', datagram, reason }, this.clock.now)
+  }
+
+  #forward(datagram: VirtualDatagram): void {
+    const found = this.path(datagram)
+    this.#count(datagram, found, 'path')
+    for (const one of found) this.#carry(one)
+  }
+
+  #carry(datagram: VirtualDatagram): void {
+    const link = this.#linkFor(datagram)
+    const reason = link.loses(datagram)
+    if (reason !== undefined) return this.lose(datagram, reason)
+    const arrive = (now: number) => this.#arrive(datagram, now)
+    this.clock.schedule(link.arrivalOf(datagram, this.clock.now), arrive)
+    if (!link.doubles()) return
+    this.#tell('copied', datagram)
+    this.clock.schedule(link.arrivalOf(datagram, this.clock.now), arrive)
+  }
+
+  #arrive(datagram: VirtualDatagram, now: number): void {
+    const { address } = datagram.to
+    const receiver =
+      this.#receivers.get(formatSocketAddress(datagram.to)) ??
+      this.#receivers.get(formatSocketAddress({ address, port: 0 }))
+    if (receiver === undefined) return this.lose(datagram, 'unreachable')
+    this.#tell('arrived', datagram)
+    receiver(datagram, now)
+  }
+
+  /** One was sent: `left` of it are under way. */
+  #count(datagram: VirtualDatagram, left: readonly VirtualDatagram[], reason: LossReason): void {
+    if (left.length === 0) this.lose(datagram, reason)
+    for (const one of left.slice(1)) this.#tell('copied', one)
+  }
+
+  #boxFor(datagram: VirtualDatagram): HeldMail | undefined {
+    for (const [mail, filter] of this.#boxes) if (matches(filter, datagram)) return mail
+    return undefined
+  }
+
+  #linkFor({ from, to }: VirtualDatagram): Link {
+    const [source, destination] = [formatIp(from.address), formatIp(to.address)]
+    const key = `${source} ${destination}`
+    let link = this.#links.get(key)
+    if (link === undefined) {
+      link = new Link(this.#conditionsOf(source, destination), this.#dice)
+      this.#links.set(key, link)
+    }
+    return link
+  }
+
+  #conditionsOf(from: string, to: string): LinkConditions {
+    const fits = (name: string, address: string) => name === '*' || name === address
+    const named = this.#named.filter((one) => fits(one.from, from) && fits(one.to, to))
+    return Object.assign({}, this.#conditions, ...named.map(({ conditions }) => conditions))
+  }
+
+  #refresh(): void {
+    for (const [key, link] of this.#links) {
+      const [from, to] = key.split(' ')
+      link.conditions = this.#conditionsOf(from!, to!)
+    }
+  }
+
+  #keep(datagram: VirtualDatagram): void {
+    if (this.#remember === 0) return
+    this.sent.push(datagram)
+    // Cut off seldom: taking one from the front moves all.
+    if (this.sent.length > 2 * this.#remember + 64) this.sent.splice(0, this.sent.length - this.#remember)
+  }
+
+  #tell(kind: 'sent' | 'copied' | 'arrived', datagram: VirtualDatagram): void {
+    for (const observer of this.#observers) observer({ kind, datagram }, this.clock.now)
+  }
 }
+
+const delayed = (datagram: VirtualDatagram, delayMs: number): VirtualDatagram => ({
+  ...datagram,
+  delayMs: (datagram.delayMs ?? 0) + delayMs,
+})

@@ -35,7 +35,7 @@ export class ChildCreate implements Task {
     this.#sa = sa
     this.makes = config
     this.#offer = new ChildOffer(sa, config, false)
-    this.#Ni = random(NONCE_BYTES)
+    this.#Ni = random(NONCE_BYTES, 'nonce')
     const group = keGroupsOf(config.espProposals)[0]
     this.#keyExchange = group === undefined ? undefined : crypto.keyExchange(group, random)
   }
@@ -141,7 +141,7 @@ export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payl
   // HDR, SK {N(INVALID_KE_PAYLOAD)} -->
   if (ke !== 0 && KEi?.group !== ke) return [invalidKePayload(ke)]
   const answer = ke === 0 ? undefined : crypto.respondKeyExchange(ke, KEi!.data, random)
-  const Nr = random(NONCE_BYTES)
+  const Nr = random(NONCE_BYTES, 'nonce')
   const sharedSecret = answer?.sharedSecret
   let accepted: ReturnType<typeof acceptChild>
   try {

@@ -109,7 +109,7 @@ function open(
   if (obstacle !== undefined) return refuse(() => obstacle)
   const answer = crypto.respondKeyExchange(suite.ke, need(payloads, 'KE').data, random)
   const SPIr = runtime.takeIkeSpi()
-  const Nr = random(NONCE_BYTES)
+  const Nr = random(NONCE_BYTES, 'nonce')
   // HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) -->
   const ours: Payload[] = [
     { kind: 'SA', critical: false, proposals: [suite.toProposal()] },

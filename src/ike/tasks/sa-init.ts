@@ -32,7 +32,7 @@ export class SaInit implements Task {
     const { crypto, random } = sa.runtime
     this.#sa = sa
     this.#onSettled = onSettled
-    this.#Ni = random(NONCE_BYTES)
+    this.#Ni = random(NONCE_BYTES, 'nonce')
     this.#keyExchange = crypto.keyExchange(keGroupsOf(sa.connection.ikeProposals)[0]!, random)
   }
 

@@ -1,0 +1,15 @@
+import type { SocketAddress } from '../ip/address.ts'
+import type { Receiver, VirtualDatagram } from './virtual-datagram.ts'
+import type { VirtualNetwork } from './virtual-network.ts'
+
+/** Where hosts can be attached: the network itself, or the inside of a NAT. */
+export interface VirtualSegment {
+  /** The network that this is, or that is outside at last. */
+  readonly network: VirtualNetwork
+  /**
+   * Datagrams to this address and port come to `receiver`, in place of whoever had them before. Port 0 takes every port that
+   * nobody else has. Returns what takes it back.
+   */
+  bind(address: SocketAddress, receiver: Receiver): () => void
+  send(datagram: VirtualDatagram): void
+}
