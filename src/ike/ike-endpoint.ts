@@ -237,7 +237,10 @@ export class IkeEndpoint {
     const sa = this.#sas.get(toHex(header.flags.initiator ? header.SPIr : header.SPIi))
     if (sa === undefined || !belongsTo(sa, header)) {
       const lastWord = this.#runtime.lastWords.repeat(message, this.#runtime.now)
-      if (lastWord !== undefined) return this.#runtime.send(copyEndpoint(local), copyEndpoint(remote), lastWord)
+      if (lastWord !== undefined) {
+        for (const one of lastWord) this.#runtime.send(copyEndpoint(local), copyEndpoint(remote), one)
+        return
+      }
       return drop(this.#runtime, path, 'unknown-spi', `${toHex(header.SPIi)}/${toHex(header.SPIr)}`)
     }
     receiveProtected(sa, header, message, path)

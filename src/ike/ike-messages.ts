@@ -1,55 +1,36 @@
 import { DecodeError, PeerError } from '../errors.ts'
-import {
-  decodeMessage,
-  ExchangeType,
-  encodeMessage,
-  exchangeName,
-  type IkeHeader,
-  NotifyType,
-  type Payload,
-} from './codec/index.ts'
+import { decodeMessage, ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
 import type { DropReason } from './events.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { emitMessage } from './message-event.ts'
+import { repeatResponse, resend, sendRequest, sendResponse } from './message-sending.ts'
+import type { PendingRequest, RequestOrder } from './message-window.ts'
 import { findNotify, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
 import { answerRequest } from './responder.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
-import type { Task } from './task.ts'
+import { heedWindow } from './window-size.ts'
 
-const NO_SPI = new Uint8Array(8)
-
-/** A header of ours; the length is filled in when the message is encoded. */
-export function headerOf(sa: IkeSa, exchangeType: number, response: boolean, messageId: number): IkeHeader {
-  return {
-    SPIi: sa.SPIi,
-    SPIr: sa.init?.SPIr ?? NO_SPI,
-    majorVersion: 2,
-    minorVersion: 0,
-    exchangeType,
-    flags: { initiator: sa.role === 'initiator', response, higherVersion: false },
-    messageId,
-    length: 0,
-  }
-}
-
-/** Begins the next exchange of the queue, when none is under way. */
+/** Begins what waits, as far as it may begin. */
 export function pump(sa: IkeSa): void {
-  const task = sa.nextTask()
-  if (task !== undefined) sendRequest(sa, task)
+  for (let task = sa.nextTask(); task !== undefined; task = sa.nextTask()) sendRequest(sa, task)
+  // What the ids that are left are for. RFC 7296 §2.2.
+  if (sa.window.isUsedUp && sa.state === 'established') {
+    sa.delete('expired')
+    pump(sa)
+  }
 }
 
 /** Retransmission and timers of one IKE_SA at `runtime.now`. RFC 7296 §2.1, §2.4. */
 export function serveTime(sa: IkeSa): void {
-  const pending = sa.window.pending
-  const step = sa.window.retransmission(sa.runtime.now)
-  if (step === 'resend') {
-    sa.runtime.send(sa.path.local, sa.path.remote, pending!.message)
-    const attempt = pending!.attempts - 1
-    sa.runtime.emit({ kind: 'retransmit', sa: sa.ref, messageId: pending!.messageId, attempt })
-  } else if (step === 'give-up') {
-    giveUp(sa)
+  for (const pending of [...sa.window.pending]) {
+    const step = sa.window.retransmission(pending, sa.runtime.now)
+    if (step === 'resend') resend(sa, pending)
+    if (step === 'give-up') {
+      giveUp(sa, pending)
+      break
+    }
   }
   sa.serveTimers()
   pump(sa)
@@ -57,13 +38,14 @@ export function serveTime(sa: IkeSa): void {
 
 /** An IKE_SA_INIT response to us as initiator: the only response that is not inside SK{}. */
 export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8Array, path: Path): void {
-  if (sa.init !== undefined || !sa.window.isAnswer(header.messageId)) {
+  const pending = sa.window.pendingOf(header.messageId)
+  if (sa.init !== undefined || pending === undefined) {
     return drop(sa.runtime, path, 'bad-message-id', 'a late or repeated IKE_SA_INIT response')
   }
   const payloads = decodeOr(() => decodeMessage(message).payloads, sa.runtime, path)
   if (payloads === undefined) return
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: false, bytes: message.length })
-  takeResponse(sa, payloads, message, header)
+  takeResponse(sa, pending, payloads, message, header)
   pump(sa)
 }
 
@@ -75,11 +57,8 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
     // The responder may be established already while its IKE_AUTH response is still on its way: it will ask again.
     return drop(sa.runtime, path, 'unexpected-exchange', 'a request before IKE_AUTH is done')
   }
-  const order = header.flags.response
-    ? sa.window.isAnswer(header.messageId)
-      ? 'fresh'
-      : 'out-of-window'
-    : sa.window.orderOf(header.messageId)
+  const pending = header.flags.response ? sa.window.pendingOf(header.messageId) : undefined
+  const order = header.flags.response ? orderOfResponse(pending) : sa.window.orderOf(header.messageId)
   if (order === 'out-of-window') return drop(sa.runtime, path, 'bad-message-id', `message id ${header.messageId}`)
   if (decodeOr(() => requireProtected(message), sa.runtime, path) === undefined) return
   let payloads: readonly Payload[]
@@ -91,14 +70,17 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
     if (!(error instanceof DecodeError)) throw error
     return order === 'retransmit' ? undefined : malformedInside(sa, header, error, message, path)
   }
-  if (order === 'retransmit')
-    return sa.runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), sa.window.lastResponse!)
+  if (order === 'retransmit') return repeatResponse(sa, header.messageId, path)
   sa.heardFrom(path)
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: true, bytes: message.length })
-  if (header.flags.response) takeResponse(sa, payloads, message, header)
+  heedWindow(sa, payloads)
+  if (pending !== undefined) takeResponse(sa, pending, payloads, message, header)
   else takeRequest(sa, header, payloads, message, path)
   pump(sa)
 }
+
+const orderOfResponse = (pending: PendingRequest | undefined): RequestOrder =>
+  pending === undefined ? 'out-of-window' : 'fresh'
 
 /** A datagram that is not processed further. */
 export function drop(runtime: IkeRuntime, path: Path, reason: DropReason, detail: string): void {
@@ -122,19 +104,14 @@ function requireProtected(message: Uint8Array): true {
   throw new DecodeError({ where: 'message', offset: 16, section: 'RFC 7296 §3.14', problem: 'no Encrypted payload' })
 }
 
-function sendRequest(sa: IkeSa, task: Task): void {
-  const payloads = task.buildRequest()
-  const header = headerOf(sa, task.exchangeType, false, sa.window.nextRequestId)
-  const protector = task.exchangeType === ExchangeType.IKE_SA_INIT ? undefined : sa.init!.protectOutbound
-  const message = protector === undefined ? encodeMessage(header, payloads) : protector.protect(header, payloads)
-  sa.window.requestSent(message, sa.runtime.now, task.mostRetransmissions)
-  sa.runtime.send(sa.path.local, sa.path.remote, message)
-  const encrypted = protector !== undefined
-  emitMessage(sa.runtime, sa.ref, 'out', sa.path, { header, payloads, encrypted, bytes: message.length })
-}
-
-function takeResponse(sa: IkeSa, payloads: readonly Payload[], message: Uint8Array, header: IkeHeader): void {
-  const task = sa.activeTask!
+function takeResponse(
+  sa: IkeSa,
+  pending: PendingRequest,
+  payloads: readonly Payload[],
+  message: Uint8Array,
+  header: IkeHeader,
+): void {
+  const { task, messageId } = pending
   if (header.exchangeType !== task.exchangeType) {
     const detail = `${exchangeName(header.exchangeType)} answers ${exchangeName(task.exchangeType)}`
     return drop(sa.runtime, sa.path, 'unexpected-exchange', detail)
@@ -147,13 +124,13 @@ function takeResponse(sa: IkeSa, payloads: readonly Payload[], message: Uint8Arr
     }
     const result = task.processResponse({ payloads, message, SPIr: header.SPIr })
     if (result === 'ignore' || sa.state === 'closed') return
-    sa.window.answered()
-    if (result === 'again') return sendRequest(sa, task)
-    sa.taskDone()
+    sa.window.answered(messageId)
+    if (result === 'again') sa.taskContinues(task)
+    else sa.taskDone(task)
   } catch (error) {
     if (!(error instanceof PeerError)) return broken(sa, error)
     if (header.exchangeType === ExchangeType.IKE_SA_INIT) return doubt(sa, error)
-    failed(sa, error)
+    failed(sa, pending, error)
   }
 }
 
@@ -201,15 +178,16 @@ function broken(sa: IkeSa, error: unknown): void {
   sa.close('error')
 }
 
-function respond(sa: IkeSa, request: IkeHeader, payloads: Payload[], requestMessage: Uint8Array, path: Path): void {
-  const header = headerOf(sa, request.exchangeType, true, request.messageId)
-  const message = sa.init!.protectOutbound.protect(header, payloads)
-  sa.window.responded(message)
-  // RFC 7296 §2.11: the answer goes to where the request came from.
-  sa.runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), message)
-  emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads, encrypted: true, bytes: message.length })
+function respond(
+  sa: IkeSa,
+  request: IkeHeader,
+  payloads: readonly Payload[],
+  requestMessage: Uint8Array,
+  path: Path,
+): void {
+  const datagrams = sendResponse(sa, request, payloads, path)
   if (sa.closing === undefined) return
-  sa.runtime.lastWords.keep(requestMessage, message, sa.runtime.now)
+  sa.runtime.lastWords.keep(requestMessage, datagrams, sa.runtime.now)
   sa.close(sa.closing.reason, sa.closing.refusal)
 }
 
@@ -223,21 +201,20 @@ function malformedInside(sa: IkeSa, header: IkeHeader, error: DecodeError, messa
 }
 
 /** A response that breaks the protocol ends the IKE_SA: before it is established silently, afterwards with a DELETE. */
-function failed(sa: IkeSa, error: PeerError): void {
+function failed(sa: IkeSa, { task, messageId }: PendingRequest, error: PeerError): void {
   const refusal = explainProtocolError(error)
   sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
-  sa.window.answered()
+  sa.window.answered(messageId)
   // What the task took (an inbound SPI, a private value) goes back: nobody will finish it.
-  sa.activeTask?.abandon()
-  sa.taskDone()
+  task.abandon()
+  sa.taskDone(task)
   // A DELETE that waits still goes out; when the answer to it is what broke the protocol, nothing is left to say.
   if (sa.state === 'connecting' || (sa.state === 'deleting' && sa.isQuiet)) sa.close('error', refusal)
   else sa.delete('error', refusal)
 }
 
-function giveUp(sa: IkeSa): void {
-  const task = sa.activeTask!
-  const refusal = explainGivenUp(task.name, sa.window.pending!.attempts, sa.path.remote, sa.lastProblem)
+function giveUp(sa: IkeSa, { task, attempts }: PendingRequest): void {
+  const refusal = explainGivenUp(task.name, attempts, sa.path.remote, sa.lastProblem)
   if (sa.state !== 'deleting') sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
   sa.close('timeout', refusal)
 }

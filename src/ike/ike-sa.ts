@@ -47,12 +47,12 @@ export class IkeSa {
   closing: { readonly reason: CloseReason; readonly refusal?: Refusal } | undefined
   /**
    * The peer's SPIs that it deleted before its answer to our CREATE_CHILD_SA reached us: that CHILD_SA must not come up. Kept
-   * while a task is active.
+   * while tasks are active.
    */
   readonly deletedEarly = new Set<number>()
   readonly #lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, 'connecting')
   readonly #queue: Task[] = []
-  #active: Task | undefined
+  readonly #active: Task[] = []
 
   constructor(parameters: {
     runtime: IkeRuntime
@@ -70,7 +70,7 @@ export class IkeSa {
     this.connection = parameters.connection
     this.candidates = parameters.candidates ?? [parameters.connection]
     this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
-    this.window = new MessageWindow(this.connection.retransmit, () => this.#timesChanged())
+    this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, () => this.#timesChanged())
     if (this.role === 'responder') this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
   }
 
@@ -87,48 +87,68 @@ export class IkeSa {
     return this.role === 'initiator' ? this.SPIi : this.init!.SPIr
   }
 
-  /** The task whose request waits for its response. */
-  get activeTask(): Task | undefined {
+  /** The tasks whose requests wait for their responses. */
+  get activeTasks(): readonly Task[] {
     return this.#active
   }
 
-  /** Exchanges go out one after the other, in the order of this call: the peer's window is one until it says more. */
+  /** The first task, active or waiting, that fits. */
+  findTask(fits: (task: Task) => boolean): Task | undefined
+  findTask<T extends Task>(fits: (task: Task) => task is T): T | undefined
+  findTask(fits: (task: Task) => boolean): Task | undefined {
+    return this.#active.find(fits) ?? this.#queue.find(fits)
+  }
+
+  /** Exchanges begin in the order of this call, as many side by side as the peer's window allows. */
   enqueue(task: Task): void {
     this.#queue.push(task)
   }
 
-  /** Continues what the active task began, before anything that waits. */
+  /** Continues what an active task began, before anything that waits. */
   enqueueNext(task: Task): void {
     this.#queue.unshift(task)
   }
 
-  /** The next task to begin, which becomes the active one; undefined while one is active or none is left. */
+  /** The next task to begin, which becomes an active one; undefined when none is left or it has to wait. RFC 7296 §2.3. */
   nextTask(): Task | undefined {
-    if (this.#active !== undefined || this.state === 'closed') return undefined
-    this.#active = this.#queue.shift()
-    return this.#active
+    const [task] = this.#queue
+    if (task === undefined || this.state === 'closed' || !this.window.hasRoom) return undefined
+    const isFree = this.#active.every(
+      (other) => !other.alone && !task.alone && (task.subject === undefined || other.subject !== task.subject),
+    )
+    if (!isFree) return undefined
+    this.#queue.shift()
+    this.#active.push(task)
+    return task
   }
 
-  taskDone(): void {
-    this.#active = undefined
-    this.deletedEarly.clear()
+  taskDone(task: Task): void {
+    const at = this.#active.indexOf(task)
+    if (at >= 0) this.#active.splice(at, 1)
+    if (this.#active.length === 0) this.deletedEarly.clear()
+  }
+
+  /** An active task has another request to send: it goes before anything that waits. */
+  taskContinues(task: Task): void {
+    this.#active.splice(this.#active.indexOf(task), 1)
+    this.#queue.unshift(task)
   }
 
   /** True when a CHILD_SA of this config stands here, or one that we asked for is on its way. */
   hasOrMakes(child: ChildConfig): boolean {
     if (this.state === 'connecting' && this.firstChild === child) return true
     if (this.children.some(({ config, state }) => config === child && state === 'installed')) return true
-    return [this.#active, ...this.#queue].some((task) => task?.makes === child)
+    return this.findTask(({ makes }) => makes === child) !== undefined
   }
 
   /** True when nothing is under way and nothing waits. */
   get isQuiet(): boolean {
-    return this.#active === undefined && this.#queue.length === 0
+    return this.#active.length === 0 && this.#queue.length === 0
   }
 
-  /** True for a task that asks while it is active: nothing waits behind it. */
+  /** True for a task that asks while it is active: nothing is under way beside it, and nothing waits behind it. */
   get isLastTask(): boolean {
-    return this.#queue.length === 0
+    return this.#active.length <= 1 && this.#queue.length === 0
   }
 
   established(): void {
@@ -142,7 +162,7 @@ export class IkeSa {
   }
 
   /**
-   * Ends this IKE_SA with a DELETE, after the exchange under way; what else waits is given up. An IKE_SA without keys, or
+   * Ends this IKE_SA with a DELETE, after the exchanges under way; what else waits is given up. An IKE_SA without keys, or
    * with a peer that has not authenticated, has nobody to tell and ends at once.
    */
   delete(reason: CloseReason, refusal?: Refusal, farewell?: Task): void {
@@ -164,10 +184,9 @@ export class IkeSa {
     this.runtime.halfOpen.delete(this)
     this.#lifecycle.to('closed')
     this.runtime.noteClosed(this)
-    this.#active?.abandon()
-    this.#active = undefined
+    for (const task of this.#active.splice(0)) task.abandon()
     this.#abandonQueue()
-    this.window.answered()
+    this.window.abandonAll()
     this.timers.clearAll()
     this.#wipe()
     this.runtime.emit({ kind: 'ike-closed', sa: this.ref, reason, ...(refusal === undefined ? {} : { refusal }) })
@@ -241,8 +260,7 @@ export class IkeSa {
   }
 
   #timesChanged(): void {
-    const retransmitAt = this.window.pending?.nextAt ?? Number.POSITIVE_INFINITY
-    const at = this.state === 'closed' ? Number.POSITIVE_INFINITY : Math.min(this.timers.next(), retransmitAt)
+    const at = this.state === 'closed' ? Number.POSITIVE_INFINITY : Math.min(this.timers.next(), this.window.nextAt)
     this.runtime.wakeups.set(this, at)
   }
 

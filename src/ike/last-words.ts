@@ -6,7 +6,7 @@ const KEPT_MS = 30_000
 const MOST_KEPT = 256
 
 interface LastWord {
-  readonly response: Uint8Array
+  readonly response: readonly Uint8Array[]
   readonly until: number
 }
 
@@ -22,15 +22,15 @@ export class LastWords {
     this.#crypto = crypto
   }
 
-  /** `response` is kept, `request` is not. */
-  keep(request: Uint8Array, response: Uint8Array, now: number): void {
+  /** `response`, in one datagram or more, is kept, `request` is not. */
+  keep(request: Uint8Array, response: readonly Uint8Array[], now: number): void {
     const [oldest] = this.#kept.keys()
     if (oldest !== undefined && this.#kept.size >= MOST_KEPT) this.#kept.delete(oldest)
     this.#kept.set(this.#keyOf(request), { response, until: now + KEPT_MS })
   }
 
   /** The response to exactly this request, if it is still kept. */
-  repeat(request: Uint8Array, now: number): Uint8Array | undefined {
+  repeat(request: Uint8Array, now: number): readonly Uint8Array[] | undefined {
     for (const [key, { until }] of this.#kept) {
       if (until > now) break
       this.#kept.delete(key)

@@ -1,10 +1,14 @@
+import type { RandomSource } from '../crypto/provider.ts'
 import type { RetransmitConfig } from './config.ts'
+import { retransmitDelay } from './retransmit-delay.ts'
+import type { Task } from './task.ts'
 
 /** A request of ours that waits for its response. */
 export interface PendingRequest {
   readonly messageId: number
-  /** The whole message, sent again octet by octet. */
-  readonly message: Uint8Array
+  readonly task: Task
+  /** The whole message, or its fragments in order; sent again octet by octet. */
+  readonly datagrams: readonly Uint8Array[]
   /** Retransmissions before the peer is given up. */
   readonly tries: number
   /** Transmissions so far. */
@@ -16,27 +20,44 @@ export interface PendingRequest {
 /** What an arriving request's message id means. */
 export type RequestOrder = 'fresh' | 'retransmit' | 'out-of-window'
 
+/** Message ids do not wrap: from here on an IKE_SA has to be replaced, and its last ids are for its DELETE. RFC 7296 §2.2. */
+const LAST_FREE_ID = 0xffff_ff00
+
 /**
- * Message ids, the request that waits for its response, and the response that may be asked for again, with a window of
- * one in each direction. RFC 7296 §2.1 to §2.3.
+ * Message ids, the requests that wait for their responses, and the responses that may be asked for again. Both directions
+ * have a window of one until SET_WINDOW_SIZE says more. RFC 7296 §2.1 to §2.3.
  */
 export class MessageWindow {
   readonly #retransmit: RetransmitConfig
+  readonly #random: RandomSource
   readonly #onChange: () => void
+  readonly #pending = new Map<number, PendingRequest>()
+  readonly #responses = new Map<number, readonly Uint8Array[]>()
   #nextRequestId = 0
+  /** The lowest id that the peer has not used, and the highest that it has; -1 for none. */
   #expectedId = 0
-  #pending: PendingRequest | undefined
-  #lastRequest: Uint8Array | undefined
-  #lastResponse: Uint8Array | undefined
+  #highestId = -1
+  #peerSize = 1
+  #ownSize = 1
+  #lastRequest: readonly Uint8Array[] = []
 
-  /** `onChange` runs whenever `pending` or its `nextAt` has changed. */
-  constructor(retransmit: RetransmitConfig, onChange: () => void) {
+  /** `onChange` runs whenever a request is pending, no longer pending, or its `nextAt` has changed. */
+  constructor(retransmit: RetransmitConfig, random: RandomSource, onChange: () => void) {
     this.#retransmit = retransmit
+    this.#random = random
     this.#onChange = onChange
   }
 
-  get pending(): PendingRequest | undefined {
-    return this.#pending
+  /** The requests that wait, in the order of their ids. */
+  get pending(): Iterable<PendingRequest> {
+    return this.#pending.values()
+  }
+
+  /** When the next pending request wants to be sent again, `Infinity` when none does. */
+  get nextAt(): number {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const { nextAt } of this.#pending.values()) earliest = Math.min(earliest, nextAt)
+    return earliest
   }
 
   /** The message id that our next request gets. */
@@ -44,42 +65,76 @@ export class MessageWindow {
     return this.#nextRequestId
   }
 
+  /** True when our message ids or the peer's come to their end: the IKE_SA has to be replaced. RFC 7296 §2.2. */
+  get isUsedUp(): boolean {
+    return Math.max(this.#nextRequestId, this.#expectedId) >= LAST_FREE_ID
+  }
+
+  /** Requests that the peer lets us have under way. */
+  get peerSize(): number {
+    return this.#peerSize
+  }
+
+  /** The peer's SET_WINDOW_SIZE; less than one is none. */
+  set peerSize(size: number) {
+    this.#peerSize = Math.max(1, size)
+  }
+
+  /** Requests that the peer may have under way, as we told it. */
+  get ownSize(): number {
+    return this.#ownSize
+  }
+
+  set ownSize(size: number) {
+    this.#ownSize = Math.max(1, size)
+  }
+
+  /** RFC 7296 §2.3: request X waits for the responses to all requests up to X - N. */
+  get hasRoom(): boolean {
+    const [lowest] = this.#pending.keys()
+    return lowest === undefined || this.#nextRequestId - lowest < this.#peerSize
+  }
+
   /** Notes a request that was just sent for the first time under `nextRequestId`. */
-  requestSent(message: Uint8Array, now: number, mostRetransmissions = Number.POSITIVE_INFINITY): void {
-    const tries = Math.min(this.#retransmit.tries, mostRetransmissions)
-    this.#pending = { messageId: this.#nextRequestId, message, tries, attempts: 1, nextAt: now + this.#delay(0) }
-    this.#lastRequest = message
-    this.#nextRequestId++
+  requestSent(task: Task, datagrams: readonly Uint8Array[], now: number): void {
+    const messageId = this.#nextRequestId++
+    const tries = Math.min(this.#retransmit.tries, task.mostRetransmissions ?? Number.POSITIVE_INFINITY)
+    this.#pending.set(messageId, { messageId, task, datagrams, tries, attempts: 1, nextAt: now + this.#delay(0) })
+    this.#lastRequest = datagrams
     this.#onChange()
   }
 
   /** The request that was sent last: AUTH covers the IKE_SA_INIT request as it was on the wire. */
   get lastRequest(): Uint8Array | undefined {
-    return this.#lastRequest
+    return this.#lastRequest[0]
   }
 
   /** The next request starts over at message id 0: another IKE_SA_INIT after COOKIE or INVALID_KE_PAYLOAD. */
   restart(): void {
-    this.#pending = undefined
+    this.#pending.clear()
     this.#nextRequestId = 0
     this.#onChange()
   }
 
-  /** True when `messageId` answers our pending request. */
-  isAnswer(messageId: number): boolean {
-    return this.#pending?.messageId === messageId
+  /** Our request that `messageId` answers. */
+  pendingOf(messageId: number): PendingRequest | undefined {
+    return this.#pending.get(messageId)
   }
 
-  /** The response is in and good: nothing is sent again. */
-  answered(): void {
-    this.#pending = undefined
+  /** The response to a request is in and good: it is not sent again. */
+  answered(messageId: number): void {
+    if (this.#pending.delete(messageId)) this.#onChange()
+  }
+
+  /** No request is sent again. */
+  abandonAll(): void {
+    this.#pending.clear()
     this.#onChange()
   }
 
-  /** What to do about the pending request at `now`. After `resend` the next time is set. */
-  retransmission(now: number): 'wait' | 'resend' | 'give-up' {
-    const pending = this.#pending
-    if (pending === undefined || now < pending.nextAt) return 'wait'
+  /** What to do about a pending request at `now`. After `resend` the next time is set. */
+  retransmission(pending: PendingRequest, now: number): 'wait' | 'resend' | 'give-up' {
+    if (now < pending.nextAt) return 'wait'
     if (pending.attempts > pending.tries) return 'give-up'
     pending.nextAt = now + this.#delay(pending.attempts)
     pending.attempts++
@@ -87,24 +142,30 @@ export class MessageWindow {
     return 'resend'
   }
 
+  /** Requests may come in any order inside the window that we told the peer. */
   orderOf(messageId: number): RequestOrder {
-    if (messageId === this.#expectedId) return 'fresh'
-    if (messageId === this.#expectedId - 1 && this.#lastResponse !== undefined) return 'retransmit'
-    return 'out-of-window'
+    if (this.#responses.has(messageId)) return 'retransmit'
+    const isFresh = messageId >= this.#expectedId && messageId < this.#expectedId + this.#ownSize
+    return isFresh ? 'fresh' : 'out-of-window'
   }
 
-  /** Notes the response to the request with the expected id: kept until the next one. */
-  responded(response: Uint8Array): void {
-    this.#lastResponse = response
-    this.#expectedId++
+  /**
+   * Notes the response to a fresh request. It is kept while the peer may ask for it again: until a request shows that
+   * the peer has it.
+   */
+  responded(messageId: number, datagrams: readonly Uint8Array[]): void {
+    this.#responses.set(messageId, datagrams)
+    this.#highestId = Math.max(this.#highestId, messageId)
+    while (this.#responses.has(this.#expectedId)) this.#expectedId++
+    for (const id of [...this.#responses.keys()]) if (id <= this.#highestId - this.#ownSize) this.#responses.delete(id)
   }
 
-  /** The response to the request before the expected one. */
-  get lastResponse(): Uint8Array | undefined {
-    return this.#lastResponse
+  /** The response to a request that came before. */
+  responseTo(messageId: number): readonly Uint8Array[] | undefined {
+    return this.#responses.get(messageId)
   }
 
   #delay(attempt: number): number {
-    return this.#retransmit.baseMs * this.#retransmit.factor ** attempt
+    return retransmitDelay(this.#retransmit, attempt, this.#random)
   }
 }

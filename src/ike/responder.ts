@@ -70,6 +70,6 @@ function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
 
 /** A peer may delete a CHILD_SA whose making we have not heard the end of. Bounded: the SPIs are the peer's to invent. */
 function noteUnknown(sa: IkeSa, spi: number): void {
-  if (sa.activeTask?.exchangeType === ExchangeType.CREATE_CHILD_SA && sa.deletedEarly.size < 64)
-    sa.deletedEarly.add(spi)
+  const isMaking = sa.activeTasks.some(({ exchangeType }) => exchangeType === ExchangeType.CREATE_CHILD_SA)
+  if (isMaking && sa.deletedEarly.size < 64) sa.deletedEarly.add(spi)
 }

@@ -2,8 +2,9 @@ import type { Payload } from './codec/index.ts'
 import type { ChildConfig } from './config.ts'
 
 /**
- * `done`: the exchange is over. `again`: another request is built and sent. `ignore`: this was not the answer to the request
- * that is under way, which goes on being retransmitted.
+ * `done`: the exchange is over. `again`: another request is built and sent, as soon as
+ * the peer's window allows. `ignore`: this was
+ * not the answer to the request that is under way, which goes on being retransmitted.
  */
 export type TaskResult = 'done' | 'again' | 'ignore'
 
@@ -12,6 +13,10 @@ export interface Task {
   /** For logs. */
   readonly name: string
   readonly exchangeType: number
+  /** True: begins only when nothing is under way, and nothing else begins beside it, whatever the peer's window. */
+  readonly alone?: boolean
+  /** What the exchange is about, such as a CHILD_SA: of tasks with the same subject one begins after the other. */
+  readonly subject?: object
   /** The CHILD_SA that it is to bring up, if any. */
   readonly makes?: ChildConfig
   buildRequest(): Payload[]

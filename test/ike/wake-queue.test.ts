@@ -50,7 +50,9 @@ describe('the next timeout of an endpoint', () => {
       const earliest = new Map<unknown, number>()
       for (const { runtime, state, timers, window } of seen) {
         const at =
-          state === 'closed' ? Number.POSITIVE_INFINITY : Math.min(timers.next(), window.pending?.nextAt ?? Infinity)
+          state === 'closed'
+            ? Number.POSITIVE_INFINITY
+            : Math.min(timers.next(), ...[...window.pending].map(({ nextAt }) => nextAt))
         earliest.set(runtime, Math.min(earliest.get(runtime) ?? Number.POSITIVE_INFINITY, at))
       }
       return [...earliest.values()].filter(Number.isFinite).sort((a, b) => a - b)

@@ -16,6 +16,7 @@ import { RejectPeer } from './ike-delete.ts'
 export class AuthInitiator implements Task {
   readonly name = 'IKE_AUTH'
   readonly exchangeType = ExchangeType.IKE_AUTH
+  readonly alone = true
   readonly #sa: IkeSa
   readonly #offer: ChildOffer
 

@@ -7,10 +7,12 @@ import type { Task } from '../task.ts'
 export class ChildDelete implements Task {
   readonly name = 'child-delete'
   readonly exchangeType = ExchangeType.INFORMATIONAL
+  readonly subject: object
   readonly #child: ChildSa
   readonly #reason: CloseReason
 
   constructor(child: ChildSa, reason: CloseReason = 'local') {
+    this.subject = child
     this.#child = child
     this.#reason = reason
   }

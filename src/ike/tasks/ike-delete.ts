@@ -9,6 +9,7 @@ import type { Task } from '../task.ts'
 export class IkeDelete implements Task {
   readonly name: string = 'ike-delete'
   readonly exchangeType = ExchangeType.INFORMATIONAL
+  readonly alone = true
   // A peer that is gone, or forgot the IKE_SA with its answer, is not worth minutes.
   readonly mostRetransmissions = 2
   readonly #sa: IkeSa

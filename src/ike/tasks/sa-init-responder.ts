@@ -133,6 +133,6 @@ function open(
   })
   const sa = new IkeSa({ runtime, id, role: 'responder', SPIi, connection, candidates, path })
   sa.init = init
-  sa.window.responded(response)
+  sa.window.responded(header.messageId, [response])
   return { sa, response, payloads: ours }
 }

@@ -20,6 +20,7 @@ const MOST_TRIES = 5
 export class SaInit implements Task {
   readonly name = 'IKE_SA_INIT'
   readonly exchangeType = ExchangeType.IKE_SA_INIT
+  readonly alone = true
   readonly #sa: IkeSa
   readonly #Ni: Uint8Array
   readonly #onSettled: () => void
