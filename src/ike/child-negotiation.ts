@@ -12,37 +12,32 @@ import { deriveChildKeys } from './keymat.ts'
 import { need, notify } from './notifies.ts'
 import { type ChosenProposal, chooseProposal, encodeProposals, verifyChosen } from './proposal.ts'
 import type { Refusal } from './refusal.ts'
+import type { CreateKeying } from './tasks/create-exchange.ts'
+import type { CreateAnswer } from './tasks/create-responder.ts'
 import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector, toXfrmSelectors } from './traffic-selector.ts'
-
-/** Nonces and, with PFS, the fresh shared secret of the exchange that makes a CHILD_SA. RFC 7296 §2.17. */
-export interface ChildKeying {
-  readonly Ni: Uint8Array
-  readonly Nr: Uint8Array
-  /** The caller wipes it. */
-  readonly sharedSecret?: Uint8Array
-}
 
 /** An initiator's offer of one CHILD_SA, in IKE_AUTH or CREATE_CHILD_SA. */
 export class ChildOffer {
   readonly config: ChildConfig
+  readonly proposals: readonly ProposalConfig[]
   readonly #sa: IkeSa
   readonly #child: ChildSa
-  readonly #proposals: readonly ProposalConfig[]
 
   /** `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). */
   constructor(sa: IkeSa, config: ChildConfig, inAuth: boolean) {
     this.config = config
     this.#sa = sa
     this.#child = new ChildSa(sa)
-    this.#proposals = inAuth ? config.espProposals.map(withoutKe) : config.espProposals
+    this.proposals = inAuth ? config.espProposals.map(withoutKe) : config.espProposals
+  }
+
+  /** Our inbound SPI, four octets. */
+  get spi(): Uint8Array {
+    return spiBytes(this.#child.spiIn)
   }
 
   saPayload(): Payload {
-    return {
-      kind: 'SA',
-      critical: false,
-      proposals: encodeProposals(this.#proposals, ProtocolId.ESP, spiBytes(this.#child.spiIn)),
-    }
+    return { kind: 'SA', critical: false, proposals: encodeProposals(this.proposals, ProtocolId.ESP, this.spi) }
   }
 
   tsPayloads(): Payload[] {
@@ -52,13 +47,13 @@ export class ChildOffer {
     ]
   }
 
-  /** What the responder chose; throws `PeerError` when it is not in our offer. */
+  /** What the responder of IKE_AUTH chose; throws `PeerError` when it is not in our offer. */
   verify(payloads: readonly Payload[]): ChosenProposal {
-    return verifyChosen(need(payloads, 'SA').proposals, this.#proposals, { protocol: ProtocolId.ESP })
+    return verifyChosen(need(payloads, 'SA').proposals, this.proposals, { protocol: ProtocolId.ESP })
   }
 
   /** Installs the CHILD_SA of a good answer. Throws `PeerError` when the answer is outside our offer. */
-  complete(payloads: readonly Payload[], suite: ChosenProposal, keying: ChildKeying): void {
+  complete(payloads: readonly Payload[], suite: ChosenProposal, keying: CreateKeying): void {
     const localTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
     const remoteTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSr').selectors))
     const { config } = this
@@ -155,8 +150,8 @@ export function chooseChild(sa: IkeSa, payloads: readonly Payload[], inAuth: boo
   )
 }
 
-/** Installs what was chosen and gives the payloads that say so: SA, TSi, TSr. */
-export function acceptChild(sa: IkeSa, choice: ChildChoice, keying: ChildKeying): { SA: Payload; TS: Payload[] } {
+/** Takes an SPI for what was chosen. Throws `PeerError` when the peer's SPI, or where it sends from, makes it impossible. */
+export function acceptChild(sa: IkeSa, choice: ChildChoice): CreateAnswer {
   const { config, suite, localTs, remoteTs } = choice
   if (sa.path.local.port !== sa.runtime.ports.nat) {
     throw new PeerError(
@@ -169,19 +164,21 @@ export function acceptChild(sa: IkeSa, choice: ChildChoice, keying: ChildKeying)
   }
   // Our own SPI first: where the peer's address is ours too, the peer's must differ from it.
   const child = new ChildSa(sa)
-  try {
-    const spiOut = freeOutboundSpi(sa, suite)
-    child.install({ config, role: 'responder', suite, spiOut, keys: childKeys(sa, suite, keying), localTs, remoteTs })
-  } finally {
+  const abandon = () => {
     if (child.state === 'negotiating') child.remove('refused')
   }
-  const accepted = suite.toProposal(spiBytes(child.spiIn))
   return {
-    SA: { kind: 'SA', critical: false, proposals: [accepted] },
-    TS: [
+    spi: spiBytes(child.spiIn),
+    before: [],
+    after: [
       { kind: 'TSi', critical: false, selectors: remoteTs.map(toTrafficSelector) },
       { kind: 'TSr', critical: false, selectors: localTs.map(toTrafficSelector) },
     ],
+    finish(keying) {
+      const spiOut = freeOutboundSpi(sa, suite)
+      child.install({ config, role: 'responder', suite, spiOut, keys: childKeys(sa, suite, keying), localTs, remoteTs })
+    },
+    abandon,
   }
 }
 
@@ -236,10 +233,10 @@ function refuse(sa: IkeSa, type: number, refusal: Refusal): PeerError {
   })
 }
 
-function childKeys(sa: IkeSa, suite: ChosenProposal, keying: ChildKeying) {
+function childKeys(sa: IkeSa, suite: ChosenProposal, { Ni, Nr, secrets }: CreateKeying) {
   const { keys, suite: ikeSuite } = sa.init!
-  const { Ni, Nr, sharedSecret } = keying
-  return deriveChildKeys(sa.runtime.crypto, prfInfo(ikeSuite.prf)!, keys.SK_d, suite, Ni, Nr, sharedSecret)
+  const [own, ...additional] = secrets
+  return deriveChildKeys(sa.runtime.crypto, prfInfo(ikeSuite.prf)!, keys.SK_d, suite, Ni, Nr, own, additional)
 }
 
 function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {

@@ -23,13 +23,14 @@ export function explainBusy(child: ChildConfig): PeerRefusal {
   }
 }
 
-/** The peer asks for one of our key exchange groups after the other. */
-export function explainTooManyGroups(child: ChildConfig, tries: number): PeerRefusal {
+/** The peer asks for one of our key exchange groups after the other. Without `child` the IKE_SA is rekeyed. */
+export function explainTooManyGroups(child: ChildConfig | undefined, tries: number): PeerRefusal {
+  const what = child?.name ?? 'the IKE_SA'
   return {
     kind: 'protocol-error',
     by: 'local',
     detail: 'TOO_MANY_TRIES',
-    message: `the peer answered CREATE_CHILD_SA for ${child.name} ${tries} times with INVALID_KE_PAYLOAD, and takes none of the groups that it asked for`,
+    message: `the peer answered CREATE_CHILD_SA for ${what} ${tries} times with INVALID_KE_PAYLOAD, and takes none of the groups that it asked for`,
     hint: 'a fault of the peer: compare its software version, or report it with a capture',
   }
 }

@@ -1,6 +1,6 @@
 import { equalConstantTime } from '../../bytes/index.ts'
 import { authData, idPayload } from '../auth-payloads.ts'
-import { type ChildKeying, ChildOffer } from '../child-negotiation.ts'
+import { ChildOffer } from '../child-negotiation.ts'
 import { AuthMethod, ExchangeType, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
 import { explainAuthenticationFailed, explainPeerRefusedAuthentication, explainWrongIdentity } from '../explain-auth.ts'
@@ -100,8 +100,7 @@ export class AuthInitiator implements Task {
     const sa = this.#sa
     if (error === undefined) {
       const { Ni, Nr } = sa.init!
-      const keying: ChildKeying = { Ni, Nr }
-      this.#offer.complete(payloads, this.#offer.verify(payloads), keying)
+      this.#offer.complete(payloads, this.#offer.verify(payloads), { Ni, Nr, secrets: [] })
       return
     }
     const refusal = this.#offer.refused(error)

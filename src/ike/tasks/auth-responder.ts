@@ -9,6 +9,7 @@ import { identityMatches } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { find, need, notify } from '../notifies.ts'
 import type { Refusal } from '../refusal.ts'
+import { finishOrAbandon } from './create-responder.ts'
 
 /**
  * IKE_AUTH as responder: the peer's identity chooses the connection, its AUTH proves it, and the first CHILD_SA is made.
@@ -76,8 +77,11 @@ function ourAuth(sa: IkeSa): Payload[] {
 function answerFirstChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
   try {
     const { Ni, Nr } = sa.init!
-    const { SA, TS } = acceptChild(sa, chooseChild(sa, payloads, true), { Ni, Nr })
-    return [SA, ...TS]
+    const choice = chooseChild(sa, payloads, true)
+    const answer = acceptChild(sa, choice)
+    finishOrAbandon(answer, { Ni, Nr, secrets: [] })
+    const proposals = [choice.suite.toProposal(answer.spi)]
+    return [...answer.before, { kind: 'SA', critical: false, proposals }, ...answer.after]
   } catch (error) {
     if (!(error instanceof PeerError)) throw error
     return [refusalPayload(error)]

@@ -1,0 +1,146 @@
+import { wipe } from '../../bytes/index.ts'
+import type { KeyExchange } from '../../crypto/provider.ts'
+import { PeerError } from '../../errors.ts'
+import { ExchangeType, NotifyType, type Payload } from '../codec/index.ts'
+import type { ChildConfig, ProposalConfig } from '../config.ts'
+import { explainTooManyGroups } from '../explain-child.ts'
+import { explainUnknownKeGroup } from '../explain-proposal.ts'
+import type { IkeSa } from '../ike-sa.ts'
+import { NONCE_BYTES, peerNonce } from '../nonces.ts'
+import { find, findErrorNotify, findNotify, need } from '../notifies.ts'
+import { type ChosenProposal, encodeProposals, keGroupsOf, verifyChosen } from '../proposal.ts'
+import type { Refusal } from '../refusal.ts'
+import type { ResponseMessage } from '../task.ts'
+
+/** How often INVALID_KE_PAYLOAD may ask for another group, so that a peer cannot alternate between two for ever. */
+const MOST_TRIES = 5
+
+/** What an initiator offers in CREATE_CHILD_SA. */
+export interface CreateOffer {
+  /** The CHILD_SA; undefined: the IKE_SA itself is rekeyed. */
+  readonly child: ChildConfig | undefined
+  /** A `ProtocolId`. */
+  readonly protocol: number
+  readonly proposals: readonly ProposalConfig[]
+  /** Our SPI of the new SA: 4 octets, or 8 of an IKE_SA. */
+  readonly spi: Uint8Array
+  /** The group to begin with, where the proposals have it: the peer took it before. Left out: the first. */
+  readonly group?: number
+  /** What stands before SA (REKEY_SA, USE_TRANSPORT_MODE), and after KE (TSi, TSr). */
+  readonly before: readonly Payload[]
+  readonly after: readonly Payload[]
+}
+
+/** What the keys of the new SA are made of. The nonces and secrets belong to the exchange, which wipes the secrets. */
+export interface CreateKeying {
+  readonly Ni: Uint8Array
+  readonly Nr: Uint8Array
+  /** Those of the key exchanges in order: this exchange's own first, then additional ones. Empty: without PFS. */
+  readonly secrets: readonly Uint8Array[]
+}
+
+/** What a response came to. `payloads` are borrowed from the datagram of the response that made the choice. */
+export type CreateOutcome =
+  | { readonly kind: 'again' }
+  /** An error notify of the peer. */
+  | { readonly kind: 'refused'; readonly notify: number; readonly payloads: readonly Payload[] }
+  /** The peer wants a group that we do not have, or one after the other. */
+  | { readonly kind: 'hopeless'; readonly refusal: Refusal }
+  | {
+      readonly kind: 'agreed'
+      readonly payloads: readonly Payload[]
+      readonly suite: ChosenProposal
+      readonly keying: CreateKeying
+    }
+
+/**
+ * The initiator's side of what all CREATE_CHILD_SA exchanges share, whatever they make: nonce, key exchange with its
+ * retries, and the check of the chosen proposal. A task owns one, asks it for each request and shows it each response, and
+ * calls `destroy` at its end. RFC 7296 §1.3.
+ */
+export class CreateExchange {
+  /** Sent unchanged with each try. */
+  readonly Ni: Uint8Array
+  readonly #sa: IkeSa
+  readonly #offer: CreateOffer
+  #keyExchange: KeyExchange | undefined
+  #secrets: Uint8Array[] = []
+  #tries = 1
+
+  constructor(sa: IkeSa, offer: CreateOffer) {
+    const { crypto, random } = sa.runtime
+    this.#sa = sa
+    this.#offer = offer
+    this.Ni = random(NONCE_BYTES, 'nonce')
+    const groups = keGroupsOf(offer.proposals)
+    const group = groups.find((one) => one === offer.group) ?? groups[0]
+    this.#keyExchange = group === undefined ? undefined : crypto.keyExchange(group, random)
+  }
+
+  /** The exchange type of the next request. */
+  get exchangeType(): number {
+    return ExchangeType.CREATE_CHILD_SA
+  }
+
+  // HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] [TSi, TSr]} -->
+  buildRequest(): Payload[] {
+    const { proposals, protocol, spi, before, after } = this.#offer
+    return [
+      ...before,
+      { kind: 'SA', critical: false, proposals: encodeProposals(proposals, protocol, spi) },
+      { kind: 'Nonce', critical: false, data: this.Ni },
+      ...(this.#keyExchange === undefined ? [] : [kePayload(this.#keyExchange.group, this.#keyExchange.publicValue)]),
+      ...after,
+    ]
+  }
+
+  /** Throws `PeerError` when the answer is not within the offer. */
+  // <-- HDR, SK {SA, Nr, [KEr,] [TSi, TSr]} | SK {N(INVALID_KE_PAYLOAD)} | SK {N(error)}
+  processResponse({ payloads }: ResponseMessage): CreateOutcome {
+    const otherGroup = findNotify(payloads, NotifyType.INVALID_KE_PAYLOAD)
+    if (otherGroup !== undefined) return this.#useGroup(otherGroup.data)
+    const error = findErrorNotify(payloads)
+    if (error !== undefined) return { kind: 'refused', notify: error.notify, payloads }
+    const { protocol, proposals } = this.#offer
+    const suite = verifyChosen(need(payloads, 'SA').proposals, proposals, { protocol })
+    const Nr = peerNonce(payloads, this.#sa.init!.suite.prf)
+    this.#finishKe(suite.ke, payloads)
+    return { kind: 'agreed', payloads, suite, keying: { Ni: this.Ni, Nr, secrets: this.#secrets } }
+  }
+
+  /** Wipes what is secret. Again does no harm. */
+  destroy(): void {
+    this.#keyExchange?.destroy()
+    this.#keyExchange = undefined
+    wipe(...this.#secrets.splice(0))
+  }
+
+  #useGroup(data: Uint8Array): CreateOutcome {
+    const { connection, runtime } = this.#sa
+    const { child, proposals } = this.#offer
+    const group = data.length === 2 ? (data[0]! << 8) | data[1]! : 0
+    if (!keGroupsOf(proposals).includes(group) || group === this.#keyExchange?.group) {
+      const about = child === undefined ? ({ what: 'IKE' } as const) : ({ what: 'CHILD', child } as const)
+      return { kind: 'hopeless', refusal: explainUnknownKeGroup({ ...about, connection, group }) }
+    }
+    if (++this.#tries > MOST_TRIES) return { kind: 'hopeless', refusal: explainTooManyGroups(child, MOST_TRIES) }
+    this.#keyExchange?.destroy()
+    this.#keyExchange = runtime.crypto.keyExchange(group, runtime.random)
+    return { kind: 'again' }
+  }
+
+  #finishKe(chosenGroup: number, payloads: readonly Payload[]): void {
+    if (chosenGroup === 0) return
+    const KEr = find(payloads, 'KE')
+    if (KEr?.group !== chosenGroup || this.#keyExchange?.group !== chosenGroup) {
+      throw new PeerError(
+        'WRONG_KE_GROUP',
+        `the chosen proposal has group ${chosenGroup}, KE has ${KEr?.group ?? 'none'}`,
+        { notify: NotifyType.INVALID_SYNTAX },
+      )
+    }
+    this.#secrets.push(this.#keyExchange.finish(KEr.data))
+  }
+}
+
+export const kePayload = (group: number, data: Uint8Array): Payload => ({ kind: 'KE', critical: false, group, data })

@@ -1,0 +1,63 @@
+import { wipe } from '../../bytes/index.ts'
+import type { Payload } from '../codec/index.ts'
+import type { IkeSa } from '../ike-sa.ts'
+import { NONCE_BYTES, peerNonce } from '../nonces.ts'
+import { find, invalidKePayload } from '../notifies.ts'
+import type { ChosenProposal } from '../proposal.ts'
+import { type CreateKeying, kePayload } from './create-exchange.ts'
+
+/** What a responder makes in CREATE_CHILD_SA: what the response says of it, and its installation. */
+export interface CreateAnswer {
+  /** Our SPI of the new SA. */
+  readonly spi: Uint8Array
+  /** What stands before SA (USE_TRANSPORT_MODE), and after KE (TSi, TSr). */
+  readonly before: readonly Payload[]
+  readonly after: readonly Payload[]
+  /** All secrets are there: installs it. The secrets are wiped afterwards. May throw `PeerError`. */
+  finish(keying: CreateKeying): void
+  /** It will not be finished: gives back what was taken. */
+  abandon(): void
+}
+
+/**
+ * The responder's side of what all CREATE_CHILD_SA exchanges share, from the choice of `suite` on: nonce, key exchange and
+ * the response. `begin` is called once the peer's KE payload is of the right group. RFC 7296 §1.3.
+ */
+// <-- HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] [TSi, TSr]}
+export function answerCreate(
+  sa: IkeSa,
+  payloads: readonly Payload[],
+  suite: ChosenProposal,
+  begin: (nonces: { readonly Ni: Uint8Array; readonly Nr: Uint8Array }) => CreateAnswer,
+): Payload[] {
+  const { crypto, random } = sa.runtime
+  const Ni = peerNonce(payloads, sa.init!.suite.prf).slice()
+  const KEi = find(payloads, 'KE')
+  // HDR, SK {N(INVALID_KE_PAYLOAD)} -->
+  if (suite.ke !== 0 && KEi?.group !== suite.ke) return [invalidKePayload(suite.ke)]
+  const exchanged = suite.ke === 0 ? undefined : crypto.respondKeyExchange(suite.ke, KEi!.data, random)
+  const secrets = exchanged === undefined ? [] : [exchanged.sharedSecret]
+  const Nr = random(NONCE_BYTES, 'nonce')
+  const answer = begin({ Ni, Nr })
+  finishOrAbandon(answer, { Ni, Nr, secrets })
+  // HDR, SK {SA, Nr, [KEr,] [TSi, TSr]} -->
+  return [
+    ...answer.before,
+    { kind: 'SA', critical: false, proposals: [suite.toProposal(answer.spi)] },
+    { kind: 'Nonce', critical: false, data: Nr },
+    ...(exchanged === undefined ? [] : [kePayload(suite.ke, exchanged.publicValue)]),
+    ...answer.after,
+  ]
+}
+
+/** Finishes what was answered, and gives it up when that throws. Wipes the secrets. */
+export function finishOrAbandon(answer: CreateAnswer, keying: CreateKeying): void {
+  try {
+    answer.finish(keying)
+  } catch (error) {
+    answer.abandon()
+    throw error
+  } finally {
+    wipe(...keying.secrets)
+  }
+}
