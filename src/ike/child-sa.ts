@@ -136,8 +136,13 @@ export class ChildSa {
     const from = this.#outId
     if (from === undefined) return
     const to = { ...from, daddr: remote.address }
-    runtime.xfrm.updSa(this.#inId, { saddr: remote.address, encap: { sport: remote.port, dport: local.port } })
-    runtime.xfrm.updSa(from, { daddr: remote.address, encap: { sport: local.port, dport: remote.port } })
+    const [encapIn, encapOut] = [
+      { sport: remote.port, dport: local.port },
+      { sport: local.port, dport: remote.port },
+    ]
+    runtime.xfrm.updSa(this.#inId, { daddr: local.address, saddr: remote.address, encap: encapIn })
+    runtime.xfrm.updSa(from, { daddr: remote.address, saddr: local.address, encap: encapOut })
+    this.#inId = { ...this.#inId, daddr: local.address }
     runtime.children.removeOutbound(from)
     runtime.children.addOutbound(to, this)
     this.#outId = to

@@ -56,6 +56,8 @@ export type IkeEvent =
   /** A mistake of ours, met while a message was handled: please report it. It cost that IKE_SA. */
   | { readonly kind: 'internal-error'; readonly sa: IkeSaRef; readonly error: unknown }
   | { readonly kind: 'remote-moved'; readonly sa: IkeSaRef; readonly from: SocketAddress; readonly to: SocketAddress }
+  /** Our own address or port of this IKE_SA changed. */
+  | { readonly kind: 'local-moved'; readonly sa: IkeSaRef; readonly from: SocketAddress; readonly to: SocketAddress }
   /** The peer sends from `to`, but is not followed: the outbound SPI of a CHILD_SA is in use there by another. Our packets go to `remote`. */
   | {
       readonly kind: 'move-refused'
@@ -119,6 +121,8 @@ export interface IkeSaStatus {
   readonly natLocal: boolean
   readonly natRemote: boolean
   readonly encap: boolean
+  /** Its addresses may change. RFC 4555. */
+  readonly mobike: boolean
   readonly establishedAt: number | undefined
   readonly children: readonly ChildSaStatus[]
 }

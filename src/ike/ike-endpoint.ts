@@ -10,6 +10,7 @@ import type { IkeAction, IkeSaStatus } from './events.ts'
 import { contained, decodeOr, drop, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
 import { IkeSa } from './ike-sa.ts'
 import { InitResponder } from './init-responder.ts'
+import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
 import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
 import { AuthInitiator } from './tasks/auth-initiator.ts'
@@ -171,8 +172,35 @@ export class IkeEndpoint {
   mapping(mapping: XfrmMapping, now: number): IkeAction[] {
     const sa = this.#runtime.children.ofInbound(mapping.spi)?.sa
     return this.#at(now, () => {
-      if (sa === undefined || !sa.followsRemote) return
-      contained(sa, () => sa.moveRemote({ address: mapping.newAddress, port: mapping.newPort }))
+      if (sa === undefined) return
+      const remote = { address: mapping.newAddress, port: mapping.newPort }
+      contained(sa, () => this.#begin(sa, () => seenElsewhere(sa, remote)))
+    })
+  }
+
+  /** Addresses that peers may be reached at, for the routes that `localAddressesChanged` asks about. */
+  remoteAddresses(): IpAddress[] {
+    const all = [...this.#sas.values()].flatMap(({ path, mobike }) => [
+      path.remote.address,
+      ...(mobike?.peerAddresses ?? []),
+    ])
+    return [...new Map(all.map((address) => [toHex(address), address])).values()]
+  }
+
+  /**
+   * Tells the machine's addresses, at the start and whenever they have changed. `preferred` gives the one from which a remote address
+   * is reached, undefined for none. IKE_SAs change over to it with MOBIKE (RFC 4555), or as if a NAT had done it.
+   */
+  localAddressesChanged(
+    addresses: readonly IpAddress[],
+    preferred: (remote: IpAddress) => IpAddress | undefined,
+    now: number,
+  ): IkeAction[] {
+    return this.#at(now, () => {
+      this.#runtime.localAddresses = addresses.map((address) => address.slice())
+      for (const sa of [...this.#sas.values()]) {
+        contained(sa, () => this.#begin(sa, () => localAddressesChanged(sa, preferred)))
+      }
     })
   }
 

@@ -7,6 +7,7 @@ import { emitMessage } from './message-event.ts'
 import { repeatResponse, resend, sendRequest, sendResponse } from './message-sending.ts'
 import type { PendingRequest, RequestOrder } from './message-window.ts'
 import { findNotify, notify } from './notifies.ts'
+import { answeredElsewhere } from './path-changes.ts'
 import { checkPayloads } from './payload-rules.ts'
 import { answerRequest } from './responder.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
@@ -45,7 +46,7 @@ export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8
   const payloads = decodeOr(() => decodeMessage(message).payloads, sa.runtime, path)
   if (payloads === undefined) return
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: false, bytes: message.length })
-  takeResponse(sa, pending, payloads, message, header)
+  takeResponse(sa, pending, payloads, message, header, path)
   pump(sa)
 }
 
@@ -74,7 +75,7 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
   sa.heardFrom(path)
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: true, bytes: message.length })
   heedWindow(sa, payloads)
-  if (pending !== undefined) takeResponse(sa, pending, payloads, message, header)
+  if (pending !== undefined) takeResponse(sa, pending, payloads, message, header, path)
   else takeRequest(sa, header, payloads, message, path)
   pump(sa)
 }
@@ -110,6 +111,7 @@ function takeResponse(
   payloads: readonly Payload[],
   message: Uint8Array,
   header: IkeHeader,
+  path: Path,
 ): void {
   const { task, messageId } = pending
   if (header.exchangeType !== task.exchangeType) {
@@ -122,9 +124,10 @@ function takeResponse(
     if (sa.state === 'established' && findNotify(payloads, NotifyType.INVALID_SYNTAX) !== undefined) {
       return sa.close('error', explainPeerNotify(NotifyType.INVALID_SYNTAX, task.name))
     }
-    const result = task.processResponse({ payloads, message, SPIr: header.SPIr })
+    const result = task.processResponse({ payloads, message, SPIr: header.SPIr, path })
     if (result === 'ignore' || sa.state === 'closed') return
     sa.window.answered(messageId)
+    answeredElsewhere(sa, path)
     if (result === 'again') sa.taskContinues(task)
     else sa.taskDone(task)
   } catch (error) {
@@ -150,7 +153,7 @@ function takeRequest(
   let answer: Payload[]
   try {
     checkPayloads(header.exchangeType, false, payloads)
-    answer = answerRequest(sa, header.exchangeType, payloads)
+    answer = answerRequest(sa, header.exchangeType, payloads, path)
   } catch (error) {
     if (!(error instanceof PeerError)) return broken(sa, error)
     const type = error.notify || NotifyType.INVALID_SYNTAX

@@ -1,5 +1,4 @@
 import { toHex, wipe } from '../bytes/index.ts'
-import type { SocketAddress } from '../ip/address.ts'
 import type { ChildSa } from './child-sa.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
@@ -7,12 +6,14 @@ import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
 import type { InitResult } from './init-result.ts'
 import { wipeIkeKeys } from './keymat.ts'
 import { MessageWindow } from './message-window.ts'
+import type { Mobike } from './mobike.ts'
+import type { NatFindings } from './nat-detection.ts'
+import { changePath, heardElsewhere, livenessTask, moveTo, probePath, updateAddresses } from './path-changes.ts'
 import type { Refusal } from './refusal.ts'
 import { copyEndpoint, type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
-import { Liveness } from './tasks/liveness.ts'
 import { Timers } from './timers.ts'
 
 type TimerName = 'half-open' | 'liveness' | 'keepalive'
@@ -50,6 +51,12 @@ export class IkeSa {
    * while tasks are active.
    */
   readonly deletedEarly = new Set<number>()
+  /** Undefined: one of the peers does not do it. */
+  mobike: Mobike | undefined
+  /** Who is behind a NAT; MOBIKE may find that changed. RFC 7296 §2.23. */
+  nat: Pick<NatFindings, 'natLocal' | 'natRemote'> = { natLocal: false, natRemote: false }
+  /** Paths that the peer did not take since the addresses changed last. */
+  readonly refusedPaths: Path[] = []
   readonly #lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, 'connecting')
   readonly #queue: Task[] = []
   readonly #active: Task[] = []
@@ -157,7 +164,8 @@ export class IkeSa {
     this.establishedAt = this.runtime.now
     this.timers.clear('half-open')
     this.#armLiveness()
-    if (this.init!.natLocal && this.connection.keepaliveMs > 0) this.#armKeepalive()
+    this.nat = { natLocal: this.init!.natLocal, natRemote: this.init!.natRemote }
+    this.armKeepalive()
     this.runtime.emit({ kind: 'ike-established', sa: this.ref, details: this.status() })
   }
 
@@ -204,29 +212,44 @@ export class IkeSa {
     if (this.state === 'connecting' && this.role === 'responder') {
       // The initiator floats from port 500 to 4500 between IKE_SA_INIT and IKE_AUTH.
       this.path = { local: copyEndpoint(path.local), remote: copyEndpoint(path.remote) }
-    } else if (this.followsRemote && sameEndpoint(path.local, this.path.local)) {
-      this.moveRemote(path.remote)
+    } else {
+      heardElsewhere(this, path)
     }
   }
 
   /** RFC 7296 §2.23: a host that is not behind a NAT follows a peer that is; one behind a NAT itself should not. */
   get followsRemote(): boolean {
-    return this.state === 'established' && this.init!.natRemote && !this.init!.natLocal
+    return this.state === 'established' && this.nat.natRemote && !this.nat.natLocal
   }
 
-  /** The peer's NAT gave it another address or port: IKE, the states and the policies follow, all of them or none. */
-  moveRemote(remote: SocketAddress): void {
-    if (sameEndpoint(remote, this.path.remote)) return
-    const from = this.path.remote
-    const stuck = this.children.find((child) => !child.canMoveTo(remote.address))
-    if (stuck !== undefined) {
-      const { spiOut } = stuck
-      this.runtime.emit({ kind: 'move-refused', sa: this.ref, remote: from, to: copyEndpoint(remote), spiOut })
-      return
-    }
-    this.path = { local: this.path.local, remote: copyEndpoint(remote) }
-    for (const child of this.children) child.moved()
-    this.runtime.emit({ kind: 'remote-moved', sa: this.ref, from, to: this.path.remote })
+  /** See `path-changes.ts`. */
+  moveTo(path: Path): boolean {
+    return moveTo(this, path)
+  }
+
+  changePath(path: Path): void {
+    changePath(this, path)
+  }
+
+  updateAddresses(): void {
+    updateAddresses(this)
+  }
+
+  probePath(target: Path): void {
+    probePath(this, target)
+  }
+
+  /** NAT detection says something else than before. */
+  natChanged(nat: NatFindings): void {
+    this.nat = { natLocal: nat.natLocal, natRemote: nat.natRemote }
+    this.armKeepalive()
+  }
+
+  /** Keepalives are for whoever is behind a NAT. RFC 3948 §4. */
+  armKeepalive(): void {
+    const { keepaliveMs } = this.connection
+    if (this.nat.natLocal && keepaliveMs > 0) this.timers.set('keepalive', this.runtime.now + keepaliveMs)
+    else this.timers.clear('keepalive')
   }
 
   /** Serves the timers whose time has come; retransmission is in `ike-messages.ts`. */
@@ -251,8 +274,8 @@ export class IkeSa {
       localId: this.connection.local.id,
       remoteId: this.remoteId,
       suite: init?.suite.suite ?? '',
-      natLocal: init?.natLocal ?? false,
-      natRemote: init?.natRemote ?? false,
+      ...this.nat,
+      mobike: this.mobike !== undefined,
       encap: this.path.local.port === this.runtime.ports.nat,
       establishedAt: this.establishedAt,
       children: this.children.map((child) => child.status()),
@@ -273,16 +296,12 @@ export class IkeSa {
     if (this.state !== 'established') return
     this.#armLiveness()
     // A request under way is itself a question whether the peer lives.
-    if (this.isQuiet) this.enqueue(new Liveness())
-  }
-
-  #armKeepalive(): void {
-    this.timers.set('keepalive', this.runtime.now + this.connection.keepaliveMs)
+    if (this.isQuiet) this.enqueue(livenessTask(this))
   }
 
   #keepalive(): void {
     this.runtime.sendKeepalive(this.path.local, this.path.remote)
-    this.#armKeepalive()
+    this.armKeepalive()
   }
 
   #abandonQueue(): void {

@@ -3,6 +3,7 @@ import { ExchangeType, encodeMessage, type IkeHeader, type Payload } from './cod
 import type { IkeSa } from './ike-sa.ts'
 import { emitMessage } from './message-event.ts'
 import type { PendingRequest } from './message-window.ts'
+import { pathOfTransmission } from './path-changes.ts'
 import { copyEndpoint, type Path } from './runtime.ts'
 import type { Task } from './task.ts'
 import { announceWindow } from './window-size.ts'
@@ -31,8 +32,9 @@ export function sendRequest(sa: IkeSa, task: Task): void {
   if (encrypted) payloads.push(...announceWindow(sa, payloads))
   const datagrams = encrypted ? protect(sa, header, payloads) : [encodeMessage(header, payloads)]
   sa.window.requestSent(task, datagrams, sa.runtime.now)
-  transmit(sa, datagrams, sa.path.local, sa.path.remote)
-  emitMessage(sa.runtime, sa.ref, 'out', sa.path, { header, payloads, encrypted, bytes: octetsOf(datagrams) })
+  const path = pathOfTransmission(sa, task, 1)
+  transmit(sa, datagrams, path.local, path.remote)
+  emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads, encrypted, bytes: octetsOf(datagrams) })
 }
 
 /** Answers a request. RFC 7296 §2.11: the answer goes to where the request came from. Returns what was sent. */
@@ -58,8 +60,9 @@ export function sendResponse(
 
 /** Sends a request of ours again. */
 export function resend(sa: IkeSa, pending: PendingRequest): void {
-  transmit(sa, pending.datagrams, sa.path.local, sa.path.remote)
-  const { messageId, attempts } = pending
+  const { messageId, attempts, task } = pending
+  const path = pathOfTransmission(sa, task, attempts)
+  transmit(sa, pending.datagrams, path.local, path.remote)
   sa.runtime.emit({ kind: 'retransmit', sa: sa.ref, messageId, attempt: attempts - 1 })
 }
 

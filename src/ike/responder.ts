@@ -3,13 +3,15 @@ import type { ChildSa } from './child-sa.ts'
 import { ExchangeType, exchangeName, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
 import { explainPeerRefusedAuthentication } from './explain-auth.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { answerMobike } from './mobike.ts'
 import { findNotify } from './notifies.ts'
+import type { Path } from './runtime.ts'
 import { answerAuth } from './tasks/auth-responder.ts'
 import { answerCreateChild } from './tasks/child-create.ts'
 import { deletePayload } from './tasks/child-delete.ts'
 
 /** Answers an authenticated request: the payloads of the response. Throws `PeerError` for an error notify. */
-export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonly Payload[]): Payload[] {
+export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonly Payload[], path: Path): Payload[] {
   if (exchangeType === ExchangeType.IKE_AUTH && sa.role === 'responder') return answerAuth(sa, payloads)
   if (sa.state === 'connecting') {
     throw new PeerError('NOT_AUTHENTICATED', `${exchangeName(exchangeType)} before IKE_AUTH`, {
@@ -17,7 +19,7 @@ export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonl
     })
   }
   if (exchangeType === ExchangeType.CREATE_CHILD_SA) return answerCreateChild(sa, payloads)
-  if (exchangeType === ExchangeType.INFORMATIONAL) return answerInformational(sa, payloads)
+  if (exchangeType === ExchangeType.INFORMATIONAL) return answerInformational(sa, payloads, path)
   throw new PeerError('UNEXPECTED_EXCHANGE', `${exchangeName(exchangeType)} is not expected here`, {
     notify: NotifyType.INVALID_SYNTAX,
   })
@@ -25,7 +27,7 @@ export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonl
 
 /** INFORMATIONAL: deletes, notifies, or nothing at all (liveness). RFC 7296 §1.4. */
 // <-- HDR, SK {[N,] [D,] [CP,] ...}
-function answerInformational(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
+function answerInformational(sa: IkeSa, payloads: readonly Payload[], path: Path): Payload[] {
   if (findNotify(payloads, NotifyType.AUTHENTICATION_FAILED) !== undefined) return authenticationFailed(sa)
   const deletes = payloads.filter((payload) => payload.kind === 'D')
   if (deletes.some(({ protocol }) => protocol === ProtocolId.IKE)) {
@@ -39,7 +41,8 @@ function answerInformational(sa: IkeSa, payloads: readonly Payload[]): Payload[]
     })
   }
   const spis = ofEsp.flatMap((payload) => payload.spis)
-  return spis.length === 0 ? [] : deleteChildren(sa, spis)
+  const answer = answerMobike(sa, payloads, path)
+  return spis.length === 0 ? answer : [...answer, ...deleteChildren(sa, spis)]
 }
 
 /** The peer took our AUTH for wrong after we had established the IKE_SA as responder. RFC 7296 §2.21.2. */

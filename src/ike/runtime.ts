@@ -21,6 +21,8 @@ export class IkeRuntime {
   readonly policies: ChildPolicies
   readonly lastWords: LastWords
   readonly children = new ChildRegistry()
+  /** The machine's addresses, as far as the caller has told them. */
+  localAddresses: readonly IpAddress[] = []
   /** Monotonic ms of the call that is being served. */
   now = 0
   readonly halfOpen = new HalfOpen()

@@ -1,5 +1,6 @@
 import type { Payload } from './codec/index.ts'
 import type { ChildConfig } from './config.ts'
+import type { Path } from './runtime.ts'
 
 /**
  * `done`: the exchange is over. `again`: another request is built and sent, as soon as
@@ -23,6 +24,8 @@ export interface Task {
   processResponse(response: ResponseMessage): TaskResult
   /** Retransmissions before the peer is given up, where the connection's number is too many. */
   readonly mostRetransmissions?: number
+  /** Where its transmissions go in turn, when not on the IKE_SA's path. */
+  paths?(): readonly Path[]
   /** The exchange will not be finished: give back what was taken. Called at most once more after it is over. */
   abandon(): void
 }
@@ -33,4 +36,6 @@ export interface ResponseMessage {
   /** The whole IKE message as received. */
   readonly message: Uint8Array
   readonly SPIr: Uint8Array
+  /** Where it came to and from. */
+  readonly path: Path
 }

@@ -212,8 +212,11 @@ export class VirtualPeer {
     this.perform(this.#ike.handleTimeouts(now))
   }
 
-  /** The peer's addresses are others now. */
-  protected addressesChanged(): void {}
+  /** The peer's addresses are others now: it reaches everything from the first of a family. */
+  protected addressesChanged(): void {
+    const preferred = (remote: IpAddress) => this.addresses.find(({ length }) => length === remote.length)
+    this.perform(this.#ike.localAddressesChanged(this.addresses, preferred, this.now))
+  }
 
   /** Sets the alarm to what is next. */
   protected armTimer(): void {
@@ -230,7 +233,7 @@ export class VirtualPeer {
 
   #makeIke(): IkeEndpoint {
     const { crypto = nobleProvider, connections, limits, ports } = this.options
-    return new IkeEndpoint({
+    const ike = new IkeEndpoint({
       crypto,
       random: this.entropy.random,
       xfrm: this.#xfrm,
@@ -238,6 +241,8 @@ export class VirtualPeer {
       ...(limits === undefined ? {} : { limits }),
       ...(ports === undefined ? {} : { ports }),
     })
+    ike.localAddressesChanged(this.addresses, () => undefined, this.now)
+    return ike
   }
 
   #note(event: IkeEvent): void {

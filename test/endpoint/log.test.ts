@@ -44,6 +44,7 @@ const established: IkeSaStatus = {
   natLocal: false,
   natRemote: false,
   encap: true,
+  mobike: false,
   establishedAt: 0,
   children: [],
 }

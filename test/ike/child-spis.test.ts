@@ -21,7 +21,7 @@ function gatewayWithTwo(spis: readonly [number, number], livenessDelayMs = 0) {
   const xfrm = new RecordingXfrm()
   chooseSpis((connection) => (connection === 'first' ? spis[0] : connection === 'second' ? spis[1] : undefined))
   const { remoteAddress: _, ...waiting } = rightConnection
-  const anyone = pskConnection({ ...waiting, livenessDelayMs: 0, remoteId: '*.example.org' })
+  const anyone = pskConnection({ ...waiting, livenessDelayMs: 0, mobike: false, remoteId: '*.example.org' })
   const gateway = new VirtualPeer(network, { address: right, connections: [anyone], xfrm })
   const peer = (name: string, address: string, delay: number) => {
     const settings = { ...leftConnection, name, localAddress: address, localId: `${name}.example.org` }

@@ -307,7 +307,7 @@ describe('two IKE_SAs of one peer', () => {
     const network = new VirtualNetwork(clock)
     const xfrm = new RecordingXfrm()
     const { remoteAddress: _, ...waiting } = rightConnection
-    const connections = [pskConnection({ ...waiting, livenessDelayMs: 0 })]
+    const connections = [pskConnection({ ...waiting, livenessDelayMs: 0, mobike: false })]
     const b = new VirtualPeer(network, { address: right, xfrm, connections })
     const peers = [left, elsewhere].map((address) => {
       const settings = { ...leftConnection, localAddress: address, livenessDelayMs: 0 }

@@ -155,7 +155,7 @@ describe('INFORMATIONAL', () => {
 
 describe('a peer behind a NAT', () => {
   it('is followed after an authenticated ESP packet from its new mapping', () => {
-    const pair = establishedPair()
+    const pair = establishedPair({ b: { mobike: false } })
     const child = pair.b.ike.status()[0]!.children[0]!
     pair.b.perform(
       pair.b.ike.mapping(
@@ -182,7 +182,7 @@ describe('a peer behind a NAT', () => {
   })
 
   it('is followed after a fresh IKE message from its new mapping', () => {
-    const pair = establishedPair({ a: { livenessDelayMs: 10_000 }, b: { livenessDelayMs: 0 } })
+    const pair = establishedPair({ a: { livenessDelayMs: 10_000 }, b: { livenessDelayMs: 0, mobike: false } })
     const moved = { address: parseIp('203.0.113.9'), port: 61234 }
     pair.network.path = (datagram) =>
       datagram.from.address.join() === parseIp(left).join() ? [{ ...datagram, from: moved }] : [datagram]

@@ -7,6 +7,7 @@ import { explainAuthenticationFailed, explainPeerRefusedAuthentication, explainW
 import { explainPeerNotify } from '../explain-peer.ts'
 import { identityMatches, isWildcard } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, findErrorNotify, need } from '../notifies.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task } from '../task.ts'
@@ -37,6 +38,7 @@ export class AuthInitiator implements Task {
       { kind: 'AUTH', critical: false, method: AuthMethod.SHARED_KEY_MIC, data },
       this.#offer.saPayload(),
       ...this.#offer.tsPayloads(),
+      ...mobikeAuthPayloads(this.#sa, true),
     ]
   }
 
@@ -51,6 +53,7 @@ export class AuthInitiator implements Task {
     sa.remoteId = { type: IDr.idType, data: IDr.data.slice() }
     const refusal = this.#judge(AUTH, encodeIdBody(IDr))
     if (refusal !== undefined) return this.#reject(refusal)
+    noteMobikeSupport(sa, payloads)
     sa.established()
     this.#finishChild(payloads, error?.notify)
     return 'done'

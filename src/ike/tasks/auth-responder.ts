@@ -7,6 +7,7 @@ import type { ConnectionConfig, Identity } from '../config.ts'
 import { explainAuthenticationFailed, explainNoConnection } from '../explain-auth.ts'
 import { identityMatches } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, need, notify } from '../notifies.ts'
 import type { Refusal } from '../refusal.ts'
 import { finishOrAbandon } from './create-responder.ts'
@@ -37,8 +38,9 @@ export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
     const { connection, remoteId } = sa
     return reject(sa, explainAuthenticationFailed({ connection, remoteId, method: AUTH?.method }))
   }
+  noteMobikeSupport(sa, payloads)
   sa.established()
-  return [...ourAuth(sa), ...answerFirstChild(sa, payloads)]
+  return [...ourAuth(sa), ...answerFirstChild(sa, payloads), ...mobikeAuthPayloads(sa, sa.mobike !== undefined)]
 }
 
 function fitsIdentities(connection: ConnectionConfig, remoteId: Identity, wantedId: Identity | undefined): boolean {
