@@ -40,6 +40,28 @@ system_packages() {
   apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing
 }
 
+# Peers that Debian 12 does not have, each release in a debootstrapped root that stays for the next run.
+interop_roots() {
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends debootstrap gcc libc6-dev || return
+  local roots=${INTEROP_ROOTS:-${XDG_CACHE_HOME:-/var/cache}/typeswan-interop}
+  interop_root "$roots/trixie" trixie 'libreswan openiked libnss3-tools' &&
+    interop_root "$roots/sid" sid 'strongswan-charon strongswan-swanctl libcharon-extra-plugins libstrongswan-extra-plugins
+      libstrongswan-standard-plugins'
+}
+
+# interop_root ROOT RELEASE PACKAGES
+interop_root() {
+  if [ ! -e "$1/.complete" ]; then
+    rm -rf --one-file-system "$1" && mkdir -p "$1" && debootstrap --variant=minbase "$2" "$1" http://deb.debian.org/debian || return
+    # A mirror may be behind the date until which its list of packages is good.
+    # shellcheck disable=SC2086  # a list of words
+    chroot "$1" apt-get -qq -o Acquire::Check-Valid-Until=false update &&
+      chroot "$1" apt-get -qq -y --no-install-recommends install $3 && touch "$1/.complete" || return
+  fi
+  # shellcheck disable=SC2086
+  chroot "$1" dpkg-query -W -f '${Package} ${Version}\n' $3
+}
+
 # stdout holds one JSON object and nothing else.
 demo_json() {
   npm run -s demo -- --json >"$output.json" &&

@@ -1,8 +1,13 @@
 // What went over the wire, as tshark reads it: captured on the router's link to the server.
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { espOptions, ikeOptions } from './keys.mjs'
+import { espOptions, ikeOptions, shimEspOptions } from './keys.mjs'
 import { run, start, stop, waitFor } from './processes.mjs'
 import { transferPort } from './traffic.mjs'
+
+const columns = [
+  ...['isakmp.exchangetype', 'isakmp.auth.method', 'esp.spi', 'ip.proto', 'udp.dstport', '_ws.malformed'],
+  ...['esp.icv_bad', 'ip.src', 'isakmp.flag_r'],
+]
 
 export class Capture {
   constructor(topology, directory) {
@@ -36,10 +41,11 @@ export class Capture {
   }
 
   /**
-   * Ends the capture. `charonLog` holds the keys, if there is a strongSwan; `settings` what was negotiated. Resolves to the
-   * number of IKE and ESP packets, how many of each tshark could look into, and the summary of every malformed packet.
+   * Ends the capture. `charonLog` or the lines of a shim hold the keys; `settings` what was negotiated. Resolves to the number of IKE
+   * and ESP packets, how many of each tshark could look into, the summary of every malformed packet, and of ESP packets with a bad
+   * ICV, and the exchanges: `{ exchange, source, response }` of each IKE message.
    */
-  async finish(charonLog, { ike, esp }) {
+  async finish(charonLog, { ike, esp }, shimLines = []) {
     await this.stop()
     if (statSync(this.file).size <= 24) throw new Error('the capture is empty')
     const spis = await this.#tshark('-Y', 'isakmp', '-T', 'fields', '-e', 'isakmp.ispi', '-e', 'isakmp.rspi')
@@ -48,7 +54,7 @@ export class Capture {
       charonLog === '' || SPIr === undefined
         ? []
         : [...ikeOptions(charonLog, ike, SPIi, SPIr), ...espOptions(charonLog, esp)]
-    const columns = ['isakmp.exchangetype', 'isakmp.auth.method', 'esp.spi', 'ip.proto', 'udp.dstport', '_ws.malformed']
+    keys.push(...shimEspOptions(shimLines, esp))
     const text = await this.#tshark(...keys, '-T', 'fields', ...columns.flatMap((column) => ['-e', column]))
     const rows = text
       .split('\n')
@@ -59,7 +65,10 @@ export class Capture {
       ikeOpened: rows.filter(([, auth]) => auth !== '').length,
       esp: rows.filter(([, , spi]) => spi !== '').length,
       espOpened: rows.filter(([, , spi, protocol]) => spi !== '' && protocol.includes(',')).length,
-      malformed: rows.filter((row) => row[5] !== '').map((row) => row.join(' ')),
+      malformed: rows.filter((row) => row[5] !== '' || row[6] === '1').map((row) => row.join(' ')),
+      exchanges: rows
+        .filter(([exchange]) => exchange !== '')
+        .map((row) => ({ exchange: Number(row[0]), source: row[7], response: row[8] === '1' })),
     }
   }
 

@@ -63,7 +63,7 @@ export function refusalCase({ client, server, clientSettings, serverSettings, ex
     })
 }
 
-async function withPeers({ client, server, nat, directory, clientSettings, serverSettings }, body) {
+export async function withPeers({ client, server, nat, directory, clientSettings, serverSettings }, body) {
   mkdirSync(directory, { recursive: true })
   const topology = new Topology(nat)
   const capture = new Capture(topology, directory)
@@ -90,7 +90,7 @@ async function withPeers({ client, server, nat, directory, clientSettings, serve
   }
 }
 
-function checkMalformed({ malformed }) {
+export function checkMalformed({ malformed }) {
   if (malformed.length > 0)
     throw new Error(`${malformed.length} malformed packets:\n${malformed.slice(0, 10).join('\n')}`)
 }
@@ -114,11 +114,11 @@ function lastLines(title, log) {
 }
 
 /** Resolves to the seconds that the negotiation took, when both sides have their CHILD_SA. */
-async function establish({ client, server }) {
+export async function establish({ client, server }) {
   await server.start()
   await client.start()
   const seconds = await client.initiate()
-  await waitFor('the CHILD_SA on the server', async () => (await server.sas()).children === 1)
+  await waitFor('the CHILD_SA on the server', async () => (await server.sas()).children > 0)
   return seconds
 }
 
@@ -130,7 +130,7 @@ async function takeDown(peers, deleteBy) {
   return (performance.now() - begin) / 1000
 }
 
-async function nothingLeft({ client, server }, timeoutMs) {
+export async function nothingLeft({ client, server }, timeoutMs) {
   for (const peer of [client, server]) {
     await waitFor(
       `no SA left at ${peer.name} (${peer.side})`,

@@ -1,6 +1,7 @@
 // The table of cases: suites x roles x NAT, refusals, and Typeswan with itself.
 import { refusalCase, tunnelCase } from './case.mjs'
-import { Charon } from './charon.mjs'
+import { daemonCases } from './cases-daemons.mjs'
+import { Charon, Charon6 } from './charon.mjs'
 import { Typeswan } from './typeswan.mjs'
 
 const psk = 'correct horse battery staple'
@@ -90,8 +91,25 @@ function refusals() {
   )
 }
 
-/** `all` pairs every IKE suite with every ESP suite. */
-export const cases = ({ all }) => [
+/** strongSwan 6.1. */
+const newerCases = [
+  { role: 'initiator', client: Typeswan, server: Charon6 },
+  { role: 'responder', client: Charon6, server: Typeswan },
+].map(({ role, client, server }) => ({
+  name: `strongswan6 ${role} ${settings.ike}/${settings.esp}`,
+  peer: 'strongswan6',
+  missing: Charon6.missing,
+  body: tunnelCase({ client, server, nat: false, deleteBy: 'client', settings }),
+}))
+
+/** Each has the name of its peer. `all` pairs every IKE suite with every ESP suite, and adds the peers that live in roots of their own. */
+export const cases = ({ all, peer }) => {
+  const own = ownCases(all).map((one) => ({ peer: 'strongswan', ...one }))
+  const wanted = all || peer !== undefined ? [...own, ...newerCases, ...daemonCases] : own
+  return peer === undefined ? wanted : wanted.filter((one) => one.peer === peer)
+}
+
+const ownCases = (all) => [
   {
     name: 'baseline strongSwan with strongSwan',
     body: tunnelCase({ client: Charon, server: Charon, nat: true, deleteBy: 'client', settings }),

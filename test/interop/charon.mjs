@@ -1,6 +1,7 @@
 // One strongSwan daemon in a namespace: ESP in userspace (kernel-libipsec), its own configuration, /run and vici socket.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { run, start, stop, waitFor } from './processes.mjs'
+import { missingIn, startInRoot } from './roots.mjs'
 import { addresses, identities, other } from './topology.mjs'
 
 const binary = '/usr/lib/ipsec/charon'
@@ -26,13 +27,7 @@ export class Charon {
   async start() {
     writeFileSync(`${this.directory}/strongswan.conf`, this.#strongswanConf())
     writeFileSync(`${this.directory}/swanctl.conf`, this.#swanctlConf())
-    const script = `mount -t tmpfs tmpfs /run && exec ${binary}`
-    this.process = start(
-      'ip',
-      ['netns', 'exec', this.namespace, 'unshare', '-m', 'sh', '-c', script],
-      `${this.directory}/stdout`,
-      { STRONGSWAN_CONF: `${this.directory}/strongswan.conf` },
-    )
+    this.process = this.launch(`${this.directory}/stdout`, { STRONGSWAN_CONF: `${this.directory}/strongswan.conf` })
     await waitFor('charon', () => existsSync(this.viciSocket) || this.process.result)
     if (this.process.result) throw new Error(`charon ended:\n${this.log()}`)
     await this.topology.batch(this.namespace, [`addr add ${addresses[this.side].inner}/32 dev lo`])
@@ -42,6 +37,12 @@ export class Charon {
       return link.code === 0
     })
     await this.swanctl(['--load-all', '--file', `${this.directory}/swanctl.conf`])
+  }
+
+  /** Starts the daemon of this machine's release. */
+  launch(logFile, env) {
+    const script = `mount -t tmpfs tmpfs /run && exec ${binary}`
+    return start('ip', ['netns', 'exec', this.namespace, 'unshare', '-m', 'sh', '-c', script], logFile, env)
   }
 
   /** Negotiates the IKE_SA and the CHILD_SA; resolves to the seconds it took, throws with the daemon's reason otherwise. */
@@ -121,6 +122,16 @@ secrets { ike-office { id-1 = ${identities.client}
   id-2 = ${identities.server}
   secret = "${settings.psk}" } }
 `
+  }
+}
+
+/** strongSwan 6.1, which has ML-KEM, from a Debian sid root; swanctl is that of this machine. */
+export class Charon6 extends Charon {
+  static missing = () => missingIn('sid', binary)
+
+  launch(logFile, env) {
+    const { namespace, directory } = this
+    return startInRoot({ release: 'sid', namespace, directory, command: binary, env, logFile })
   }
 }
 

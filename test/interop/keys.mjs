@@ -10,6 +10,8 @@ const espAlgorithms = {
   aes128gcm16: ['AES-GCM with 16 octet ICV [RFC4106]', 'NULL'],
   aes256gcm16: ['AES-GCM with 16 octet ICV [RFC4106]', 'NULL'],
   'aes256-sha256': ['AES-CBC [RFC3602]', 'HMAC-SHA-256-128 [RFC4868]'],
+  'aes128-sha384': ['AES-CBC [RFC3602]', 'HMAC-SHA-384-192 [RFC4868]'],
+  'aes256-sha512': ['AES-CBC [RFC3602]', 'HMAC-SHA-512-256 [RFC4868]'],
 }
 
 /** `SPIi` and `SPIr` as hexadecimal. Options that open SK payloads; none when tshark cannot. */
@@ -24,7 +26,7 @@ export function ikeOptions(log, ike, SPIi, SPIr) {
 
 /** Options that open ESP packets; none when tshark cannot. */
 export function espOptions(log, esp) {
-  const algorithms = espAlgorithms[esp]
+  const algorithms = espAlgorithms[withoutGroup(esp)]
   const inbound = /adding inbound ESP SA\n.*SPI 0x([0-9a-f]+), src (\S+) dst (\S+)/.exec(log)
   const outbound = /adding outbound ESP SA\n.*SPI 0x([0-9a-f]+), src (\S+) dst (\S+)/.exec(log)
   if (algorithms === undefined || !inbound || !outbound) return []
@@ -39,9 +41,29 @@ export function espOptions(log, esp) {
     // Any address: a NAT changes them on the way.
     return ['IPv4', '*', '*', `0x${spi}`, algorithms[0], key, algorithms[1], authKey].map(quoted).join(',')
   })
-  const options = ['esp.enable_encryption_decode:TRUE', 'esp.enable_authentication_check:TRUE']
-  return [...options, ...rows.map((row) => `uat:esp_sa:${row}`)].flatMap((option) => ['-o', option])
+  return openEsp(rows)
 }
+
+/** The same for a daemon with a shim, from the shim's lines. */
+export function shimEspOptions(lines, esp) {
+  const algorithms = espAlgorithms[withoutGroup(esp)]
+  if (algorithms === undefined) return []
+  const rows = lines.map((line) => {
+    const spi = /\bspi ([0-9a-f]+)/.exec(line)[1]
+    const key = /(?:rfc4106\(gcm\(aes\)\)|cbc\(aes\)|aes|encryption \d+) key ([0-9a-f]+)/.exec(line)?.[1] ?? ''
+    const authKey = /(?:hmac\(\w+\)|integrity \d+) key ([0-9a-f]+)/.exec(line)?.[1] ?? ''
+    const columns = ['IPv4', '*', '*', `0x${spi}`, algorithms[0], hexKey(key), algorithms[1], hexKey(authKey)]
+    return columns.map(quoted).join(',')
+  })
+  return rows.length === 0 ? [] : openEsp(rows)
+}
+
+const openEsp = (rows) =>
+  [
+    'esp.enable_encryption_decode:TRUE',
+    'esp.enable_authentication_check:TRUE',
+    ...rows.map((row) => `uat:esp_sa:${row}`),
+  ].flatMap((option) => ['-o', option])
 
 /** The hexadecimal octets that the log dumps behind `title`; empty when there are none. */
 function secret(log, title) {
@@ -55,5 +77,6 @@ function secret(log, title) {
 }
 
 const dumped = /> +\d+: ((?:[0-9A-F]{2} ?)+) {2}/
+const withoutGroup = (esp) => esp.replace(/-(ecp|modp|x|curve)\d+(e\d+)?$/, '')
 const quoted = (text) => `"${text}"`
 const hexKey = (hex) => (hex === '' ? '' : `0x${hex}`)

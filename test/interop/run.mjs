@@ -1,17 +1,27 @@
-// Interoperation with strongSwan in network namespaces (root). One line for each case; a case that could not run has failed.
-//   node test/interop/run.mjs [--list] [--keep] [--all] [PATTERN]
-// PATTERN: only the cases whose name contains it. --all: every IKE suite with every ESP suite. --keep: logs and captures stay.
+// Interoperation with other daemons in network namespaces (root). One line for each case; a case that could not run has failed, unless
+// its daemon is not there: then it is skipped, and the line says what is missing.
+//   node test/interop/run.mjs [--list] [--keep] [--all] [--peer NAME] [PATTERN]
+// PATTERN: only the cases whose name contains it. --peer: strongswan, strongswan6, libreswan or iked. --all: all of them, and every IKE
+// suite with every ESP suite. --keep: logs and captures stay.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { parseArgs } from 'node:util'
 import { cases } from './cases.mjs'
 import { stopAll } from './processes.mjs'
 
-const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'))
-const pattern = process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? ''
-const keep = options.includes('--keep')
-const selected = cases({ all: options.includes('--all') }).filter((one) => one.name.includes(pattern))
+const { values: options, positionals } = parseArgs({
+  options: {
+    list: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
+    peer: { type: 'string' },
+  },
+  allowPositionals: true,
+})
+const { keep } = options
+const selected = cases(options).filter((one) => one.name.includes(positionals[0] ?? ''))
 
-if (options.includes('--list')) {
+if (options.list) {
   for (const { name } of selected) console.log(name)
   process.exit(0)
 }
@@ -28,7 +38,14 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 
 let passed = 0
 let failed = 0
-for (const [index, { name, body }] of selected.entries()) {
+let skipped = 0
+for (const [index, { name, body, missing }] of selected.entries()) {
+  const reason = missing?.()
+  if (reason !== undefined) {
+    console.log(`skipped ${index + 1} ${name}: ${reason}`)
+    skipped++
+    continue
+  }
   const caseDirectory = `${directory}/${index + 1}`
   mkdirSync(caseDirectory)
   try {
@@ -45,5 +62,5 @@ for (const [index, { name, body }] of selected.entries()) {
 await stopAll()
 if (keep || failed > 0) console.log(`logs and captures are in ${directory}`)
 else rmSync(directory, { recursive: true, force: true })
-console.log(`${passed} passed, ${failed} failed`)
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0

@@ -7,6 +7,14 @@ export const addresses = {
   server: { outer: '10.91.2.2', inner: '10.91.102.1', net: '10.91.102.0/24' },
 }
 export const identities = { client: 'client.example.org', server: 'server.example.org' }
+/** The network of each side that a CHILD_SA joins: `net` has the inner addresses, the further ones have none. */
+export const childNet = (side, name) => (name === 'net' ? addresses[side].net : furtherNets[name][side])
+const furtherNets = {
+  second: { client: '10.91.103.0/24', server: '10.91.104.0/24' },
+  /** The same selectors once more. */
+  parallel: { client: addresses.client.net, server: addresses.server.net },
+  third: { client: '10.91.105.0/24', server: '10.91.106.0/24' },
+}
 export const other = (side) => (side === 'client' ? 'server' : 'client')
 
 let count = 0

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { run, start, stop, waitFor } from './processes.mjs'
-import { addresses, identities, other } from './topology.mjs'
+import { addresses, childNet, identities, other } from './topology.mjs'
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
@@ -38,7 +38,7 @@ export class Typeswan {
   /** Waits for the CHILD_SA, which the configuration starts; resolves to the seconds it took, throws when it was refused. */
   async initiate() {
     const refused = /\(refused by .*/
-    await waitFor('a CHILD_SA or a refusal', async () => (await this.sas()).children === 1 || refused.test(this.log()))
+    await waitFor('a CHILD_SA or a refusal', async () => (await this.sas()).children > 0 || refused.test(this.log()))
     const refusal = refused.exec(this.log())
     if (refusal !== null) throw new Error(refusal[0])
     return (this.#loggedAt(/ CHILD_SA net .*established$/) - this.#loggedAt(/ listening at /)) / 1000
@@ -105,16 +105,22 @@ export class Typeswan {
           remote: { ...(behindNat ? {} : { address: addresses[other(side)].outer }), id: identities[other(side)] },
           psk: settings.psk,
           proposals: [settings.ike],
-          children: {
-            net: {
-              localTs: [settings.localTs ?? addresses[side].net],
-              remoteTs: [settings.remoteTs ?? addresses[other(side)].net],
-              espProposals: [settings.esp],
-              start: side === 'client' ? 'start' : 'none',
-            },
-          },
+          ...settings.typeswan?.connection,
+          children: Object.fromEntries((settings.children ?? ['net']).map((name) => [name, this.#child(name)])),
         },
       },
+      ...settings.typeswan?.endpoint,
+    }
+  }
+
+  #child(name) {
+    const { side, settings } = this
+    return {
+      localTs: [settings.localTs ?? childNet(side, name)],
+      remoteTs: [settings.remoteTs ?? childNet(other(side), name)],
+      espProposals: [settings.esp],
+      start: settings.start?.[side]?.[name] ?? (side === 'client' ? 'start' : 'none'),
+      ...settings.typeswan?.child,
     }
   }
 }

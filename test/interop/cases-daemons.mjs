@@ -1,0 +1,66 @@
+// Other daemons than strongSwan: Libreswan 5.2 and OpenBSD iked 7.4, both roles.
+import { negotiationCase } from './case-negotiation.mjs'
+import { Iked } from './iked.mjs'
+import { Libreswan } from './libreswan.mjs'
+import { Typeswan } from './typeswan.mjs'
+
+const psk = 'correct horse battery staple'
+
+const libreswanSuites = [
+  { ike: 'aes128gcm16-prfsha256-ecp256', esp: 'aes128gcm16' },
+  { ike: 'aes256gcm16-prfsha512-x25519', esp: 'aes128gcm16-ecp256' },
+  { ike: 'aes256-sha256-modp2048', esp: 'aes256-sha256' },
+]
+const ikedSuites = [
+  { ike: 'aes128-sha256-ecp256', esp: 'aes128-sha384' },
+  { ike: 'aes256gcm16-prfsha384-x25519', esp: 'aes256-sha512' },
+]
+
+const roles = (daemon) => [
+  { role: 'initiator', client: Typeswan, server: daemon, sides: { ours: 'client', theirs: 'server' } },
+  { role: 'responder', client: daemon, server: Typeswan, sides: { ours: 'server', theirs: 'client' } },
+]
+
+/** `settings` and `liveness` (whose checks) have one entry for each suite. */
+function handshakes({ daemon, peer, suites, settings, further, liveness }) {
+  return suites.flatMap((suite, index) =>
+    roles(daemon).map(({ role, client, server, sides }, roleIndex) => ({
+      name: `${peer} ${role} ${suite.ike}/${suite.esp}`,
+      peer,
+      missing: daemon.missing,
+      body: negotiationCase({
+        client,
+        server,
+        deleteBy: (index + roleIndex) % 2 === 0 ? 'client' : 'server',
+        settings: { ...suite, psk, ...settings[index] },
+        further: further?.[role],
+        livenessBy: sides[liveness[index]],
+      }),
+    })),
+  )
+}
+
+/** One suite has liveness checks by us, the next one by the daemon: who hears the other's does not ask. */
+const ours = { typeswan: { connection: { livenessDelay: '1s' } } }
+const theirs = { typeswan: { connection: { livenessDelay: 0 } }, libreswan: ['dpddelay=1'] }
+
+export const daemonCases = [
+  ...handshakes({
+    daemon: Libreswan,
+    peer: 'libreswan',
+    suites: libreswanSuites,
+    settings: [ours, theirs, {}].map((more) => ({ children: ['net', 'second'], ...more })),
+    further: { initiator: 'second', responder: 'second' },
+    liveness: ['ours', 'theirs'],
+  }),
+  // iked gives each CHILD_SA all selectors of its policy and asks for no further one; it checks liveness only where packets went out and
+  // none came in.
+  ...handshakes({
+    daemon: Iked,
+    peer: 'iked',
+    suites: ikedSuites,
+    settings: [ours, {}].map((more) => ({ children: ['net', 'parallel'], ...more })),
+    further: { initiator: 'parallel' },
+    liveness: ['ours'],
+  }),
+]
