@@ -30,9 +30,10 @@ export function authData(
   const { crypto } = sa.runtime
   const { suite, keys, initRequest, initResponse, Ni, Nr } = sa.init!
   const prf = prfInfo(suite.prf)!
+  const intAuth = sa.intermediate?.intAuth()
   const octets =
     side === 'initiator'
-      ? signedOctets(crypto, prf, initRequest, Nr, keys.SK_pi, idBody)
-      : signedOctets(crypto, prf, initResponse, Ni, keys.SK_pr, idBody)
+      ? signedOctets(crypto, prf, initRequest, Nr, keys.SK_pi, idBody, intAuth)
+      : signedOctets(crypto, prf, initResponse, Ni, keys.SK_pr, idBody, intAuth)
   return pskAuth(crypto, prf, secret, octets)
 }

@@ -1,4 +1,4 @@
-import { prfInfo, TransformType } from '../crypto/transforms.ts'
+import { prfInfo } from '../crypto/transforms.ts'
 import { PeerError } from '../errors.ts'
 import { ChildSa } from './child-sa.ts'
 import { NotifyType, type Payload, type Proposal, ProtocolId, type TrafficSelector } from './codec/index.ts'
@@ -10,7 +10,7 @@ import { explainPeerRefusedTs, explainRefusedTs } from './explain-ts.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { deriveChildKeys } from './keymat.ts'
 import { need, notify } from './notifies.ts'
-import { type ChosenProposal, chooseProposal, encodeProposals, verifyChosen } from './proposal.ts'
+import { type ChosenProposal, chooseProposal, encodeProposals, verifyChosen, withoutKe } from './proposal.ts'
 import type { Refusal } from './refusal.ts'
 import type { CreateKeying } from './tasks/create-exchange.ts'
 import type { CreateAnswer } from './tasks/create-responder.ts'
@@ -253,10 +253,6 @@ function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {
 function spiBytes(spi: number): Uint8Array {
   return Uint8Array.of(spi >>> 24, (spi >>> 16) & 0xff, (spi >>> 8) & 0xff, spi & 0xff)
 }
-
-const withoutKe = (proposal: ProposalConfig): ProposalConfig => ({
-  transforms: proposal.transforms.filter(({ type }) => type !== TransformType.KE),
-})
 
 /** Selectors of a payload borrow the datagram's octets; installed ones must not. */
 const copySelectors = (selectors: readonly TrafficSelectorConfig[]): TrafficSelectorConfig[] =>

@@ -1,8 +1,8 @@
-import { TransformType } from '../crypto/transforms.ts'
+import { isAdditionalKe, TransformType } from '../crypto/transforms.ts'
 import type { Proposal } from './codec/index.ts'
 import { ProtocolId } from './codec/numbers.ts'
 import type { ChildConfig, ConnectionConfig, ProposalConfig } from './config.ts'
-import { differingTypes, type ProposalContext } from './proposal.ts'
+import { differingTypes, hasAdditionalKe, type ProposalContext, withoutKe } from './proposal.ts'
 import {
   formatProposal,
   isConfigurable,
@@ -23,6 +23,8 @@ export interface ProposalSubject {
   readonly child?: ChildConfig
   /** Set in IKE_AUTH, where key exchange transforms do not count. */
   readonly ignoreKe?: boolean
+  /** Set when the peer does not announce IKE_INTERMEDIATE. */
+  readonly noIntermediate?: boolean
 }
 
 /** A peer may offer hundreds of proposals of hundreds of transforms: this many are looked at and shown. */
@@ -40,6 +42,10 @@ export function explainRefusedProposal(
   const offeredTexts = looked.map(formatProposal)
   if (subject.offered.length > mostShown) offeredTexts.push(`and ${subject.offered.length - mostShown} more`)
   const differences = nearest === undefined ? '' : `; the nearest pair differs in ${nearest.details.join(' and ')}`
+  const intermediate =
+    subject.noIntermediate === true && hasAdditionalKe(configured)
+      ? '; and the peer does not announce IKE_INTERMEDIATE, which additional key exchanges need'
+      : ''
   return {
     kind: 'no-proposal-chosen',
     by: 'local',
@@ -49,7 +55,7 @@ export function explainRefusedProposal(
     ...(nearest === undefined ? {} : { nearest: nearest.pair }),
     message:
       `no ${what} proposal in common with the peer of ${nameOf(subject)}: ` +
-      `it offered ${listOf(offeredTexts)}, configured is ${listOf(configured.map(formatProposal))}${differences}`,
+      `it offered ${listOf(offeredTexts)}, configured is ${listOf(configured.map(formatProposal))}${differences}${intermediate}`,
     hint: hintFor(subject, looked, nearest?.config ?? configured[0]),
   }
 }
@@ -121,7 +127,10 @@ function nearestPair(
   }
   if (best === undefined) return undefined
   const { offer, config, types } = best
-  const name = (type: number) => typeNames[type] ?? `transform type ${type}`
+  const name = (type: number) =>
+    isAdditionalKe(type)
+      ? `additional key exchange ${type - TransformType.ADDKE1 + 1}`
+      : (typeNames[type] ?? `transform type ${type}`)
   const detail = (type: number) =>
     `${name(type)} (offered ${keywords(offer, type)}, configured ${keywords(config, type)})`
   const pair = { configured: formatProposal(config), offered: formatProposal(offer), differ: types.map(name) }
@@ -141,6 +150,9 @@ const keyword = (transform: TransformLike) => keywordOf(transform.type, transfor
 
 function hintFor(subject: ProposalSubject, offered: readonly Proposal[], near: ProposalConfig | undefined): string {
   const setting = settingOf(subject)
+  if (subject.noIntermediate === true && near !== undefined && hasAdditionalKe([near])) {
+    return `${setting}: add a proposal without additional key exchanges (or with ke1_none), or switch IKE_INTERMEDIATE on at the peer`
+  }
   const suites = offered.map((offer) => suiteFrom(subject, offer, near)).filter((suite) => suite !== undefined)
   const suite = suites.find(({ weak }) => weak.length === 0) ?? suites[0]
   if (suite === undefined)
@@ -158,7 +170,7 @@ interface Suite {
 function suiteFrom(subject: ProposalSubject, offer: Proposal, near: ProposalConfig | undefined): Suite | undefined {
   const types = [...new Set(offer.transforms.map(({ type }) => type))]
   const picked = types.map((type) => {
-    if (subject.ignoreKe && type === TransformType.KE) return []
+    if (subject.ignoreKe && (type === TransformType.KE || isAdditionalKe(type))) return []
     const candidates = offer.transforms.filter((transform) => transform.type === type)
     const common = candidates.find((one) => near?.transforms.some((ours) => isSame(ours, one)))
     const strong = candidates.find((one) => isAvailable(one) && weakKeywords({ transforms: [one] }).length === 0)
@@ -187,13 +199,13 @@ function withGroup(subject: ProposalSubject, config: ProposalConfig | undefined,
 function configuredFor({ what, connection, child, ignoreKe }: ProposalSubject): readonly ProposalConfig[] {
   if (what === 'IKE') return connection.ikeProposals
   const proposals = child?.espProposals ?? connection.children.flatMap((one) => one.espProposals)
-  if (ignoreKe !== true) return proposals
-  return proposals.map(({ transforms }) => ({ transforms: transforms.filter(({ type }) => type !== TransformType.KE) }))
+  return ignoreKe === true ? proposals.map(withoutKe) : proposals
 }
 
-const contextOf = ({ what, ignoreKe }: ProposalSubject): ProposalContext => ({
+const contextOf = ({ what, ignoreKe, noIntermediate }: ProposalSubject): ProposalContext => ({
   protocol: what === 'IKE' ? ProtocolId.IKE : ProtocolId.ESP,
   ignoreKe: ignoreKe === true,
+  noIntermediate: noIntermediate === true,
 })
 
 const settingOf = ({ what, connection, child }: ProposalSubject): string =>

@@ -3,6 +3,7 @@ import { decodeMessage, ExchangeType, exchangeName, type IkeHeader, NotifyType, 
 import type { DropReason } from './events.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import type { IkeSa } from './ike-sa.ts'
+import type { MessageProtector } from './message-crypto.ts'
 import { emitMessage } from './message-event.ts'
 import { repeatResponse, resend, sendRequest, sendResponse } from './message-sending.ts'
 import type { PendingRequest, RequestOrder } from './message-window.ts'
@@ -52,8 +53,7 @@ export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8
 
 /** Any message inside SK{}. It changes nothing before its integrity is checked. RFC 7296 §2.1, §3.14. */
 export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Array, path: Path): void {
-  const init = sa.init
-  if (init === undefined) return drop(sa.runtime, path, 'unexpected-exchange', 'no keys yet')
+  if (sa.init === undefined) return drop(sa.runtime, path, 'unexpected-exchange', 'no keys yet')
   if (!header.flags.response && sa.role === 'initiator' && sa.state === 'connecting') {
     // The responder may be established already while its IKE_AUTH response is still on its way: it will ask again.
     return drop(sa.runtime, path, 'unexpected-exchange', 'a request before IKE_AUTH is done')
@@ -64,9 +64,10 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
   if (decodeOr(() => requireProtected(message), sa.runtime, path) === undefined) return
   let payloads: readonly Payload[]
   try {
-    const opened = init.protectInbound.open(message)
+    const opened = protectorFor(sa, header, order).open(message)
     if (!opened.ok) return drop(sa.runtime, path, 'bad-integrity', `message id ${header.messageId}`)
     payloads = opened.payloads
+    if (isIntermediate(header) && order === 'fresh') sa.intermediate?.received(message, header.flags.response, opened)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     return order === 'retransmit' ? undefined : malformedInside(sa, header, error, message, path)
@@ -98,6 +99,15 @@ export function decodeOr<T>(decode: () => T, runtime: IkeRuntime, path: Path): T
     return undefined
   }
 }
+
+/** An IKE_INTERMEDIATE request that comes again is protected by the keys before the ones that came of it. RFC 9242 §3.2. */
+function protectorFor(sa: IkeSa, header: IkeHeader, order: RequestOrder): MessageProtector {
+  const before = order === 'retransmit' && isIntermediate(header) ? sa.intermediate?.previousInbound : undefined
+  return before ?? sa.init!.protectInbound
+}
+
+const isIntermediate = ({ exchangeType }: { readonly exchangeType: number }): boolean =>
+  exchangeType === ExchangeType.IKE_INTERMEDIATE
 
 function requireProtected(message: Uint8Array): true {
   const last = decodeMessage(message).payloads.at(-1)

@@ -4,6 +4,7 @@ import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
 import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
 import type { InitResult } from './init-result.ts'
+import type { Intermediate } from './intermediate.ts'
 import { wipeIkeKeys } from './keymat.ts'
 import { MessageWindow } from './message-window.ts'
 import type { Mobike } from './mobike.ts'
@@ -18,7 +19,7 @@ import { Timers } from './timers.ts'
 
 type TimerName = 'half-open' | 'liveness' | 'keepalive'
 
-/** Responders forget an IKE_SA that is not authenticated after this long. */
+/** Responders forget an IKE_SA that is not authenticated this long after its last IKE_SA_INIT or IKE_INTERMEDIATE. */
 const HALF_OPEN_MS = 30_000
 
 /**
@@ -38,6 +39,8 @@ export class IkeSa {
   candidates: readonly ConnectionConfig[]
   path: Path
   init: InitResult | undefined
+  /** Set when additional key exchanges were agreed on. */
+  intermediate: Intermediate | undefined
   remoteId: Identity | undefined
   /** The CHILD_SA that an initiator sets up in IKE_AUTH. */
   firstChild: ChildConfig | undefined
@@ -78,7 +81,7 @@ export class IkeSa {
     this.candidates = parameters.candidates ?? [parameters.connection]
     this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
     this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, () => this.#timesChanged())
-    if (this.role === 'responder') this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
+    if (this.role === 'responder') this.waitForInitiator()
   }
 
   get state(): IkeSaState {
@@ -158,11 +161,17 @@ export class IkeSa {
     return this.#active.length <= 1 && this.#queue.length === 0
   }
 
+  /** A responder waits for the initiator's next message, and not for ever. */
+  waitForInitiator(): void {
+    this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
+  }
+
   established(): void {
     this.runtime.halfOpen.delete(this)
     this.#lifecycle.to('established')
     this.establishedAt = this.runtime.now
     this.timers.clear('half-open')
+    this.intermediate?.destroy()
     this.#armLiveness()
     this.nat = { natLocal: this.init!.natLocal, natRemote: this.init!.natRemote }
     this.armKeepalive()
@@ -314,6 +323,7 @@ export class IkeSa {
     wipeIkeKeys(this.init.keys)
     this.init.protectInbound.destroy()
     this.init.protectOutbound.destroy()
+    this.intermediate?.destroy()
     wipe(this.init.Ni, this.init.Nr)
   }
 }

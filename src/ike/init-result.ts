@@ -29,14 +29,25 @@ export function settleInit(
   sharedSecret: Uint8Array,
   settled: Omit<InitResult, 'keys' | 'protectOutbound' | 'protectInbound'>,
 ): InitResult {
-  const { crypto, random } = world
+  const { crypto } = world
   const { suite, Ni, Nr, SPIr } = settled
   const SKEYSEED = deriveSkeyseed(crypto, prfInfo(suite.prf)!, Ni, Nr, sharedSecret)
   const keys = deriveIkeKeys(crypto, suite, SKEYSEED, Ni, Nr, SPIi, SPIr)
   wipe(SKEYSEED, sharedSecret)
+  return { ...settled, keys, ...protectorsOf(world, role, suite, keys) }
+}
+
+/** What protects the messages of both directions under `keys`. */
+export function protectorsOf(
+  world: { readonly crypto: CryptoProvider; readonly random: RandomSource },
+  role: 'initiator' | 'responder',
+  suite: ChosenProposal,
+  keys: IkeKeys,
+): Pick<InitResult, 'protectOutbound' | 'protectInbound'> {
+  const { crypto, random } = world
   const ofInitiator = new MessageProtector(crypto, suite, keys.SK_ei, keys.SK_ai, random)
   const ofResponder = new MessageProtector(crypto, suite, keys.SK_er, keys.SK_ar, random)
-  const [protectOutbound, protectInbound] =
-    role === 'initiator' ? [ofInitiator, ofResponder] : [ofResponder, ofInitiator]
-  return { ...settled, keys, protectOutbound, protectInbound }
+  return role === 'initiator'
+    ? { protectOutbound: ofInitiator, protectInbound: ofResponder }
+    : { protectOutbound: ofResponder, protectInbound: ofInitiator }
 }

@@ -47,6 +47,7 @@ export function sendResponse(
   const header = headerOf(sa, request.exchangeType, true, request.messageId)
   const all = [...payloads, ...announceWindow(sa, payloads)]
   const datagrams = protect(sa, header, all)
+  if (header.exchangeType === ExchangeType.IKE_INTERMEDIATE) sa.intermediate?.finish()
   sa.window.responded(request.messageId, datagrams)
   transmit(sa, datagrams, path.local, path.remote)
   emitMessage(sa.runtime, sa.ref, 'out', path, {
@@ -72,6 +73,7 @@ export function repeatResponse(sa: IkeSa, messageId: number, path: Path): void {
 }
 
 function protect(sa: IkeSa, header: IkeHeader, payloads: readonly Payload[]): readonly Uint8Array[] {
+  if (header.exchangeType === ExchangeType.IKE_INTERMEDIATE) sa.intermediate?.sent(header, payloads)
   return [sa.init!.protectOutbound.protect(header, payloads)]
 }
 

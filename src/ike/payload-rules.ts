@@ -36,6 +36,12 @@ const rules: readonly ExchangeRule[] = [
     ],
   },
   {
+    exchange: ExchangeType.IKE_INTERMEDIATE,
+    // Both directions: HDR, SK {KE}, for an additional key exchange. RFC 9370 §2.2.2.
+    request: [[['KE', 1, 1]]],
+    response: [[['KE', 1, 1]]],
+  },
+  {
     exchange: ExchangeType.IKE_AUTH,
     request: [
       // --> HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] [AUTH,] [CP,] SAi2, TSi, TSr}; without AUTH the initiator wants EAP

@@ -1,8 +1,9 @@
-import { encrInfo, Integ, KeGroup, Sn, TransformType } from '../crypto/transforms.ts'
+import { encrInfo, Integ, isAdditionalKe, KeGroup, Sn, TransformType } from '../crypto/transforms.ts'
 import { PeerError } from '../errors.ts'
 import { keyLengthAttribute, keyLengthOf, type Proposal, type Transform } from './codec/index.ts'
 import { ProtocolId } from './codec/numbers.ts'
 import type { ProposalConfig, TransformConfig } from './config.ts'
+import { pickDistinct } from './pick-distinct.ts'
 import { formatProposal } from './proposal-keywords.ts'
 import type { PeerRefusal } from './refusal.ts'
 
@@ -23,6 +24,8 @@ export interface ChosenProposal {
   readonly prf: number
   /** 0 for none. */
   readonly ke: number
+  /** The groups of the additional key exchanges in the order in which they take place; none twice, and not `ke`. RFC 9370 §2.2.1. */
+  readonly additionalKe: readonly number[]
   readonly esn: boolean
   /** In the notation of the configuration. */
   readonly suite: string
@@ -34,8 +37,13 @@ export interface ChosenProposal {
 export interface ProposalContext {
   /** A `ProtocolId`: 1 IKE, 3 ESP. */
   readonly protocol: number
-  /** The first CHILD_SA comes without a key exchange of its own: KE transforms are not looked at. RFC 7296 §1.2. */
+  /**
+   * The first CHILD_SA comes without a key exchange of its own: KE transforms are not looked at, nor those of additional key
+   * exchanges. RFC 7296 §1.2, RFC 9370 §2.2.2.
+   */
   readonly ignoreKe?: boolean
+  /** The peer has no IKE_INTERMEDIATE: additional key exchanges can only be NONE. RFC 9370 §2.2.1. */
+  readonly noIntermediate?: boolean
 }
 
 /** So many proposals of an offer are looked at: no peer sends more, and a stranger's are compared with every connection. */
@@ -50,6 +58,15 @@ export function encodeProposals(configs: readonly ProposalConfig[], protocol: nu
     transforms: config.transforms.map(toTransform),
   }))
 }
+
+/** True when a proposal names additional key exchanges. RFC 9370 §2.2.1. */
+export const hasAdditionalKe = (proposals: readonly ProposalConfig[]): boolean =>
+  proposals.some(({ transforms }) => transforms.some(({ type, id }) => isAdditionalKe(type) && id !== KeGroup.NONE))
+
+/** The proposal of a CHILD_SA whose keys come from the IKE_SA. */
+export const withoutKe = (proposal: ProposalConfig): ProposalConfig => ({
+  transforms: proposal.transforms.filter(({ type }) => !isKeyExchange(type)),
+})
 
 /** The key exchange groups of proposals, in order of preference. */
 export function keGroupsOf(proposals: readonly ProposalConfig[]): number[] {
@@ -104,47 +121,63 @@ export function verifyChosen(
 
 /** The transform types on which an offer and a configured proposal have nothing in common; empty when they agree. */
 export function differingTypes(offer: Proposal, config: ProposalConfig, context: ProposalContext): number[] {
-  const types = new Set([...offer.transforms, ...config.transforms].map(({ type }) => type))
-  return [...types]
-    .filter((type) => isLookedAt(type, context) && !agreeOnType(type, offer, config).ok)
-    .sort((a, b) => a - b)
+  const differ = typesOf(offer, config, context).filter((type) => common(type, offer, config, context).length === 0)
+  if (differ.length > 0) return differ
+  // Each has something in common, but additional key exchanges would repeat a group.
+  const types = typesOf(offer, config, context).filter(isKeyExchange)
+  return agree(offer, config, context) === undefined ? types : []
 }
 
 /** One transform for each type that the offer has, or undefined when a type has none in common. */
 function agree(offer: Proposal, config: ProposalConfig, context: ProposalContext): Transform[] | undefined {
-  const agreed: Transform[] = []
-  for (const type of new Set([...offer.transforms, ...config.transforms].map((transform) => transform.type))) {
-    if (!isLookedAt(type, context)) continue
-    const result = agreeOnType(type, offer, config)
-    if (!result.ok) return undefined
-    if (result.transform !== undefined) agreed.push(result.transform)
-  }
-  return agreed.sort((a, b) => a.type - b.type)
+  const types = typesOf(offer, config, context)
+  const candidates = types.map((type) => common(type, offer, config, context))
+  if (candidates.some((options) => options.length === 0)) return undefined
+  const picked = candidates.map(([best]) => best)
+  const kePlaces = types.flatMap((type, at) => (isKeyExchange(type) ? [at] : []))
+  const groups = pickDistinct(kePlaces.map((at) => candidates[at]!.map(groupOf)))
+  if (groups === undefined) return undefined
+  kePlaces.forEach((at, place) => {
+    picked[at] = candidates[at]!.find((option) => groupOf(option) === groups[place])
+  })
+  return picked.filter((option) => option !== 'absent').filter((option) => option !== undefined)
 }
 
-/** `transform` is the offered one to send back, undefined when the offer has none of this type and needs none. */
-type TypeAgreement = { readonly ok: false } | { readonly ok: true; readonly transform: Transform | undefined }
+/** An offered transform to send back; `absent` where both sides agree to leave the type out. */
+type Option = Transform | 'absent'
 
-function agreeOnType(type: number, offer: Proposal, config: ProposalConfig): TypeAgreement {
+const groupOf = (option: Option): number => (option === 'absent' ? KeGroup.NONE : option.id)
+
+/** What both have of one type, our preference first. */
+function common(type: number, offer: Proposal, config: ProposalConfig, { noIntermediate }: ProposalContext): Option[] {
   const offered = offer.transforms.filter((transform) => transform.type === type)
   const ours = config.transforms.filter((transform) => transform.type === type)
   const without = withoutValue(type)
-  for (const transform of ours) {
-    const found = offered.find((candidate) => isSame(candidate, transform))
-    if (found !== undefined) return { ok: true, transform: found }
-  }
+  const both = ours.flatMap((transform): Option[] => {
+    if (noIntermediate === true && isAdditionalKe(type) && transform.id !== KeGroup.NONE) return []
+    return offered.filter((candidate) => isSame(candidate, transform)).slice(0, 1)
+  })
+  if (both.some((option) => option !== 'absent' && option.id === without)) return both
   // Absent and NONE mean the same, and a missing sequence number transform means 32 bits. RFC 7296 §3.3.2, §3.3.3.
   const weTakeNone = without !== undefined && (ours.length === 0 || ours.some(({ id }) => id === without))
-  if (!weTakeNone) return { ok: false }
-  if (offered.length === 0) return { ok: true, transform: undefined }
+  if (!weTakeNone) return both
+  if (offered.length === 0) return ['absent']
   const none = offered.find(({ id, attributes }) => id === without && attributes.length === 0)
-  return none === undefined ? { ok: false } : { ok: true, transform: none }
+  return none === undefined ? both : [...both, none]
 }
+
+/** The transform types that either names, in order. */
+function typesOf(offer: Proposal, config: ProposalConfig, { ignoreKe }: ProposalContext): number[] {
+  const types = new Set([...offer.transforms, ...config.transforms].map(({ type }) => type))
+  return [...types].filter((type) => !(ignoreKe === true && isKeyExchange(type))).sort((a, b) => a - b)
+}
+
+const isKeyExchange = (type: number): boolean => type === TransformType.KE || isAdditionalKe(type)
 
 /** The transform id of a type that says the same as leaving the type out. */
 function withoutValue(type: number): number | undefined {
   if (type === TransformType.INTEG) return Integ.NONE
-  if (type === TransformType.KE) return KeGroup.NONE
+  if (isKeyExchange(type)) return KeGroup.NONE
   if (type === TransformType.SN) return Sn.NO_ESN
   return undefined
 }
@@ -154,8 +187,6 @@ function isSame(offered: Transform, ours: TransformConfig): boolean {
   if (offered.id !== ours.id || offered.attributes.length !== (ours.keyBits === undefined ? 0 : 1)) return false
   return keyLengthOf(offered) === ours.keyBits
 }
-
-const isLookedAt = (type: number, { ignoreKe }: ProposalContext) => !(ignoreKe === true && type === TransformType.KE)
 
 /** RFC 7296 §3.3.1. SPI 0 to 255 are reserved (RFC 4303 §2.1). */
 function hasUsableSpi({ protocol, spi }: Proposal): boolean {
@@ -180,6 +211,7 @@ function chosen(offer: Proposal, transforms: readonly Transform[]): ChosenPropos
     integ: idOf(TransformType.INTEG),
     prf: idOf(TransformType.PRF),
     ke: idOf(TransformType.KE),
+    additionalKe: transforms.filter(({ type, id }) => isAdditionalKe(type) && id !== KeGroup.NONE).map(({ id }) => id),
     esn: idOf(TransformType.SN) === Sn.ESN,
     suite: formatProposal({ transforms }),
     toProposal: (spi = new Uint8Array(0)) => ({ number, protocol, spi: spi.slice(), transforms }),

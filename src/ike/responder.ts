@@ -9,10 +9,14 @@ import type { Path } from './runtime.ts'
 import { answerAuth } from './tasks/auth-responder.ts'
 import { answerCreateChild } from './tasks/child-create.ts'
 import { deletePayload } from './tasks/child-delete.ts'
+import { answerIntermediate } from './tasks/intermediate.ts'
 
 /** Answers an authenticated request: the payloads of the response. Throws `PeerError` for an error notify. */
 export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonly Payload[], path: Path): Payload[] {
   if (exchangeType === ExchangeType.IKE_AUTH && sa.role === 'responder') return answerAuth(sa, payloads)
+  if (sa.state === 'connecting' && exchangeType === ExchangeType.IKE_INTERMEDIATE) {
+    return answerIntermediate(sa, payloads)
+  }
   if (sa.state === 'connecting') {
     throw new PeerError('NOT_AUTHENTICATED', `${exchangeName(exchangeType)} before IKE_AUTH`, {
       notify: NotifyType.INVALID_SYNTAX,

@@ -23,6 +23,11 @@ export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
       notify: NotifyType.INVALID_SYNTAX,
     })
   }
+  if (sa.intermediate?.nextGroup !== undefined) {
+    throw new PeerError('MISSING_INTERMEDIATE', 'IKE_AUTH before the additional key exchanges that were agreed on', {
+      notify: NotifyType.INVALID_SYNTAX,
+    })
+  }
   const IDi = need(payloads, 'IDi')
   const IDr = find(payloads, 'IDr')
   const wantedId = IDr === undefined ? undefined : { type: IDr.idType, data: IDr.data.slice() }

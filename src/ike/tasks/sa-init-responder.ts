@@ -5,9 +5,10 @@ import { plainEspNeeded } from '../explain-peer.ts'
 import { explainRefusedProposal } from '../explain-proposal.ts'
 import { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
+import { beginIntermediate } from '../intermediate.ts'
 import { detectNat, natDetectionPayloads } from '../nat-detection.ts'
 import { NONCE_BYTES, peerNonce } from '../nonces.ts'
-import { invalidKePayload, need, notify } from '../notifies.ts'
+import { findNotify, invalidKePayload, need, notify } from '../notifies.ts'
 import { type ChosenProposal, chooseProposal } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import { type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
@@ -36,10 +37,11 @@ export function answerInit(runtime: IkeRuntime, request: InitRequest, id: number
     )
   }
   const offered = need(request.payloads, 'SA').proposals
-  const acceptable = choices(offered, reachable)
+  const noIntermediate = findNotify(request.payloads, NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED) === undefined
+  const acceptable = choices(offered, reachable, noIntermediate)
   const [best] = acceptable
   if (best === undefined) {
-    return refuse(() => explainRefusedProposal({ what: 'IKE', connection: reachable[0]!, offered }))
+    return refuse(() => explainRefusedProposal({ what: 'IKE', connection: reachable[0]!, offered, noIntermediate }))
   }
   const { connection, suite } = best
   const KEi = need(request.payloads, 'KE')
@@ -66,12 +68,16 @@ interface Choice {
 }
 
 /** The connections that accept something, each with what. Lists that several of them share are compared with the offer once. */
-function choices(offered: readonly Proposal[], connections: readonly ConnectionConfig[]): Choice[] {
+function choices(
+  offered: readonly Proposal[],
+  connections: readonly ConnectionConfig[],
+  noIntermediate: boolean,
+): Choice[] {
   const chosen = new Map<readonly ProposalConfig[], ChosenProposal | undefined>()
   return connections.flatMap((connection) => {
     const { ikeProposals } = connection
     if (!chosen.has(ikeProposals)) {
-      chosen.set(ikeProposals, chooseProposal(offered, ikeProposals, { protocol: ProtocolId.IKE }))
+      chosen.set(ikeProposals, chooseProposal(offered, ikeProposals, { protocol: ProtocolId.IKE, noIntermediate }))
     }
     const suite = chosen.get(ikeProposals)
     return suite === undefined ? [] : [{ connection, suite }]
@@ -84,7 +90,8 @@ const sameSuite = (a: ChosenProposal, b: ChosenProposal): boolean =>
   a.keyBits === b.keyBits &&
   a.integ === b.integ &&
   a.prf === b.prf &&
-  a.ke === b.ke
+  a.ke === b.ke &&
+  a.additionalKe.join() === b.additionalKe.join()
 
 const refuse = (explain: () => Refusal): InitAnswer => ({
   sa: undefined,
@@ -116,6 +123,7 @@ function open(
     { kind: 'KE', critical: false, group: suite.ke, data: answer.publicValue },
     { kind: 'Nonce', critical: false, data: Nr },
     ...natDetectionPayloads(crypto, connection.encap, { SPIi, SPIr }, path),
+    ...(suite.additionalKe.length === 0 ? [] : [notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED)]),
   ]
   const response = encodeMessage(
     { ...header, SPIi, SPIr, flags: { initiator: false, response: true, higherVersion: false } },
@@ -133,6 +141,7 @@ function open(
   })
   const sa = new IkeSa({ runtime, id, role: 'responder', SPIi, connection, candidates, path })
   sa.init = init
+  beginIntermediate(sa)
   sa.window.responded(header.messageId, [response])
   return { sa, response, payloads: ours }
 }

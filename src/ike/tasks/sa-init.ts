@@ -6,12 +6,14 @@ import { explainPeerNotify, plainEspNeeded } from '../explain-peer.ts'
 import { explainPeerRefusedProposal, explainUnknownKeGroup } from '../explain-proposal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
+import { beginIntermediate } from '../intermediate.ts'
 import { detectNat, type NatFindings, natDetectionPayloads } from '../nat-detection.ts'
 import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { findErrorNotify, findNotify, need, notify } from '../notifies.ts'
-import { encodeProposals, keGroupsOf, verifyChosen } from '../proposal.ts'
+import { encodeProposals, hasAdditionalKe, keGroupsOf, verifyChosen } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
+import { IntermediateKe } from './intermediate.ts'
 
 /** COOKIE and INVALID_KE_PAYLOAD may ask for another try this often, so that no peer keeps us busy. */
 const MOST_TRIES = 5
@@ -51,6 +53,7 @@ export class SaInit implements Task {
       { kind: 'KE', critical: false, group: this.#keyExchange.group, data: this.#keyExchange.publicValue },
       { kind: 'Nonce', critical: false, data: this.#Ni },
       ...natDetectionPayloads(sa.runtime.crypto, sa.connection.encap, spis, sa.path),
+      ...(hasAdditionalKe(sa.connection.ikeProposals) ? [notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
     ]
   }
 
@@ -77,7 +80,8 @@ export class SaInit implements Task {
     const obstacle = plainEspNeeded(this.#sa.connection, nat)
     if (obstacle !== undefined) return this.#end(obstacle)
     this.#settle(response, nat)
-    this.#onSettled()
+    if (beginIntermediate(this.#sa)) this.#sa.enqueueNext(new IntermediateKe(this.#sa, this.#onSettled))
+    else this.#onSettled()
     return 'done'
   }
 
@@ -124,7 +128,10 @@ export class SaInit implements Task {
   #settle({ payloads, message, SPIr }: ResponseMessage, nat: NatFindings): void {
     const sa = this.#sa
     const { ports } = sa.runtime
-    const suite = verifyChosen(need(payloads, 'SA').proposals, sa.connection.ikeProposals, { protocol: ProtocolId.IKE })
+    const suite = verifyChosen(need(payloads, 'SA').proposals, sa.connection.ikeProposals, {
+      protocol: ProtocolId.IKE,
+      noIntermediate: findNotify(payloads, NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED) === undefined,
+    })
     const KEr = need(payloads, 'KE')
     if (KEr.group !== suite.ke || KEr.group !== this.#keyExchange.group) {
       throw new PeerError('WRONG_KE_GROUP', `KE is of group ${KEr.group}, the chosen proposal of ${suite.ke}`)
