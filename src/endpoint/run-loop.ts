@@ -1,5 +1,6 @@
 import { nodeProvider } from '../crypto/node.ts'
 import { Datapath, droppedAs } from '../datapath/index.ts'
+import { ExchangeType } from '../ike/codec/index.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
 import { IkeEndpoint } from '../ike/ike-endpoint.ts'
 import type { SocketAddress } from '../ip/address.ts'
@@ -37,6 +38,7 @@ export class RunLoop {
   readonly #events: IkeEvent[] = []
   #publishing = false
   #onIdle: (() => void) | undefined
+  #ending = false
 
   constructor(options: EndpointOptions, around: Surroundings) {
     const { paths, inner, clock, log } = around
@@ -69,6 +71,8 @@ export class RunLoop {
   begin(): void {
     const { paths, inner, clock } = this.#around
     const ike = (local: SocketAddress, remote: SocketAddress, message: Uint8Array) => {
+      // A peer may begin anew the moment its IKE_SA is deleted; it would be left with one that nobody answers for.
+      if (this.#ending && isInitRequest(message)) return
       this.perform(this.#contained(() => this.core.handleDatagram({ local, remote, message }, clock())))
     }
     const esp: PathHandlers['esp'] = (buffer, offset, length, remote, local) => {
@@ -110,6 +114,7 @@ export class RunLoop {
         resolve()
       }
     })
+    this.#ending = true
     this.perform(this.core.shutdown(this.#around.clock()))
     await idle
     this.#alarm.set(Number.POSITIVE_INFINITY)
@@ -172,7 +177,7 @@ export class RunLoop {
   #acquire(acquire: XfrmAcquire): IkeAction[] {
     const policy = [...this.xfrm.policies()].find(({ index }) => index === acquire.policyIndex)
     const local = policy?.template?.saddr
-    return local === undefined ? [] : this.core.acquire(acquire, this.#around.clock(), local)
+    return local === undefined || this.#ending ? [] : this.core.acquire(acquire, this.#around.clock(), local)
   }
 
   #xfrmListener(): XfrmListener {
@@ -184,3 +189,8 @@ export class RunLoop {
     }
   }
 }
+
+/** RFC 7296 §3.1: the exchange type and the flags stand at octets 18 and 19. */
+const isInitRequest = (message: Uint8Array): boolean =>
+  message[18] === ExchangeType.IKE_SA_INIT && (message[19]! & RESPONSE_FLAG) === 0
+const RESPONSE_FLAG = 0x20

@@ -10,7 +10,7 @@ import { Opened } from '../../src/endpoint/opened.ts'
 import { UdpPaths } from '../../src/endpoint/udp-paths.ts'
 import { PlatformError } from '../../src/errors.ts'
 import { createMemoryTun } from '../../src/tap-tun/index.ts'
-import { loopback } from './pair.ts'
+import { eventsOf, loopback, startPair } from './pair.ts'
 
 let folder: string
 let endpoint: Endpoint | undefined
@@ -72,6 +72,24 @@ describe('an endpoint', () => {
     })
     endpoint = await Endpoint.start({ connections, listen })
     expect(endpoint.listenerCount('event')).toBe(1)
+  })
+})
+
+describe('an endpoint that closes', () => {
+  test('takes up no peer that begins anew because its IKE_SA was deleted', async () => {
+    const pair = await startPair()
+    await pair.west.endpoint.initiate('pair')
+    let again: Promise<unknown> | undefined
+    pair.west.endpoint.on('event', (event) => {
+      if (event.kind === 'child-closed') again = pair.west.endpoint.initiate('pair').catch((error: Error) => error)
+    })
+    // The device takes its time, as one of the kernel does.
+    vi.spyOn(pair.east.tun, 'close').mockImplementation(() => new Promise((resolve) => setTimeout(resolve, 200)))
+    await pair.east.endpoint.close()
+    expect(again).toBeDefined()
+    expect(eventsOf(pair.east, 'ike-established')).toHaveLength(1)
+    await pair.west.endpoint.close()
+    expect(await again).toBeInstanceOf(Error)
   })
 })
 
