@@ -6,6 +6,8 @@ import type { SentMessage, VirtualDatagram } from './virtual-datagram.ts'
 export interface MailRoutes {
   /** Brings it to its receiver within the call, whatever the conditions. */
   arrive(datagram: VirtualDatagram): void
+  /** The same with one that is kept, or was delivered before. */
+  copy(datagram: VirtualDatagram): void
   /** Sends it on its ordinary way. */
   forward(datagram: VirtualDatagram): void
   /** It will not come. */
@@ -62,14 +64,14 @@ export class HeldMail {
 
   /** Delivers one and keeps it: its copy can be delivered later. */
   duplicate(which?: Which): void {
-    this.#routes.arrive(this.#peek(which))
+    this.#routes.copy(this.#peek(which))
   }
 
   /** Delivers again what was delivered or dropped before. */
   replay(which: Which): void {
     const found = find(this.#past, which)
     if (found === undefined) throw new UsageError('which', 'no such message was here')
-    this.#routes.arrive(found)
+    this.#routes.copy(found)
   }
 
   /** Changes the payload of one that waits. `change` gets a copy; what it returns, or the copy when nothing, takes its place. */

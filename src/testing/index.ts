@@ -1,3 +1,4 @@
+export type { PacketWatcher } from './gateway-inside.ts'
 export { HeldMail, type Which } from './held-mail.ts'
 export { Dice } from './hostile-dice.ts'
 export { hostileKeValue } from './hostile-ke.ts'
@@ -6,6 +7,7 @@ export { encodeInner, type HostileHints, hostilePayload, mutatePayloads } from '
 export { defaultConditions, type LinkConditions } from './link-conditions.ts'
 export type { MessageFields, MessageFilter } from './message-filter.ts'
 export type { MessageRule, RuleSpan } from './message-rules.ts'
+export type { FlowReport, LostPacket } from './packet-ledger.ts'
 export { RecordingXfrm } from './recording-xfrm.ts'
 export { SeededEntropy } from './seeded-entropy.ts'
 export { seededRandom } from './seeded-random.ts'
@@ -19,7 +21,9 @@ export type {
   SentPacket,
   VirtualDatagram,
 } from './virtual-datagram.ts'
+export { VirtualGateway, type VirtualGatewayOptions } from './virtual-gateway.ts'
 export { type NatFiltering, type NatOptions, VirtualNat } from './virtual-nat.ts'
 export { type NetworkOptions, VirtualNetwork, type VirtualPath } from './virtual-network.ts'
 export { VirtualPeer, type VirtualPeerOptions } from './virtual-peer.ts'
 export type { VirtualSegment } from './virtual-segment.ts'
+export { type TrafficOptions, type TrafficReport, VirtualTraffic } from './virtual-traffic.ts'

@@ -1,6 +1,6 @@
 import type { SocketAddress } from '../ip/address.ts'
 
-/** A datagram on its way. `payload` is the whole UDP payload. */
+/** A datagram on its way. `payload` is the whole UDP payload; with both ports 0 it is an ESP packet without UDP. */
 export interface VirtualDatagram {
   readonly from: SocketAddress
   readonly to: SocketAddress

@@ -10,7 +10,7 @@ interface Interface {
   readonly unbind: () => void
 }
 
-/** The outer side of a peer: its addresses, each on a segment of the network, and the UDP ports that it listens on at all of them. */
+/** The outer side of a peer: its addresses, each on a segment of the network, and the ports that it listens on at all of them; port 0 is ESP without UDP. */
 export class VirtualHost {
   readonly #ports: readonly number[]
   readonly #receiver: Receiver
@@ -60,6 +60,7 @@ export class VirtualHost {
   send(datagram: VirtualDatagram): void {
     const found = this.#find(datagram.from.address)
     if (found !== undefined) return found.segment.send(datagram)
+    this.#home.network.note('sent', datagram)
     this.#home.network.lose(datagram, 'no-source')
   }
 

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { formatIp, formatSocketAddress, type IpAddress, parseIp, type SocketAddress } from '../ip/address.ts'
 import { Dice } from './hostile-dice.ts'
+import { Receivers } from './receivers.ts'
 import type { Receiver, VirtualDatagram } from './virtual-datagram.ts'
 import type { VirtualNetwork } from './virtual-network.ts'
 import type { VirtualSegment } from './virtual-segment.ts'
@@ -36,14 +37,14 @@ const PORTS = 65_536 - FIRST_PORT
 
 /**
  * A NAT box: hosts are attached to it as to a network, and what they send leaves it from its outer address. It may stand
- * behind another one. Only UDP; nothing is sent back to its own outer address (no hairpinning).
+ * behind another one. Only UDP passes, not plain ESP; nothing is sent back to its own outer address (no hairpinning).
  */
 export class VirtualNat implements VirtualSegment {
   readonly network: VirtualNetwork
   readonly #around: VirtualSegment
   readonly #options: Required<NatOptions>
   readonly #dice: Dice
-  readonly #hosts = new Map<string, Receiver>()
+  readonly #inside = new Receivers()
   readonly #byInside = new Map<string, Mapping>()
   readonly #byPort = new Map<number, Mapping>()
   readonly #forwards = new Map<number, SocketAddress>()
@@ -83,17 +84,17 @@ export class VirtualNat implements VirtualSegment {
       .map(({ inside, port }) => `${formatSocketAddress(inside)} -> ${port}`)
   }
 
-  bind(address: SocketAddress, receiver: Receiver): () => void {
-    const key = formatSocketAddress(address)
-    this.#hosts.set(key, receiver)
-    return () => {
-      if (this.#hosts.get(key) === receiver) this.#hosts.delete(key)
-    }
+  bind(address: SocketAddress, receiver: Receiver, role: 'host' | 'carrier' = 'host'): () => void {
+    return this.#inside.bind(address, receiver, role)
   }
 
   /** From the inside out, or between two hosts of the inside. */
   send(datagram: VirtualDatagram): void {
-    if (this.#hostAt(datagram.to) !== undefined) return this.#deliver(datagram, datagram.to)
+    if (this.#inside.find(datagram.to) !== undefined) {
+      this.network.note('sent', datagram)
+      return this.#deliver(datagram, datagram.to)
+    }
+    if (datagram.from.port === 0) return this.#refuse(datagram)
     const mapping = this.#mappingFor(datagram)
     const expiresAt = this.network.clock.now + this.#options.timeoutMs
     mapping.expiresAt = expiresAt
@@ -131,7 +132,7 @@ export class VirtualNat implements VirtualSegment {
   }
 
   #listen(): () => void {
-    return this.#around.bind({ address: this.#outside, port: 0 }, (datagram) => this.#receive(datagram))
+    return this.#around.bind({ address: this.#outside, port: 0 }, (datagram) => this.#receive(datagram), 'carrier')
   }
 
   #receive(datagram: VirtualDatagram): void {
@@ -148,16 +149,17 @@ export class VirtualNat implements VirtualSegment {
   }
 
   #deliver(datagram: VirtualDatagram, to: SocketAddress): void {
-    const receiver = this.#hostAt(to)
-    if (receiver === undefined) return this.network.lose(datagram, 'unreachable')
-    receiver({ ...datagram, to }, this.network.clock.now)
+    const found = this.#inside.find(to)
+    if (found === undefined) return this.network.lose(datagram, 'unreachable')
+    const inner = { ...datagram, to }
+    if (found.role === 'host') this.network.note('arrived', inner)
+    found.receiver(inner, this.network.clock.now)
   }
 
-  #hostAt({ address, port }: SocketAddress): Receiver | undefined {
-    return (
-      this.#hosts.get(formatSocketAddress({ address, port })) ??
-      this.#hosts.get(formatSocketAddress({ address, port: 0 }))
-    )
+  /** ESP without UDP has no ports to translate. */
+  #refuse(datagram: VirtualDatagram): void {
+    this.network.note('sent', datagram)
+    this.network.lose(datagram, 'nat-no-mapping')
   }
 
   /** What a packet from the inside opens the filter for. */

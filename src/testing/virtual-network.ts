@@ -1,9 +1,10 @@
-import { formatIp, formatSocketAddress, parseIp, type SocketAddress } from '../ip/address.ts'
+import { formatIp, parseIp, type SocketAddress } from '../ip/address.ts'
 import { HeldMail } from './held-mail.ts'
 import { Dice } from './hostile-dice.ts'
 import { defaultConditions, Link, type LinkConditions } from './link-conditions.ts'
 import { type MessageFilter, matches } from './message-filter.ts'
 import { type MessageRule, MessageRules, type RuleSpan } from './message-rules.ts'
+import { Receivers } from './receivers.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 import type { DatagramFate, LossReason, Receiver, VirtualDatagram } from './virtual-datagram.ts'
 import type { VirtualSegment } from './virtual-segment.ts'
@@ -33,7 +34,7 @@ export class VirtualNetwork implements VirtualSegment {
   readonly sent: VirtualDatagram[] = []
   readonly #remember: number
   readonly #dice: Dice
-  readonly #receivers = new Map<string, Receiver>()
+  readonly #receivers = new Receivers()
   readonly #links = new Map<string, Link>()
   readonly #rules = new MessageRules()
   readonly #boxes = new Map<HeldMail, MessageFilter>()
@@ -71,12 +72,8 @@ export class VirtualNetwork implements VirtualSegment {
     this.#refresh()
   }
 
-  bind(address: SocketAddress, receiver: Receiver): () => void {
-    const key = formatSocketAddress(address)
-    this.#receivers.set(key, receiver)
-    return () => {
-      if (this.#receivers.get(key) === receiver) this.#receivers.delete(key)
-    }
+  bind(address: SocketAddress, receiver: Receiver, role: 'host' | 'carrier' = 'host'): () => void {
+    return this.#receivers.bind(address, receiver, role)
   }
 
   send(datagram: VirtualDatagram): void {
@@ -131,10 +128,8 @@ export class VirtualNetwork implements VirtualSegment {
   /** Keeps back the datagrams that fit (all IKE messages when nothing is said), for the test to deliver. */
   hold(filter: MessageFilter = { kind: 'ike' }): HeldMail {
     const mail = new HeldMail({
-      arrive: (datagram) => {
-        this.#tell('copied', datagram)
-        this.#arrive(datagram, this.clock.now)
-      },
+      arrive: (datagram) => this.#arrive(datagram, this.clock.now),
+      copy: (datagram) => this.inject(datagram),
       forward: (datagram) => this.#forward(datagram),
       lose: (datagram) => this.lose(datagram, 'held'),
       close: () => this.#boxes.delete(mail),
@@ -149,9 +144,14 @@ export class VirtualNetwork implements VirtualSegment {
     return () => this.#observers.delete(observer)
   }
 
-  /** Notes that a datagram came to its end; NATs and hosts call it for what they do not carry. */
+  /** Says that a datagram came to its end; NATs and hosts call it for what they do not carry. */
   lose(datagram: VirtualDatagram, reason: LossReason): void {
     for (const observer of this.#observers) observer({ kind: 'lost', datagram, reason }, this.clock.now)
+  }
+
+  /** Says that one was sent, or has arrived: NATs and hosts call it for what they carry past the network. */
+  note(kind: 'sent' | 'arrived', datagram: VirtualDatagram): void {
+    this.#tell(kind, datagram)
   }
 
   #forward(datagram: VirtualDatagram): void {
@@ -172,13 +172,10 @@ export class VirtualNetwork implements VirtualSegment {
   }
 
   #arrive(datagram: VirtualDatagram, now: number): void {
-    const { address } = datagram.to
-    const receiver =
-      this.#receivers.get(formatSocketAddress(datagram.to)) ??
-      this.#receivers.get(formatSocketAddress({ address, port: 0 }))
-    if (receiver === undefined) return this.lose(datagram, 'unreachable')
-    this.#tell('arrived', datagram)
-    receiver(datagram, now)
+    const found = this.#receivers.find(datagram.to)
+    if (found === undefined) return this.lose(datagram, 'unreachable')
+    if (found.role === 'host') this.#tell('arrived', datagram)
+    found.receiver(datagram, now)
   }
 
   /** One was sent: `left` of it are under way. */

@@ -35,34 +35,49 @@ export interface VirtualPeerOptions {
   readonly remember?: number
 }
 
+/** What a peer has behind IKE. */
+export interface PeerPlane {
+  readonly xfrm: XfrmPort
+  /** When `serve` is wanted, `Infinity` for never. */
+  nextTimeoutAt(): number
+  serve(now: number): void
+  /** Passes on to IKE what the databases have told. Called when IKE is done with a step. */
+  passOn(): void
+  /** ESP has arrived. The payload must not be changed. */
+  receiveEsp(datagram: VirtualDatagram, now: number): void
+}
+
 /** An IKE endpoint on a virtual network: same inputs, same octets, no socket and no real time. */
 export class VirtualPeer {
   readonly entropy: SeededEntropy
   /** The events so far, in order: the last `remember` of them. */
   readonly events: IkeEvent[] = []
   readonly segment: VirtualSegment
-  protected readonly options: VirtualPeerOptions
+  readonly options: VirtualPeerOptions
   readonly #ports: { readonly ike: number; readonly nat: number }
   readonly #host: VirtualHost
   readonly #notes = new MessageNotes(this)
   readonly #listeners = new Set<(event: IkeEvent, now: number) => void>()
+  readonly #makePlane: (peer: VirtualPeer) => PeerPlane
   #ike: IkeEndpoint
-  #xfrm: XfrmPort
+  #plane: PeerPlane
   #alarm: Scheduled | undefined
   /** Where it was when it crashed. */
   #gone: VirtualHost['places'] | undefined
 
-  constructor(segment: VirtualSegment, options: VirtualPeerOptions) {
+  /** `makePlane` is called at the start and at each restart; by default there is only `options.xfrm`. */
+  constructor(segment: VirtualSegment, options: VirtualPeerOptions, makePlane = planeWithoutPackets) {
+    this.#makePlane = makePlane
     this.segment = segment
     this.options = options
     const addresses = typeof options.address === 'string' ? [options.address] : options.address
     this.#ports = options.ports ?? defaultPorts
     this.entropy = new SeededEntropy(options.seed ?? addresses[0]!)
-    this.#host = new VirtualHost(segment, [this.#ports.ike, this.#ports.nat], (datagram, now) =>
+    this.#host = new VirtualHost(segment, [this.#ports.ike, this.#ports.nat, 0], (datagram, now) =>
       this.#receive(datagram, now),
     )
     for (const address of addresses) this.#host.add(address)
-    this.#xfrm = this.makeXfrm()
+    this.#plane = makePlane(this)
     this.#ike = this.#makeIke()
   }
 
@@ -77,7 +92,7 @@ export class VirtualPeer {
 
   /** Where IKE installs SAs and policies. */
   get xfrm(): XfrmPort {
-    return this.#xfrm
+    return this.#plane.xfrm
   }
 
   /** The first of its addresses. */
@@ -112,8 +127,9 @@ export class VirtualPeer {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Its IKE_SAs, oldest first; none while it is down. */
   status(): IkeSaStatus[] {
-    return this.#ike.status()
+    return this.isDown ? [] : this.#ike.status()
   }
 
   /** The established IKE_SA that was set up last. Throws `UsageError` when there is none. */
@@ -142,19 +158,28 @@ export class VirtualPeer {
   /** Gives the peer a further address; `segment` is where it is reached, by default where the peer began. */
   addAddress(address: string, segment?: VirtualSegment): void {
     this.#host.add(address, segment)
-    this.addressesChanged()
+    this.#addressesChanged()
   }
 
   removeAddress(address: string): void {
     this.#host.remove(address)
-    this.addressesChanged()
+    this.#addressesChanged()
   }
 
-  /** Loses all its addresses and has this one from now on, as a telephone that leaves its WLAN. */
-  roam(address: string, segment?: VirtualSegment): void {
+  /** Loses all its addresses and has this one from now on, as a telephone that leaves its WLAN. While it is down: it begins there. */
+  roam(address: string, segment = this.segment): void {
+    if (this.isDown) {
+      this.#gone = [{ address, segment }]
+      return
+    }
     this.#host.clear()
     this.#host.add(address, segment)
-    this.addressesChanged()
+    this.#addressesChanged()
+  }
+
+  /** True from `crash` to `restart`. */
+  get isDown(): boolean {
+    return this.#gone !== undefined
   }
 
   /** Ends without a word: nothing is sent, received or served any more, and all state is lost. */
@@ -171,7 +196,7 @@ export class VirtualPeer {
     this.crash()
     for (const { address, segment } of this.#gone ?? []) this.#host.add(address, segment)
     this.#gone = undefined
-    this.#xfrm = this.makeXfrm()
+    this.#plane = this.#makePlane(this)
     this.#ike = this.#makeIke()
   }
 
@@ -188,46 +213,32 @@ export class VirtualPeer {
       }
     }
     this.armTimer()
+    this.#plane.passOn()
   }
 
-  /** Gives the peer its databases, when it is made and when it is made anew. */
-  protected makeXfrm(): XfrmPort {
-    if (this.options.xfrm instanceof RecordingXfrm) this.options.xfrm.clear()
-    return this.options.xfrm ?? new RecordingXfrm()
-  }
-
-  protected transmit(from: SocketAddress, to: SocketAddress, payload: Uint8Array, note?: DatagramNote): void {
+  /** Sends a datagram from one of its addresses. */
+  transmit(from: SocketAddress, to: SocketAddress, payload: Uint8Array, note?: DatagramNote): void {
     this.#host.send({ from, to, payload, ...(note === undefined ? {} : { note }) })
   }
 
-  /** ESP has arrived: a peer without a data plane does not take it. `datagram.payload` must not be changed. */
-  protected receiveEsp(_datagram: VirtualDatagram, _now: number): void {}
-
-  /** When `serve` is wanted. */
-  protected nextTimeoutAt(): number {
-    return this.#ike.nextTimeoutAt()
-  }
-
-  protected serve(now: number): void {
-    this.perform(this.#ike.handleTimeouts(now))
-  }
-
   /** The peer's addresses are others now: it reaches everything from the first of a family. */
-  protected addressesChanged(): void {
+  #addressesChanged(): void {
     const preferred = (remote: IpAddress) => this.addresses.find(({ length }) => length === remote.length)
     this.perform(this.#ike.localAddressesChanged(this.addresses, preferred, this.now))
   }
 
-  /** Sets the alarm to what is next. */
-  protected armTimer(): void {
-    const at = this.#gone === undefined ? this.nextTimeoutAt() : Number.POSITIVE_INFINITY
+  /** Sets the alarm to what is next; whoever makes a plane calls it when that may have changed. */
+  armTimer(): void {
+    const next = Math.min(this.#ike.nextTimeoutAt(), this.#plane.nextTimeoutAt())
+    const at = this.isDown ? Number.POSITIVE_INFINITY : next
     if (this.#alarm?.at === at) return
     this.#alarm?.cancel()
     this.#alarm = undefined
     if (at === Number.POSITIVE_INFINITY) return
     this.#alarm = this.segment.network.clock.schedule(at, (now) => {
       this.#alarm = undefined
-      this.serve(now)
+      this.#plane.serve(now)
+      this.perform(this.#ike.handleTimeouts(now))
     })
   }
 
@@ -236,7 +247,7 @@ export class VirtualPeer {
     const ike = new IkeEndpoint({
       crypto,
       random: this.entropy.random,
-      xfrm: this.#xfrm,
+      xfrm: this.#plane.xfrm,
       connections,
       ...(limits === undefined ? {} : { limits }),
       ...(ports === undefined ? {} : { ports }),
@@ -254,11 +265,12 @@ export class VirtualPeer {
   }
 
   #receive(datagram: VirtualDatagram, now: number): void {
-    if (this.#gone !== undefined) return
+    if (this.isDown) return
     const { payload, to, from } = datagram
+    if (to.port === 0) return from.port === 0 ? this.#plane.receiveEsp(datagram, now) : undefined
     const isPlain = to.port === this.#ports.ike
     const kind = classify(payload, 0, payload.length, isPlain)
-    if (kind === DatagramKind.ESP) return this.receiveEsp(datagram, now)
+    if (kind === DatagramKind.ESP) return this.#plane.receiveEsp(datagram, now)
     if (kind !== DatagramKind.IKE) return
     const message = isPlain ? payload : payload.subarray(NON_ESP_MARKER_BYTES)
     this.perform(this.#ike.handleDatagram({ local: to, remote: from, message }, now))
@@ -268,4 +280,10 @@ export class VirtualPeer {
 function existing<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new UsageError('peer', `there is no ${what}`)
   return value
+}
+
+function planeWithoutPackets({ options }: VirtualPeer): PeerPlane {
+  const xfrm = options.xfrm ?? new RecordingXfrm()
+  if (xfrm instanceof RecordingXfrm) xfrm.clear()
+  return { xfrm, nextTimeoutAt: () => Number.POSITIVE_INFINITY, serve() {}, passOn() {}, receiveEsp() {} }
 }

@@ -8,8 +8,8 @@ export interface VirtualSegment {
   readonly network: VirtualNetwork
   /**
    * Datagrams to this address and port come to `receiver`, in place of whoever had them before. Port 0 takes every port that
-   * nobody else has. Returns what takes it back.
+   * nobody else has. A `carrier` brings it further and says itself what became of it. Returns what takes it back.
    */
-  bind(address: SocketAddress, receiver: Receiver): () => void
+  bind(address: SocketAddress, receiver: Receiver, role?: 'host' | 'carrier'): () => void
   send(datagram: VirtualDatagram): void
 }
