@@ -1,0 +1,119 @@
+import type { IkeSaStatus } from '../../src/ike/events.ts'
+import { formatIp, formatSocketAddress } from '../../src/ip/index.ts'
+import type { End, FuzzWorld } from './world.ts'
+
+/**
+ * Everything that an end holds, as text: two of one end are equal when nothing has changed in between. `authenticated`: only what
+ * belongs to IKE_SAs whose peer has authenticated.
+ */
+export function stateOf(end: End, which: 'all' | 'authenticated' = 'all'): string {
+  const sas = end.ike.status().filter(({ state }) => which === 'all' || state !== 'connecting')
+  const { larval, states, policies } = end.xfrm
+  const tables = [...states.keys(), ...policies.keys(), ...(which === 'all' ? larval.keys() : [])]
+  return [...sas.map(lineOf), ...tables].join('\n')
+}
+
+function lineOf(sa: IkeSaStatus): string {
+  const children = sa.children.map(({ name, state, spiIn, spiOut, reqid, suite, localTs, remoteTs }) =>
+    [name, state, spiIn, spiOut, reqid, suite, localTs, remoteTs].join(' '),
+  )
+  const ends = `${formatSocketAddress(sa.local)} ${formatSocketAddress(sa.remote)}`
+  return [sa.sa.id, sa.state, sa.role, sa.SPIi, sa.SPIr, ends, sa.suite, sa.establishedAt, ...children].join(' ')
+}
+
+/** What must hold of one end whenever no exchange is under way: every state, SPI and policy belongs to a CHILD_SA that stands. */
+export function checkTables(end: End): void {
+  const { xfrm, name } = end
+  const sas = end.ike.status()
+  if (sas.some(({ state }) => state !== 'established')) return
+  const children = sas.flatMap((sa) => sa.children.map((child) => ({ ...child, sa })))
+  if (xfrm.larval.size > 0) throw new Error(`${name} holds SPIs for nothing: ${[...xfrm.larval.keys()]}`)
+  const installed = children.filter(({ state }) => state !== 'negotiating')
+  const wanted = new Set(
+    installed.flatMap(({ spiIn, spiOut, sa }) => [
+      keyOf(formatIp(sa.local.address), spiIn),
+      keyOf(formatIp(sa.remote.address), spiOut),
+    ]),
+  )
+  const held = new Set(xfrm.states.keys())
+  const leaked = [...held].filter((key) => !wanted.has(key))
+  const missing = [...wanted].filter((key) => !held.has(key))
+  if (leaked.length > 0) throw new Error(`${name} holds states of no CHILD_SA: ${leaked}`)
+  if (missing.length > 0) throw new Error(`${name} lacks states of its CHILD_SAs: ${missing}`)
+  const reqids = new Set(installed.map(({ reqid }) => reqid))
+  for (const { reqid } of xfrm.states.values())
+    if (!reqids.has(reqid)) throw new Error(`${name} has a state with the reqid of no CHILD_SA`)
+}
+
+const keyOf = (address: string, spi: number): string => `${address}/0x${spi.toString(16).padStart(8, '0')}`
+
+/**
+ * Nobody changed an authenticated message: both ends must have the same IKE_SAs and CHILD_SAs when all is quiet. Without liveness
+ * checks an end need not know that the other one has given up.
+ */
+export function checkAgreement({ a, b }: FuzzWorld): void {
+  if ([a, b].some(({ connection }) => connection.livenessDelayMs === 0)) return
+  const mine = sharedOf(a, false)
+  const theirs = sharedOf(b, true)
+  if (mine !== theirs) throw new Error(`the ends do not agree:\n${mine}\nand\n${theirs}`)
+}
+
+function sharedOf(end: End, isMirrored: boolean): string {
+  const lines = end.ike.status().map((sa) => {
+    const children = sa.children
+      .map(({ spiIn, spiOut, suite }) => `${isMirrored ? [spiOut, spiIn] : [spiIn, spiOut]} ${suite}`)
+      .sort()
+    return `${sa.state} ${sa.SPIi} ${sa.SPIr} ${sa.suite} ${children.join(', ')}`
+  })
+  return lines.sort().join('\n')
+}
+
+/** Bounded by itself, and emptied only when it is asked. */
+const kept = /\.lastWords\.kept/
+/** Not the core's own. */
+const foreign = new Set(['crypto', 'xfrm', 'connections', 'random'])
+
+/**
+ * The sizes of all maps, sets and lists that an object keeps, by the way to them. Private fields show only in instrumented
+ * sources, where they are ordinary ones.
+ */
+export function containersOf(root: object): Map<string, number> {
+  const sizes = new Map<string, number>()
+  const seen = new Set<object>()
+  const waiting: (readonly [string, object])[] = [['', root]]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const [path, value] = next
+    if (seen.has(value) || ArrayBuffer.isView(value)) continue
+    seen.add(value)
+    const parts = partsOf(value)
+    if (value instanceof Map || value instanceof Set || Array.isArray(value))
+      sizes.set(path, (sizes.get(path) ?? 0) + parts.length)
+    for (const [name, part] of parts) if (typeof part === 'object' && part !== null) waiting.push([path + name, part])
+  }
+  return sizes
+}
+
+function partsOf(value: object): (readonly [string, unknown])[] {
+  if (value instanceof Map) return [...value.values()].map((part) => ['[]', part] as const)
+  if (value instanceof Set) return [...value].map((part) => ['[]', part] as const)
+  if (Array.isArray(value)) return value.map((part) => ['[]', part] as const)
+  return Object.entries(value)
+    .map(([name, part]) => [name.replace(/^\$\w+?_/, ''), part] as const)
+    .filter(([name]) => !foreign.has(name))
+    .map(([name, part]) => [`.${name}`, part] as const)
+}
+
+/** Nothing is left of what was: after the end of all SAs and timers every table has the size that it had at the beginning. */
+export function checkEmpty(end: End, before: ReadonlyMap<string, number>): void {
+  const { name, ike, xfrm } = end
+  if (!ike.isIdle()) throw new Error(`${name} still has IKE_SAs after the end:\n${stateOf(end)}`)
+  if (ike.nextTimeoutAt() !== Number.POSITIVE_INFINITY) throw new Error(`${name} still has a timer after the end`)
+  if (xfrm.states.size + xfrm.larval.size > 0)
+    throw new Error(`${name} still has states after the end:\n${stateOf(end)}`)
+  for (const [path, size] of containersOf(ike)) {
+    const expected = before.get(path) ?? 0
+    if (size > expected && !kept.test(path)) {
+      throw new Error(`${name} keeps ${size} in ${path} after the end, at the beginning it was ${expected}`)
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const fileOf = (target: string): string => fileURLToPath(new URL(`../fuzz/corpus/${target}.txt`, import.meta.url))
+
+/** The committed inputs of a target: one a line, in base64. */
+export function loadCorpus(target: string): Uint8Array[] {
+  const file = fileOf(target)
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.filter((line) => line !== '').map((line) => new Uint8Array(Buffer.from(line, 'base64')))
+}
+
+/** Sorted by size, so that a change of the corpus is a small change of its file. */
+export function saveCorpus(target: string, inputs: readonly Uint8Array[]): void {
+  const lines = inputs.map((input) => Buffer.from(input).toString('base64'))
+  lines.sort((a, b) => a.length - b.length || (a < b ? -1 : 1))
+  writeFileSync(fileOf(target), `${lines.join('\n')}\n`)
+}

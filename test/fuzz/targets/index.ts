@@ -1,0 +1,7 @@
+import type { Target } from '../target.ts'
+import { codec } from './codec.ts'
+import { exchange } from './exchange.ts'
+import { inside } from './inside.ts'
+
+/** All targets, by the names that `npm run fuzz` takes. */
+export const targets: readonly Target[] = [codec, inside, exchange]
