@@ -28,6 +28,9 @@ export class EventLog {
         this.#established.add(event.sa.id)
         log.write('info', subject(event.sa), establishedText(event))
         break
+      case 'ike-rekeyed':
+        log.write('info', subject(event.sa), `IKE_SA rekeyed, ${event.details.suite}`)
+        break
       case 'ike-closed':
         this.#closed(event, now)
         break

@@ -55,7 +55,7 @@ export interface UdpReport extends PathStats {
 export interface IkeSaReport {
   readonly id: number
   readonly connection: string
-  /** `connecting`, `established`, `deleting`. */
+  /** `connecting`, `established`, `deleting`; while it is rekeyed also `undecided` and `superseded`, each an entry of its own. */
   readonly state: string
   readonly role: 'initiator' | 'responder'
   /** 16 hexadecimal digits. */

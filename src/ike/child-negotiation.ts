@@ -20,7 +20,7 @@ import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector, toXfrmSelec
 export class ChildOffer {
   readonly config: ChildConfig
   readonly proposals: readonly ProposalConfig[]
-  readonly #sa: IkeSa
+  #sa: IkeSa
   readonly #child: ChildSa
 
   /** `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). */
@@ -29,6 +29,12 @@ export class ChildOffer {
     this.#sa = sa
     this.#child = new ChildSa(sa)
     this.proposals = inAuth ? config.espProposals.map(withoutKe) : config.espProposals
+  }
+
+  /** The IKE_SA was rekeyed before this began. */
+  moveTo(sa: IkeSa): void {
+    this.#sa = sa
+    this.#child.moveTo(sa)
   }
 
   /** Our inbound SPI, four octets. */

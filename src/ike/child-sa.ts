@@ -29,9 +29,9 @@ export interface ChildAgreement {
 
 /** One CHILD_SA: a pair of ESP states and its share in a set of policies. RFC 7296 §1.3, §2.9. */
 export class ChildSa {
-  readonly sa: IkeSa
   readonly spiIn: number
   readonly #lifecycle = new Lifecycle<ChildSaState>(childSaStates, 'negotiating')
+  #sa: IkeSa
   #agreement: ChildAgreement | undefined
   // Under what its states are installed: the IKE_SA's path may be elsewhere already.
   #inId: XfrmStateId
@@ -42,11 +42,16 @@ export class ChildSa {
   /** Takes an inbound SPI, so that it can be told to the peer. */
   constructor(sa: IkeSa) {
     const { runtime, path } = sa
-    this.sa = sa
+    this.#sa = sa
     this.spiIn = runtime.takeChildSpi(path.local.address)
     this.#inId = { daddr: path.local.address, spi: this.spiIn, proto: ESP }
     runtime.xfrm.allocSpi({ ...this.#inId, saddr: path.remote.address, reqid: 0 })
     runtime.children.addInbound(this)
+  }
+
+  /** The IKE_SA that manages it: another one after a rekeying. */
+  get sa(): IkeSa {
+    return this.#sa
   }
 
   get state(): ChildSaState {
@@ -122,6 +127,12 @@ export class ChildSa {
     runtime.policies.release(this)
     children.splice(children.indexOf(this), 1)
     runtime.emit({ kind: 'child-closed', sa: ref, child: { ...status, state: 'closed' }, reason })
+  }
+
+  /** Another IKE_SA inherits it: states, policies and keys stay as they are. RFC 7296 §2.8. */
+  moveTo(sa: IkeSa): void {
+    this.#sa = sa
+    if (this.#agreement !== undefined) sa.children.push(this)
   }
 
   /** False when another state already has our outbound SPI at that address. */

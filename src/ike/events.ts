@@ -36,6 +36,14 @@ export interface IkeSaRef {
 export type IkeEvent =
   | MessageEvent
   | { readonly kind: 'ike-established'; readonly sa: IkeSaRef; readonly details: IkeSaStatus }
+  /** Its keys and SPIs were replaced; `sa`, its CHILD_SAs and all else go on. What `old` names is deleted. RFC 7296 §2.8. */
+  | {
+      readonly kind: 'ike-rekeyed'
+      readonly sa: IkeSaRef
+      /** Hexadecimal, as in `IkeSaStatus`. */
+      readonly old: { readonly SPIi: string; readonly SPIr: string }
+      readonly details: IkeSaStatus
+    }
   | { readonly kind: 'ike-closed'; readonly sa: IkeSaRef; readonly reason: CloseReason; readonly refusal?: Refusal }
   | { readonly kind: 'child-established'; readonly sa: IkeSaRef; readonly child: ChildSaStatus }
   | {
@@ -52,6 +60,8 @@ export type IkeEvent =
       readonly refusal: Refusal
       /** The CHILD_SA that we asked for, when only that is refused; empty when we refused one that the peer asked for. */
       readonly child?: string
+      /** Only its rekeying, or another one in its place, is refused: the IKE_SA goes on as it was. */
+      readonly renewal?: true
     }
   /** A mistake of ours, met while a message was handled: please report it. It cost that IKE_SA. */
   | { readonly kind: 'internal-error'; readonly sa: IkeSaRef; readonly error: unknown }
@@ -105,6 +115,7 @@ export interface MessageEvent {
 }
 
 export interface IkeSaStatus {
+  /** While an IKE_SA is rekeyed there are two or three of one name. */
   readonly sa: IkeSaRef
   /** A state of `ike-sa-states.ts`. */
   readonly state: string

@@ -8,6 +8,7 @@ import { decodeHeader, ExchangeType, type IkeHeader } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
 import { contained, decodeOr, drop, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
+import { renewKeys } from './ike-renewal.ts'
 import { IkeSa } from './ike-sa.ts'
 import { InitResponder } from './init-responder.ts'
 import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
@@ -51,7 +52,6 @@ export class IkeEndpoint {
   readonly #sas = new Map<string, IkeSa>()
   readonly #responder: InitResponder
   readonly #traps = new Map<number, Trap>()
-  #nextId = 1
 
   constructor(options: IkeEndpointOptions) {
     const { crypto, random, xfrm, connections } = options
@@ -120,6 +120,14 @@ export class IkeEndpoint {
   deleteIke(ikeSaId: number, now: number): IkeAction[] {
     const sa = this.#byId(ikeSaId)
     return this.#at(now, () => this.#begin(sa, () => sa.delete('local')))
+  }
+
+  /** Replaces the keys of an established IKE_SA; its id, its CHILD_SAs and all else stay. RFC 7296 §2.8. */
+  rekeyIke(ikeSaId: number, now: number): IkeAction[] {
+    const sa = this.#byId(ikeSaId)
+    if (sa.state !== 'established')
+      throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot be rekeyed: it is ${sa.state}`)
+    return this.#at(now, () => this.#begin(sa, () => renewKeys(sa)))
   }
 
   /** Deletes all IKE_SAs. `isIdle()` tells when every peer has answered or was given up. */
@@ -212,6 +220,11 @@ export class IkeEndpoint {
   #at(now: number, work: () => void): IkeAction[] {
     this.#runtime.now = now
     work()
+    for (const sa of this.#runtime.takeMade()) {
+      this.#sas.set(toHex(sa.ownSpi), sa)
+      // What waited on the one before goes on here.
+      contained(sa, () => pump(sa))
+    }
     for (const sa of this.#runtime.takeClosed()) {
       this.#sas.delete(toHex(sa.ownSpi))
       this.#responder.forget(sa)
@@ -233,7 +246,7 @@ export class IkeEndpoint {
       throw new UsageError('connection', `${connection.name} has no remote address: it can only wait`)
     const sa = new IkeSa({
       runtime: this.#runtime,
-      id: this.#nextId++,
+      id: this.#runtime.nextId++,
       role: 'initiator',
       SPIi: this.#runtime.takeIkeSpi(),
       connection,
@@ -281,9 +294,9 @@ export class IkeEndpoint {
         return drop(this.#runtime, path, 'unknown-spi', toHex(header.SPIi))
       return receiveInitResponse(sa, header, message, path)
     }
-    const sa = this.#responder.receive(header, message, path, this.#nextId)
+    const sa = this.#responder.receive(header, message, path, this.#runtime.nextId)
     if (sa === undefined) return
-    this.#nextId++
+    this.#runtime.nextId++
     this.#sas.set(toHex(sa.init!.SPIr), sa)
   }
 
@@ -294,7 +307,9 @@ export class IkeEndpoint {
   }
 
   #byId(id: number): IkeSa {
-    for (const sa of this.#sas.values()) if (sa.id === id) return sa
+    const known = [...this.#sas.values()].filter((sa) => sa.id === id)
+    const sa = known.find(({ state, successor }) => state !== 'undecided' && successor === undefined) ?? known[0]
+    if (sa !== undefined) return sa
     throw new UsageError('ikeSaId', `there is no IKE_SA ${id}`)
   }
 }

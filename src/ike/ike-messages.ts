@@ -2,6 +2,7 @@ import { DecodeError, PeerError } from '../errors.ts'
 import { decodeMessage, ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
 import type { DropReason } from './events.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
+import { serveLifetime } from './ike-renewal.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { MessageProtector } from './message-crypto.ts'
 import { emitMessage } from './message-event.ts'
@@ -34,7 +35,7 @@ export function serveTime(sa: IkeSa): void {
       break
     }
   }
-  sa.serveTimers()
+  for (const timer of sa.serveTimers()) serveLifetime(sa, timer)
   pump(sa)
 }
 

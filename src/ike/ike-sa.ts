@@ -2,6 +2,8 @@ import { toHex, wipe } from '../bytes/index.ts'
 import type { ChildSa } from './child-sa.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
+import { armLifetime, type LifetimeTimer } from './ike-lifetime.ts'
+import type { IkeRekeying } from './ike-rekeying.ts'
 import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
 import type { InitResult } from './init-result.ts'
 import type { Intermediate } from './intermediate.ts'
@@ -17,10 +19,16 @@ import type { Task } from './task.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { Timers } from './timers.ts'
 
-type TimerName = 'half-open' | 'liveness' | 'keepalive'
+type TimerName = 'half-open' | 'liveness' | 'keepalive' | LifetimeTimer
 
 /** Responders forget an IKE_SA that is not authenticated this long after its last IKE_SA_INIT or IKE_INTERMEDIATE. */
 const HALF_OPEN_MS = 30_000
+
+/**
+ * A superseded IKE_SA that nobody deletes ends after this long: the peer may ask that long for the response that made the new
+ * one, in some minutes of retransmissions.
+ */
+const LINGER_MS = 180_000
 
 /**
  * One IKE_SA: its state, its keys, its message window, its queue of exchanges and its CHILD_SAs. How messages are made
@@ -45,6 +53,14 @@ export class IkeSa {
   /** The CHILD_SA that an initiator sets up in IKE_AUTH. */
   firstChild: ChildConfig | undefined
   establishedAt: number | undefined
+  /** When the peer proved its identity: a rekeyed IKE_SA has it from the one before. */
+  authenticatedAt: number | undefined
+  /** What is under way to rekey it, if anything was. */
+  rekeying: IkeRekeying | undefined
+  /** The rekeying of another IKE_SA that this one came of, while it is undecided. */
+  rekeyingOf: IkeRekeying | undefined
+  /** The IKE_SA that has its place after a rekeying. */
+  successor: IkeSa | undefined
   /** Why the last unauthenticated answer was not taken; told when the peer is given up. */
   lastProblem: string | undefined
   /** Set while a request is answered: the IKE_SA ends as soon as the response is out. */
@@ -60,9 +76,11 @@ export class IkeSa {
   nat: Pick<NatFindings, 'natLocal' | 'natRemote'> = { natLocal: false, natRemote: false }
   /** Paths that the peer did not take since the addresses changed last. */
   readonly refusedPaths: Path[] = []
-  readonly #lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, 'connecting')
+  readonly #lifecycle: Lifecycle<IkeSaState>
   readonly #queue: Task[] = []
   readonly #active: Task[] = []
+  /** Why it is being deleted. */
+  #ending: { readonly reason: CloseReason; readonly refusal: Refusal | undefined } | undefined
 
   constructor(parameters: {
     runtime: IkeRuntime
@@ -72,6 +90,8 @@ export class IkeSa {
     connection: ConnectionConfig
     candidates?: readonly ConnectionConfig[]
     path: Path
+    /** `undecided`: made by a rekeying, of an authenticated peer. */
+    state?: 'connecting' | 'undecided'
   }) {
     this.runtime = parameters.runtime
     this.id = parameters.id
@@ -81,7 +101,8 @@ export class IkeSa {
     this.candidates = parameters.candidates ?? [parameters.connection]
     this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
     this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, () => this.#timesChanged())
-    if (this.role === 'responder') this.waitForInitiator()
+    this.#lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, parameters.state ?? 'connecting')
+    if (this.role === 'responder' && this.state === 'connecting') this.waitForInitiator()
   }
 
   get state(): IkeSaState {
@@ -166,16 +187,44 @@ export class IkeSa {
     this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
   }
 
+  /** The peer has authenticated. */
   established(): void {
     this.runtime.halfOpen.delete(this)
-    this.#lifecycle.to('established')
-    this.establishedAt = this.runtime.now
-    this.timers.clear('half-open')
     this.intermediate?.destroy()
-    this.#armLiveness()
+    this.authenticatedAt = this.runtime.now
     this.nat = { natLocal: this.init!.natLocal, natRemote: this.init!.natRemote }
-    this.armKeepalive()
+    this.#start()
     this.runtime.emit({ kind: 'ike-established', sa: this.ref, details: this.status() })
+  }
+
+  /**
+   * Takes the place of `old`, which it rekeyed: CHILD_SAs, the tasks that wait, and where the peer is. What `old` is to come to
+   * (its deletion by our user, which waited) comes to this one. RFC 7296 §2.8, §2.18.
+   */
+  takePlaceOf(old: IkeSa): void {
+    this.rekeyingOf = undefined
+    this.path = { local: copyEndpoint(old.path.local), remote: copyEndpoint(old.path.remote) }
+    this.nat = old.nat
+    this.mobike = old.mobike
+    this.refusedPaths.push(...old.refusedPaths)
+    for (const child of old.children.splice(0)) child.moveTo(this)
+    this.#start()
+    this.#queue.push(...old.#takeMovable())
+    for (const task of this.#queue) task.moveTo!(this)
+    old.supersededBy(this)
+    const { SPIi, SPIr } = old.status()
+    this.runtime.emit({ kind: 'ike-rekeyed', sa: this.ref, old: { SPIi, SPIr }, details: this.status() })
+    if (old.#ending !== undefined) this.delete(old.#ending.reason, old.#ending.refusal)
+  }
+
+  /** `successor` is the one to use: this one waits for its DELETE, the peer's or ours. */
+  supersededBy(successor: IkeSa): void {
+    this.successor = successor
+    this.rekeyingOf = undefined
+    if (this.state === 'deleting') return
+    this.#lifecycle.to('superseded')
+    this.timers.clearAll()
+    this.timers.set('linger', this.runtime.now + LINGER_MS)
   }
 
   /**
@@ -190,6 +239,7 @@ export class IkeSa {
       return
     }
     this.#lifecycle.to('deleting')
+    this.#ending = { reason, refusal }
     this.#abandonQueue()
     this.enqueue(farewell ?? new IkeDelete(this, reason, refusal))
   }
@@ -197,6 +247,10 @@ export class IkeSa {
   /** Ends this IKE_SA here and now: CHILD_SAs, timers, keys. RFC 7296 §1.4.1. */
   close(reason: CloseReason, refusal?: Refusal): void {
     if (this.state === 'closed') return
+    // What the peer has rekeyed goes on.
+    this.rekeying?.oldEnds()
+    this.rekeyingOf?.theirsEnds()
+    const isKnown = this.successor === undefined && this.state !== 'undecided'
     this.removeChildren(reason)
     this.runtime.halfOpen.delete(this)
     this.#lifecycle.to('closed')
@@ -206,6 +260,7 @@ export class IkeSa {
     this.window.abandonAll()
     this.timers.clearAll()
     this.#wipe()
+    if (!isKnown) return
     this.runtime.emit({ kind: 'ike-closed', sa: this.ref, reason, ...(refusal === undefined ? {} : { refusal }) })
   }
 
@@ -261,13 +316,15 @@ export class IkeSa {
     else this.timers.clear('keepalive')
   }
 
-  /** Serves the timers whose time has come; retransmission is in `ike-messages.ts`. */
-  serveTimers(): void {
-    for (const name of this.timers.due(this.runtime.now)) {
+  /** Serves the timers whose time has come, and gives back the others, which are about its lifetime. */
+  serveTimers(): LifetimeTimer[] {
+    return this.timers.due(this.runtime.now).filter((name) => {
       if (name === 'half-open') this.close('timeout')
       else if (name === 'liveness') this.#checkLiveness()
-      else this.#keepalive()
-    }
+      else if (name === 'keepalive') this.#keepalive()
+      else return true
+      return false
+    }) as LifetimeTimer[]
   }
 
   status(): IkeSaStatus {
@@ -311,6 +368,28 @@ export class IkeSa {
   #keepalive(): void {
     this.runtime.sendKeepalive(this.path.local, this.path.remote)
     this.armKeepalive()
+  }
+
+  #start(): void {
+    this.#lifecycle.to('established')
+    this.establishedAt = this.runtime.now
+    this.timers.clear('half-open')
+    this.#armLiveness()
+    armLifetime(this)
+    this.armKeepalive()
+  }
+
+  /** Takes out the tasks that wait and can go on elsewhere. */
+  #takeMovable(): Task[] {
+    const movable = this.#queue.filter(({ moveTo }) => moveTo !== undefined)
+    const others = this.#queue.filter(({ moveTo }) => moveTo === undefined)
+    this.#queue.length = 0
+    // What waits is its own DELETE, or is of no use any more.
+    for (const task of others) {
+      if (this.state === 'deleting') this.#queue.push(task)
+      else task.abandon()
+    }
+    return movable
   }
 
   #abandonQueue(): void {

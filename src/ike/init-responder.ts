@@ -65,7 +65,7 @@ export class InitResponder {
 
   /** The IKE_SA ended. */
   forget(sa: IkeSa): void {
-    if (sa.role !== 'responder') return
+    if (sa.role !== 'responder' || sa.init!.initRequest.length === 0) return
     this.#attempts.delete(this.#attemptOf(sa.init!.initRequest))
     if (sa.establishedAt === undefined) this.#gate.failed(this.#runtime.now)
   }

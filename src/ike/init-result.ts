@@ -1,7 +1,7 @@
 import { wipe } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { prfInfo } from '../crypto/transforms.ts'
-import { deriveIkeKeys, deriveSkeyseed, type IkeKeys } from './keymat.ts'
+import { deriveIkeKeys, deriveSkeyseed, deriveSkeyseedRekey, type IkeKeys } from './keymat.ts'
 import { MessageProtector } from './message-crypto.ts'
 import type { ChosenProposal } from './proposal.ts'
 
@@ -10,7 +10,7 @@ export interface InitResult {
   readonly SPIr: Uint8Array
   readonly Ni: Uint8Array
   readonly Nr: Uint8Array
-  /** The two messages as they were on the wire: AUTH covers them (RFC 7296 §2.15). */
+  /** The two messages as they were on the wire: AUTH covers them (RFC 7296 §2.15). Empty when it came of a rekeying. */
   readonly initRequest: Uint8Array
   readonly initResponse: Uint8Array
   readonly suite: ChosenProposal
@@ -29,11 +29,52 @@ export function settleInit(
   sharedSecret: Uint8Array,
   settled: Omit<InitResult, 'keys' | 'protectOutbound' | 'protectInbound'>,
 ): InitResult {
-  const { crypto } = world
+  const { Ni, Nr, suite } = settled
+  const SKEYSEED = deriveSkeyseed(world.crypto, prfInfo(suite.prf)!, Ni, Nr, sharedSecret)
+  wipe(sharedSecret)
+  return settleKeys(world, role, SPIi, SKEYSEED, settled)
+}
+
+/** What an IKE_SA has that came of rekeying another one. The octet strings are kept, not copied. */
+export interface RekeyResult {
+  readonly SPIi: Uint8Array
+  readonly SPIr: Uint8Array
+  readonly Ni: Uint8Array
+  readonly Nr: Uint8Array
+  readonly suite: ChosenProposal
+}
+
+/**
+ * The keys of an IKE_SA that rekeys `old`. `secrets` are those of its key exchanges in their order; the caller wipes them. RFC
+ * 7296 §2.18, RFC 9370 §2.2.4.
+ */
+export function settleRekey(
+  world: { readonly crypto: CryptoProvider; readonly random: RandomSource },
+  role: 'initiator' | 'responder',
+  old: InitResult,
+  secrets: readonly Uint8Array[],
+  { SPIi, SPIr, Ni, Nr, suite }: RekeyResult,
+): InitResult {
+  const [sharedSecret = new Uint8Array(0), ...additional] = secrets
+  const prf = prfInfo(old.suite.prf)!
+  const SKEYSEED = deriveSkeyseedRekey(world.crypto, prf, old.keys.SK_d, sharedSecret, Ni, Nr, additional)
+  const { natLocal, natRemote } = old
+  const none = new Uint8Array(0)
+  const settled = { SPIr, Ni, Nr, suite, natLocal, natRemote, initRequest: none, initResponse: none }
+  return settleKeys(world, role, SPIi, SKEYSEED, settled)
+}
+
+/** Wipes `SKEYSEED`. */
+function settleKeys(
+  world: { readonly crypto: CryptoProvider; readonly random: RandomSource },
+  role: 'initiator' | 'responder',
+  SPIi: Uint8Array,
+  SKEYSEED: Uint8Array,
+  settled: Omit<InitResult, 'keys' | 'protectOutbound' | 'protectInbound'>,
+): InitResult {
   const { suite, Ni, Nr, SPIr } = settled
-  const SKEYSEED = deriveSkeyseed(crypto, prfInfo(suite.prf)!, Ni, Nr, sharedSecret)
-  const keys = deriveIkeKeys(crypto, suite, SKEYSEED, Ni, Nr, SPIi, SPIr)
-  wipe(SKEYSEED, sharedSecret)
+  const keys = deriveIkeKeys(world.crypto, suite, SKEYSEED, Ni, Nr, SPIi, SPIr)
+  wipe(SKEYSEED)
   return { ...settled, keys, ...protectorsOf(world, role, suite, keys) }
 }
 

@@ -18,3 +18,9 @@ export function peerNonce(payloads: readonly Payload[], prf: number): Uint8Array
     notify: NotifyType.INVALID_SYNTAX,
   })
 }
+
+/** Below zero when `a` is the lower one: octet by octet; when one is the beginning of the other, it is lower. RFC 7296 §2.8.1. */
+export function compareNonces(a: Uint8Array, b: Uint8Array): number {
+  for (let at = 0; at < Math.min(a.length, b.length); at++) if (a[at] !== b[at]) return a[at]! - b[at]!
+  return a.length - b.length
+}

@@ -22,6 +22,7 @@ export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonl
       notify: NotifyType.INVALID_SYNTAX,
     })
   }
+  if (!deletesIke(payloads)) sa.rekeyingOf?.theirsIsUsed()
   if (exchangeType === ExchangeType.CREATE_CHILD_SA) return answerCreateChild(sa, payloads)
   if (exchangeType === ExchangeType.INFORMATIONAL) return answerInformational(sa, payloads, path)
   throw new PeerError('UNEXPECTED_EXCHANGE', `${exchangeName(exchangeType)} is not expected here`, {
@@ -34,7 +35,7 @@ export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonl
 function answerInformational(sa: IkeSa, payloads: readonly Payload[], path: Path): Payload[] {
   if (findNotify(payloads, NotifyType.AUTHENTICATION_FAILED) !== undefined) return authenticationFailed(sa)
   const deletes = payloads.filter((payload) => payload.kind === 'D')
-  if (deletes.some(({ protocol }) => protocol === ProtocolId.IKE)) {
+  if (deletesIke(payloads)) {
     sa.closing = { reason: 'peer' }
     return []
   }
@@ -48,6 +49,9 @@ function answerInformational(sa: IkeSa, payloads: readonly Payload[], path: Path
   const answer = answerMobike(sa, payloads, path)
   return spis.length === 0 ? answer : [...answer, ...deleteChildren(sa, spis)]
 }
+
+const deletesIke = (payloads: readonly Payload[]): boolean =>
+  payloads.some((payload) => payload.kind === 'D' && payload.protocol === ProtocolId.IKE)
 
 /** The peer took our AUTH for wrong after we had established the IKE_SA as responder. RFC 7296 §2.21.2. */
 function authenticationFailed(sa: IkeSa): Payload[] {
@@ -66,7 +70,7 @@ function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
   const named: ChildSa[] = []
   for (const spi of spis) {
     const value = new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0)
-    const child = sa.children.find(({ spiOut }) => spiOut === value)
+    const child = (sa.successor ?? sa).children.find(({ spiOut }) => spiOut === value)
     if (child === undefined) noteUnknown(sa, value)
     else if (!named.includes(child)) named.push(child)
   }

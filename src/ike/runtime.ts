@@ -28,6 +28,9 @@ export class IkeRuntime {
   readonly halfOpen = new HalfOpen()
   /** When each IKE_SA wants to be served. */
   readonly wakeups = new WakeQueue<IkeSa>()
+  /** The id of the next IKE_SA. */
+  nextId = 1
+  #made: IkeSa[] = []
   #closed: IkeSa[] = []
   #actions: IkeAction[] = []
   readonly #ownSpis = new Set<string>()
@@ -54,6 +57,16 @@ export class IkeRuntime {
     const actions = this.#actions
     this.#actions = []
     return actions
+  }
+
+  /** An IKE_SA that came of a rekeying. */
+  noteMade(sa: IkeSa): void {
+    this.#made.push(sa)
+  }
+
+  /** Takes the IKE_SAs that were made since the last call. */
+  takeMade(): IkeSa[] {
+    return this.#made.splice(0)
   }
 
   noteClosed(sa: IkeSa): void {

@@ -1,5 +1,6 @@
 import type { Payload } from './codec/index.ts'
 import type { ChildConfig } from './config.ts'
+import type { IkeSa } from './ike-sa.ts'
 import type { Path } from './runtime.ts'
 
 /**
@@ -23,9 +24,11 @@ export interface Task {
   buildRequest(): Payload[]
   processResponse(response: ResponseMessage): TaskResult
   /** Retransmissions before the peer is given up, where the connection's number is too many. */
-  readonly mostRetransmissions?: number
+  readonly mostRetransmissions?: number | undefined
   /** Where its transmissions go in turn, when not on the IKE_SA's path. */
   paths?(): readonly Path[]
+  /** The IKE_SA was rekeyed before this began: it is to begin on `sa`. Tasks without it stay where they are. RFC 7296 §2.8. */
+  moveTo?(sa: IkeSa): void
   /** The exchange will not be finished: give back what was taken. Called at most once more after it is over. */
   abandon(): void
 }

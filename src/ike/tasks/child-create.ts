@@ -4,10 +4,11 @@ import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
 import { explainTooManyChildren } from '../explain-child.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { findNotify, need } from '../notifies.ts'
+import { findNotify } from '../notifies.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
 import { CreateExchange } from './create-exchange.ts'
 import { answerCreate } from './create-responder.ts'
+import { answerIkeRekey, isIkeRekey } from './ike-rekey-responder.ts'
 
 /** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
 const MOST_CHILDREN = 64
@@ -53,6 +54,11 @@ export class ChildCreate implements Task {
     return 'done'
   }
 
+  moveTo(sa: IkeSa): void {
+    this.#offer.moveTo(sa)
+    this.#exchange.moveTo(sa)
+  }
+
   abandon(): void {
     this.#exchange.destroy()
     this.#offer.abandon()
@@ -62,11 +68,11 @@ export class ChildCreate implements Task {
 /** CREATE_CHILD_SA as responder: a further CHILD_SA. Rekeying is declined. RFC 7296 §1.3. */
 // <-- HDR, SK {SA, Ni, [KEi,] TSi, TSr}
 export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
-  if (sa.state !== 'established')
+  if (isIkeRekey(payloads)) return answerIkeRekey(sa, payloads)
+  if (sa.state !== 'established' || sa.rekeying?.isOursUnderWay === true)
     throw new PeerError('BUSY', `the IKE_SA is ${sa.state}`, { notify: NotifyType.TEMPORARY_FAILURE })
   const isRekey = findNotify(payloads, NotifyType.REKEY_SA) !== undefined
-  const isIke = need(payloads, 'SA').proposals.some(({ protocol }) => protocol === ProtocolId.IKE)
-  if (isRekey || isIke) {
+  if (isRekey) {
     throw new PeerError('NO_REKEY', 'the peer wants to rekey', { notify: NotifyType.NO_ADDITIONAL_SAS })
   }
   if (sa.children.length >= MOST_CHILDREN) throw tooManyChildren(sa)

@@ -29,6 +29,9 @@ export class ChildDelete implements Task {
     return 'done'
   }
 
+  /** The CHILD_SA knows where it is. */
+  moveTo(): void {}
+
   abandon(): void {}
 }
 

@@ -61,7 +61,7 @@ export type CreateOutcome =
 export class CreateExchange {
   /** Sent unchanged with each try. */
   readonly Ni: Uint8Array
-  readonly #sa: IkeSa
+  #sa: IkeSa
   readonly #offer: CreateOffer
   #keyExchange: KeyExchange | undefined
   #secrets: Uint8Array[] = []
@@ -106,6 +106,11 @@ export class CreateExchange {
     const Nr = peerNonce(payloads, this.#sa.init!.suite.prf)
     this.#finishKe(suite.ke, payloads)
     return { kind: 'agreed', payloads, suite, keying: { Ni: this.Ni, Nr, secrets: this.#secrets } }
+  }
+
+  /** The IKE_SA was rekeyed before this began. */
+  moveTo(sa: IkeSa): void {
+    this.#sa = sa
   }
 
   /** Wipes what is secret. Again does no harm. */

@@ -10,13 +10,14 @@ export class IkeDelete implements Task {
   readonly name: string = 'ike-delete'
   readonly exchangeType = ExchangeType.INFORMATIONAL
   readonly alone = true
-  // A peer that is gone, or forgot the IKE_SA with its answer, is not worth minutes.
-  readonly mostRetransmissions = 2
+  readonly mostRetransmissions: number | undefined
   readonly #sa: IkeSa
   readonly #reason: CloseReason
   readonly #refusal: Refusal | undefined
 
   constructor(sa: IkeSa, reason: CloseReason, refusal?: Refusal) {
+    // A peer that is gone, or forgot the IKE_SA with its answer, is not worth minutes; nobody waits for a superseded one.
+    this.mostRetransmissions = sa.successor === undefined ? 2 : undefined
     this.#sa = sa
     this.#reason = reason
     this.#refusal = refusal

@@ -15,7 +15,7 @@ const COOKIE2_BYTES = 16
 export class UpdateAddresses implements Task {
   readonly name = 'update-addresses'
   readonly exchangeType = ExchangeType.INFORMATIONAL
-  readonly #sa: IkeSa
+  #sa: IkeSa
   readonly #cookie: Uint8Array
   #told: Path
 
@@ -49,6 +49,10 @@ export class UpdateAddresses implements Task {
     return 'done'
   }
 
+  moveTo(sa: IkeSa): void {
+    this.#sa = sa
+  }
+
   abandon(): void {}
 
   #refused(type: number): 'done' {
@@ -67,7 +71,7 @@ export class UpdateAddresses implements Task {
 export class TellAddresses implements Task {
   readonly name = 'tell-addresses'
   readonly exchangeType = ExchangeType.INFORMATIONAL
-  readonly #sa: IkeSa
+  #sa: IkeSa
 
   constructor(sa: IkeSa) {
     this.#sa = sa
@@ -80,6 +84,10 @@ export class TellAddresses implements Task {
 
   processResponse(): 'done' {
     return 'done'
+  }
+
+  moveTo(sa: IkeSa): void {
+    this.#sa = sa
   }
 
   abandon(): void {}
