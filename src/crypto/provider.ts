@@ -8,6 +8,8 @@ import type { HashName } from './transforms.ts'
 export interface CryptoProvider {
   /** `noble`, `node`. */
   readonly name: string
+  /** Set for a provider that keeps no secret (a simulation's): an endpoint on real sockets refuses it. */
+  readonly insecure?: true
 
   /** Digest of `data`, copied. */
   hash(hash: HashName, data: Uint8Array): Uint8Array

@@ -77,6 +77,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
    */
   static async start(options: EndpointOptions): Promise<Endpoint> {
     checkNames(options.connections)
+    if (options.crypto?.insecure) throw new UsageError('crypto', `"${options.crypto.name}" is for simulations only`)
     const { log = silentLog, controlPath } = options
     const opened = new Opened(log)
     try {

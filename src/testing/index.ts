@@ -1,3 +1,12 @@
+export {
+  type ConnectionChanges,
+  createPair,
+  createPeer,
+  type LonePeer,
+  type Pair,
+  type PairOptions,
+  type PeerOptions,
+} from './create-pair.ts'
 export type { PacketWatcher } from './gateway-inside.ts'
 export { HeldMail, type Which } from './held-mail.ts'
 export { Dice } from './hostile-dice.ts'
@@ -11,6 +20,7 @@ export type { FlowReport, LostPacket } from './packet-ledger.ts'
 export { RecordingXfrm } from './recording-xfrm.ts'
 export { SeededEntropy } from './seeded-entropy.ts'
 export { seededRandom } from './seeded-random.ts'
+export { simulationProvider } from './simulation-provider.ts'
 export { type Scheduled, VirtualClock } from './virtual-clock.ts'
 export type {
   DatagramFate,
