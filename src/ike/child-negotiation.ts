@@ -3,7 +3,7 @@ import { PeerError } from '../errors.ts'
 import { ChildSa } from './child-sa.ts'
 import { NotifyType, type Payload, type Proposal, ProtocolId, type TrafficSelector } from './codec/index.ts'
 import type { ChildConfig, ProposalConfig, TrafficSelectorConfig } from './config.ts'
-import { explainBusy, explainDeletedEarly } from './explain-child.ts'
+import { explainBusy, explainDeletedEarly, explainStateLost } from './explain-child.ts'
 import { explainPeerNotify } from './explain-peer.ts'
 import { explainPeerRefusedProposal, explainRefusedProposal } from './explain-proposal.ts'
 import { explainPeerRefusedTs, explainRefusedTs } from './explain-ts.ts'
@@ -115,6 +115,7 @@ export class ChildOffer {
     if (type === NotifyType.NO_PROPOSAL_CHOSEN) return explainPeerRefusedProposal({ what: 'CHILD', ...about })
     if (type === NotifyType.TS_UNACCEPTABLE) return explainPeerRefusedTs(about)
     if (type === NotifyType.TEMPORARY_FAILURE) return explainBusy(this.config)
+    if (type === NotifyType.STATE_NOT_FOUND) return explainStateLost(this.config)
     return explainPeerNotify(type, `CHILD_SA ${this.config.name}`)
   }
 }

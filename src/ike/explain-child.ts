@@ -23,6 +23,17 @@ export function explainBusy(child: ChildConfig): PeerRefusal {
   }
 }
 
+/** The peer has given up waiting for our additional key exchanges. RFC 9370 §2.2.4. */
+export function explainStateLost(child: ChildConfig): PeerRefusal {
+  return {
+    kind: 'peer-error',
+    by: 'peer',
+    detail: 'STATE_NOT_FOUND',
+    message: `the peer no longer waits for the additional key exchanges of CHILD_SA ${child.name} (STATE_NOT_FOUND)`,
+    hint: 'ask for it again; when it comes up often, look for lost packets: large key exchanges need fragmentation or a path that carries them',
+  }
+}
+
 /** The peer asks for one of our key exchange groups after the other. Without `child` the IKE_SA is rekeyed. */
 export function explainTooManyGroups(child: ChildConfig | undefined, tries: number): PeerRefusal {
   const what = child?.name ?? 'the IKE_SA'

@@ -2,6 +2,7 @@ import { toHex, wipe } from '../bytes/index.ts'
 import type { ChildSa } from './child-sa.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
+import type { FollowUps } from './follow-up.ts'
 import { armLifetime, type LifetimeTimer } from './ike-lifetime.ts'
 import type { IkeRekeying } from './ike-rekeying.ts'
 import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
@@ -19,7 +20,7 @@ import type { Task } from './task.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { Timers } from './timers.ts'
 
-type TimerName = 'half-open' | 'liveness' | 'keepalive' | LifetimeTimer
+type TimerName = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | LifetimeTimer
 
 /** Responders forget an IKE_SA that is not authenticated this long after its last IKE_SA_INIT or IKE_INTERMEDIATE. */
 const HALF_OPEN_MS = 30_000
@@ -49,6 +50,8 @@ export class IkeSa {
   init: InitResult | undefined
   /** Set when additional key exchanges were agreed on. */
   intermediate: Intermediate | undefined
+  /** Set once the peer owes us additional key exchanges in IKE_FOLLOWUP_KE. */
+  followUps: FollowUps | undefined
   remoteId: Identity | undefined
   /** The CHILD_SA that an initiator sets up in IKE_AUTH. */
   firstChild: ChildConfig | undefined
@@ -257,6 +260,7 @@ export class IkeSa {
     this.runtime.noteClosed(this)
     for (const task of this.#active.splice(0)) task.abandon()
     this.#abandonQueue()
+    this.followUps?.abandonAll()
     this.window.abandonAll()
     this.timers.clearAll()
     this.#wipe()
@@ -320,6 +324,7 @@ export class IkeSa {
   serveTimers(): LifetimeTimer[] {
     return this.timers.due(this.runtime.now).filter((name) => {
       if (name === 'half-open') this.close('timeout')
+      else if (name === 'follow-up') this.followUps?.expire()
       else if (name === 'liveness') this.#checkLiveness()
       else if (name === 'keepalive') this.#keepalive()
       else return true

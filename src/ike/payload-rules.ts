@@ -103,6 +103,12 @@ const rules: readonly ExchangeRule[] = [
     request: childForms(),
     response: childForms(),
   },
+  {
+    exchange: ExchangeType.IKE_FOLLOWUP_KE,
+    // Both directions: HDR, SK {KE, [N(ADDITIONAL_KEY_EXCHANGE)]}. RFC 9370 §2.2.4.
+    request: [[['KE', 1, 1]]],
+    response: [[['KE', 1, 1]]],
+  },
   { exchange: ExchangeType.INFORMATIONAL, request: [[]], response: [[]] },
 ]
 

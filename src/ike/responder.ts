@@ -2,6 +2,7 @@ import { PeerError } from '../errors.ts'
 import type { ChildSa } from './child-sa.ts'
 import { ExchangeType, exchangeName, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
 import { explainPeerRefusedAuthentication } from './explain-auth.ts'
+import { answerFollowUp } from './follow-up.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { answerMobike } from './mobike.ts'
 import { findNotify } from './notifies.ts'
@@ -24,6 +25,7 @@ export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonl
   }
   if (!deletesIke(payloads)) sa.rekeyingOf?.theirsIsUsed()
   if (exchangeType === ExchangeType.CREATE_CHILD_SA) return answerCreateChild(sa, payloads)
+  if (exchangeType === ExchangeType.IKE_FOLLOWUP_KE) return answerFollowUp(sa, payloads)
   if (exchangeType === ExchangeType.INFORMATIONAL) return answerInformational(sa, payloads, path)
   throw new PeerError('UNEXPECTED_EXCHANGE', `${exchangeName(exchangeType)} is not expected here`, {
     notify: NotifyType.INVALID_SYNTAX,
@@ -79,8 +81,11 @@ function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
   return answered.length === 0 ? [] : [deletePayload(answered)]
 }
 
+/** Exchanges whose response makes a CHILD_SA. */
+const making: readonly number[] = [ExchangeType.CREATE_CHILD_SA, ExchangeType.IKE_FOLLOWUP_KE]
+
 /** A peer may delete a CHILD_SA whose making we have not heard the end of. Bounded: the SPIs are the peer's to invent. */
 function noteUnknown(sa: IkeSa, spi: number): void {
-  const isMaking = sa.activeTasks.some(({ exchangeType }) => exchangeType === ExchangeType.CREATE_CHILD_SA)
+  const isMaking = sa.activeTasks.some(({ exchangeType }) => making.includes(exchangeType))
   if (isMaking && sa.deletedEarly.size < 64) sa.deletedEarly.add(spi)
 }

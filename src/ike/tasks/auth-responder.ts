@@ -5,12 +5,12 @@ import { acceptChild, chooseChild, refusalPayload } from '../child-negotiation.t
 import { AuthMethod, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
 import type { ConnectionConfig, Identity } from '../config.ts'
 import { explainAuthenticationFailed, explainNoConnection } from '../explain-auth.ts'
+import { finishOrAbandon } from '../follow-up.ts'
 import { identityMatches } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, need, notify } from '../notifies.ts'
 import type { Refusal } from '../refusal.ts'
-import { finishOrAbandon } from './create-responder.ts'
 
 /**
  * IKE_AUTH as responder: the peer's identity chooses the connection, its AUTH proves it, and the first CHILD_SA is made.

@@ -7,7 +7,7 @@ import { explainTooManyGroups } from '../explain-child.ts'
 import { explainUnknownKeGroup } from '../explain-proposal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { NONCE_BYTES, peerNonce } from '../nonces.ts'
-import { find, findErrorNotify, findNotify, need } from '../notifies.ts'
+import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { type ChosenProposal, encodeProposals, keGroupsOf, verifyChosen } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage } from '../task.ts'
@@ -39,9 +39,10 @@ export interface CreateKeying {
   readonly secrets: readonly Uint8Array[]
 }
 
-/** What a response came to. `payloads` are borrowed from the datagram of the response that made the choice. */
+/** What a response came to. `payloads` are those of the response that made the choice, and may be kept. */
 export type CreateOutcome =
-  | { readonly kind: 'again' }
+  /** The next request is to go out. `nonces` are there when the peer has agreed, and additional key exchanges follow. */
+  | { readonly kind: 'again'; readonly nonces?: { readonly Ni: Uint8Array; readonly Nr: Uint8Array } }
   /** An error notify of the peer. */
   | { readonly kind: 'refused'; readonly notify: number; readonly payloads: readonly Payload[] }
   /** The peer wants a group that we do not have, or one after the other. */
@@ -53,10 +54,19 @@ export type CreateOutcome =
       readonly keying: CreateKeying
     }
 
+/** What the peer agreed to, while additional key exchanges are under way. */
+interface Agreed {
+  readonly payloads: readonly Payload[]
+  readonly suite: ChosenProposal
+  readonly Nr: Uint8Array
+  /** The responder's, handed back to it with the next of them. */
+  link: Uint8Array
+}
+
 /**
  * The initiator's side of what all CREATE_CHILD_SA exchanges share, whatever they make: nonce, key exchange with its
- * retries, and the check of the chosen proposal. A task owns one, asks it for each request and shows it each response, and
- * calls `destroy` at its end. RFC 7296 §1.3.
+ * retries, the check of the chosen proposal, and the additional key exchanges in IKE_FOLLOWUP_KE. A task owns one, asks it
+ * for each request and shows it each response, and calls `destroy` at its end. RFC 7296 §1.3, RFC 9370 §2.2.4.
  */
 export class CreateExchange {
   /** Sent unchanged with each try. */
@@ -66,6 +76,7 @@ export class CreateExchange {
   #keyExchange: KeyExchange | undefined
   #secrets: Uint8Array[] = []
   #tries = 1
+  #agreed: Agreed | undefined
 
   constructor(sa: IkeSa, offer: CreateOffer) {
     const { crypto, random } = sa.runtime
@@ -79,11 +90,13 @@ export class CreateExchange {
 
   /** The exchange type of the next request. */
   get exchangeType(): number {
-    return ExchangeType.CREATE_CHILD_SA
+    return this.#agreed === undefined ? ExchangeType.CREATE_CHILD_SA : ExchangeType.IKE_FOLLOWUP_KE
   }
 
   // HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] [TSi, TSr]} -->
+  // HDR, SK {KEi(n), N(ADDITIONAL_KEY_EXCHANGE)} -->
   buildRequest(): Payload[] {
+    if (this.#agreed !== undefined) return this.#buildFollowUp(this.#agreed)
     const { proposals, protocol, spi, before, after } = this.#offer
     return [
       ...before,
@@ -95,8 +108,9 @@ export class CreateExchange {
   }
 
   /** Throws `PeerError` when the answer is not within the offer. */
-  // <-- HDR, SK {SA, Nr, [KEr,] [TSi, TSr]} | SK {N(INVALID_KE_PAYLOAD)} | SK {N(error)}
+  // <-- HDR, SK {SA, Nr, [KEr,] [TSi, TSr,] [N(ADDITIONAL_KEY_EXCHANGE)]} | SK {N(INVALID_KE_PAYLOAD)} | SK {N(error)}
   processResponse({ payloads }: ResponseMessage): CreateOutcome {
+    if (this.#agreed !== undefined) return this.#followedUp(this.#agreed, payloads)
     const otherGroup = findNotify(payloads, NotifyType.INVALID_KE_PAYLOAD)
     if (otherGroup !== undefined) return this.#useGroup(otherGroup.data)
     const error = findErrorNotify(payloads)
@@ -104,8 +118,10 @@ export class CreateExchange {
     const { protocol, proposals } = this.#offer
     const suite = verifyChosen(need(payloads, 'SA').proposals, proposals, { protocol })
     const Nr = peerNonce(payloads, this.#sa.init!.suite.prf)
-    this.#finishKe(suite.ke, payloads)
-    return { kind: 'agreed', payloads, suite, keying: { Ni: this.Ni, Nr, secrets: this.#secrets } }
+    if (suite.ke !== 0) this.#finishKe(suite.ke, payloads)
+    if (suite.additionalKe.length === 0) return this.#done({ payloads, suite, Nr })
+    this.#agreed = { payloads, suite, Nr, link: linkIn(payloads) }
+    return { kind: 'again', nonces: { Ni: this.Ni, Nr } }
   }
 
   /** The IKE_SA was rekeyed before this began. */
@@ -118,6 +134,28 @@ export class CreateExchange {
     this.#keyExchange?.destroy()
     this.#keyExchange = undefined
     wipe(...this.#secrets.splice(0))
+  }
+
+  #buildFollowUp({ suite, link }: Agreed): Payload[] {
+    const { crypto, random } = this.#sa.runtime
+    this.#keyExchange?.destroy()
+    this.#keyExchange = crypto.keyExchange(suite.additionalKe[this.#secrets.length - 1]!, random)
+    const { group, publicValue } = this.#keyExchange
+    return [kePayload(group, publicValue), notify(NotifyType.ADDITIONAL_KEY_EXCHANGE, link)]
+  }
+
+  // <-- HDR, SK {KEr(n), N(ADDITIONAL_KEY_EXCHANGE)}, the last one without the link | SK {N(STATE_NOT_FOUND)} | SK {N(error)}
+  #followedUp(agreed: Agreed, payloads: readonly Payload[]): CreateOutcome {
+    const error = findErrorNotify(payloads)
+    if (error !== undefined) return { kind: 'refused', notify: error.notify, payloads }
+    this.#finishKe(agreed.suite.additionalKe[this.#secrets.length - 1]!, payloads)
+    if (this.#secrets.length > agreed.suite.additionalKe.length) return this.#done(agreed)
+    agreed.link = linkIn(payloads)
+    return { kind: 'again', nonces: { Ni: this.Ni, Nr: agreed.Nr } }
+  }
+
+  #done({ payloads, suite, Nr }: Omit<Agreed, 'link'>): CreateOutcome {
+    return { kind: 'agreed', payloads, suite, keying: { Ni: this.Ni, Nr, secrets: this.#secrets } }
   }
 
   #useGroup(data: Uint8Array): CreateOutcome {
@@ -135,7 +173,6 @@ export class CreateExchange {
   }
 
   #finishKe(chosenGroup: number, payloads: readonly Payload[]): void {
-    if (chosenGroup === 0) return
     const KEr = find(payloads, 'KE')
     if (KEr?.group !== chosenGroup || this.#keyExchange?.group !== chosenGroup) {
       throw new PeerError(
@@ -146,6 +183,15 @@ export class CreateExchange {
     }
     this.#secrets.push(this.#keyExchange.finish(KEr.data))
   }
+}
+
+/** What is handed back to the responder with the next IKE_FOLLOWUP_KE. */
+function linkIn(payloads: readonly Payload[]): Uint8Array {
+  const link = findNotify(payloads, NotifyType.ADDITIONAL_KEY_EXCHANGE)
+  if (link !== undefined) return link.data
+  throw new PeerError('MISSING_LINK', 'the peer agreed to additional key exchanges without ADDITIONAL_KEY_EXCHANGE', {
+    notify: NotifyType.INVALID_SYNTAX,
+  })
 }
 
 export const kePayload = (group: number, data: Uint8Array): Payload => ({ kind: 'KE', critical: false, group, data })

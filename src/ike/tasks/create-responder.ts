@@ -1,5 +1,5 @@
-import { wipe } from '../../bytes/index.ts'
 import type { Payload } from '../codec/index.ts'
+import { finishOrAbandon, followUpsOf } from '../follow-up.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { find, invalidKePayload } from '../notifies.ts'
@@ -21,7 +21,8 @@ export interface CreateAnswer {
 
 /**
  * The responder's side of what all CREATE_CHILD_SA exchanges share, from the choice of `suite` on: nonce, key exchange and
- * the response. `begin` is called once the peer's KE payload is of the right group. RFC 7296 §1.3.
+ * the response. `begin` is called once the peer's KE payload is of the right group. With additional key exchanges what it
+ * gave is finished after the last of them, or abandoned when they do not come. RFC 7296 §1.3, RFC 9370 §2.2.4.
  */
 // <-- HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] [TSi, TSr]}
 export function answerCreate(
@@ -35,29 +36,21 @@ export function answerCreate(
   const KEi = find(payloads, 'KE')
   // HDR, SK {N(INVALID_KE_PAYLOAD)} -->
   if (suite.ke !== 0 && KEi?.group !== suite.ke) return [invalidKePayload(suite.ke)]
+  const hasMore = suite.additionalKe.length > 0
+  if (hasMore) followUpsOf(sa).requireRoom()
   const exchanged = suite.ke === 0 ? undefined : crypto.respondKeyExchange(suite.ke, KEi!.data, random)
   const secrets = exchanged === undefined ? [] : [exchanged.sharedSecret]
   const Nr = random(NONCE_BYTES, 'nonce')
   const answer = begin({ Ni, Nr })
-  finishOrAbandon(answer, { Ni, Nr, secrets })
-  // HDR, SK {SA, Nr, [KEr,] [TSi, TSr]} -->
+  const more = hasMore ? [followUpsOf(sa).wait({ answer, Ni, Nr, suite, secrets })] : []
+  if (!hasMore) finishOrAbandon(answer, { Ni, Nr, secrets })
+  // HDR, SK {SA, Nr, [KEr,] [TSi, TSr,] [N(ADDITIONAL_KEY_EXCHANGE)]} -->
   return [
     ...answer.before,
     { kind: 'SA', critical: false, proposals: [suite.toProposal(answer.spi)] },
     { kind: 'Nonce', critical: false, data: Nr },
     ...(exchanged === undefined ? [] : [kePayload(suite.ke, exchanged.publicValue)]),
     ...answer.after,
+    ...more,
   ]
-}
-
-/** Finishes what was answered, and gives it up when that throws. Wipes the secrets. */
-export function finishOrAbandon(answer: CreateAnswer, keying: CreateKeying): void {
-  try {
-    answer.finish(keying)
-  } catch (error) {
-    answer.abandon()
-    throw error
-  } finally {
-    wipe(...keying.secrets)
-  }
 }
