@@ -128,7 +128,7 @@ export function followUpsOf(sa: IkeSa): FollowUps {
 
 /** IKE_FOLLOWUP_KE as responder. RFC 9370 §2.2.4. */
 export function answerFollowUp(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
-  if (sa.followUps === undefined || sa.state === 'deleting') throw notFound()
+  if (sa.followUps === undefined || sa.state !== 'established') throw notFound()
   return sa.followUps.answer(payloads)
 }
 

@@ -119,6 +119,35 @@ describe('additional key exchanges of a CHILD_SA', () => {
   })
 })
 
+describe('additional key exchanges of a rekeying', () => {
+  const proposals = ['aes128gcm16-prfsha256-x25519-ke1_ecp256-ke2_mlkem768']
+  const multiKe = { a: { proposals }, b: { proposals }, crypto: nodeProvider }
+
+  it('take place before the new IKE_SA is there, which then works', () => {
+    const pair = establishedPair(multiKe)
+    pair.a.perform(pair.a.ike.rekeyIke(1, pair.clock.now))
+    pair.clock.advance(5_000)
+    expect(pair.a.eventsOf('ike-rekeyed')).toHaveLength(1)
+    expect(pair.b.eventsOf('ike-rekeyed')).toHaveLength(1)
+    pair.b.perform(pair.b.ike.deleteIke(1, pair.clock.now))
+    pair.clock.advance(1_000)
+    expect(pair.a.ike.status()).toEqual([])
+  })
+
+  it('wait while a CHILD_SA of the peer is being made', () => {
+    const pair = pairWith(two)
+    pair.network.path = (datagram) => (datagram.payload[4 + 18] === IKE_FOLLOWUP_KE ? [] : [datagram])
+    pair.a.perform(pair.a.ike.createChild(1, 'second', pair.clock.now))
+    pair.clock.advance(1_000)
+    pair.network.path = (datagram) => [datagram]
+    pair.b.perform(pair.b.ike.rekeyIke(1, pair.clock.now))
+    pair.clock.advance(120_000)
+    expect(pair.a.eventsOf('ike-rekeyed')).toHaveLength(1)
+    expect(names(pair, 'a')).toEqual(['net', 'second'])
+    expect(larval(pair)).toBe(0)
+  })
+})
+
 describe('a peer that does not keep to the additional key exchanges', () => {
   const change = (exchange: number, response: boolean, alter: (payload: Payload) => readonly Payload[]) =>
     alterPayloads((header, payloads) =>

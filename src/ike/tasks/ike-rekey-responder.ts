@@ -59,10 +59,11 @@ function choose(sa: IkeSa, payloads: readonly Payload[]): ChosenProposal {
 }
 
 /**
- * We are making, rekeying or deleting a CHILD_SA, or changing addresses: to which IKE_SA that applies would be unclear. RFC 7296
- * §2.25.2.
+ * We are making, rekeying or deleting a CHILD_SA, or changing addresses, or an SA waits for the peer's additional key
+ * exchanges: to which IKE_SA that applies would be unclear. RFC 7296 §2.25.2.
  */
 const isBusy = (sa: IkeSa): boolean =>
+  (sa.followUps !== undefined && sa.followUps.size > 0) ||
   sa.activeTasks.some(
     (task) => !(task instanceof IkeRekey || task instanceof Liveness || task instanceof LivenessBehindNat),
   )
