@@ -38,7 +38,6 @@ export const connectionDefaults = {
     jitterMs: 1_440_000,
   },
   uniqueness: 'replace',
-  keyingTries: 1,
   windowSize: 1,
   fragmentation: { mode: 'yes', bytes: 1_280 },
   childless: 'allow',
@@ -46,7 +45,6 @@ export const connectionDefaults = {
   redirect: { follow: true, to: undefined },
   resumption: false,
   mode: 'tunnel',
-  dpdAction: 'clear',
   closeAction: 'none',
   triggerTs: true,
 } as const satisfies {
@@ -55,6 +53,15 @@ export const connectionDefaults = {
   encap: ConnectionConfig['encap']
   startAction: ChildConfig['startAction']
 } & Record<string, unknown>
+
+/** What is to be up comes up again when the peer was lost, and what waits for a packet waits again. */
+export function defaultDpdAction(startAction: ChildConfig['startAction'] = 'none'): ChildConfig['dpdAction'] {
+  return startAction === 'start' ? 'restart' : startAction === 'trap' ? 'trap' : 'clear'
+}
+
+/** What is to be up is tried for ever (0), all else once. */
+export const defaultKeyingTries = (startActions: readonly (ChildConfig['startAction'] | undefined)[]): number =>
+  startActions.includes('start') ? 0 : 1
 
 /** A connection in the words of the configuration file. Addresses, identities, selectors and proposals are text. */
 export interface PskConnection {
@@ -142,7 +149,7 @@ function ikeSettings(settings: PskConnection) {
   return {
     lifetime: { ...defaults.ikeLifetime, ...settings.lifetime },
     uniqueness: settings.uniqueness ?? defaults.uniqueness,
-    keyingTries: settings.keyingTries ?? defaults.keyingTries,
+    keyingTries: settings.keyingTries ?? defaultKeyingTries(settings.children.map((child) => child.startAction)),
     windowSize: settings.windowSize ?? defaults.windowSize,
     fragmentation: { ...defaults.fragmentation, ...settings.fragmentation },
     childless: settings.childless ?? defaults.childless,
@@ -164,7 +171,7 @@ function pskChild(child: PskChild, allowWeak: readonly string[]): ChildConfig {
     lifetime: { ...connectionDefaults.lifetime, ...child.lifetime },
     jitter: { ...connectionDefaults.jitter, ...child.jitter },
     startAction: child.startAction ?? connectionDefaults.startAction,
-    dpdAction: child.dpdAction ?? connectionDefaults.dpdAction,
+    dpdAction: child.dpdAction ?? defaultDpdAction(child.startAction),
     closeAction: child.closeAction ?? connectionDefaults.closeAction,
     triggerTs: child.triggerTs ?? connectionDefaults.triggerTs,
   }

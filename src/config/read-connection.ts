@@ -13,7 +13,7 @@ import { type ProposalKind, parseProposal, weakKeywords } from '../ike/proposal-
 import { parseTrafficSelector, toXfrmSelectors } from '../ike/traffic-selector.ts'
 import { type IpAddress, parseIp } from '../ip/address.ts'
 import type { XfrmLifetime } from '../xfrm/port.ts'
-import { connectionDefaults } from './connection.ts'
+import { connectionDefaults, defaultDpdAction } from './connection.ts'
 import { readDuration } from './duration.ts'
 import { readIkeSettings } from './read-ike-settings.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
@@ -92,7 +92,7 @@ function readChild(
     lifetime: readLifetime(section.section('lifetime')),
     jitter: readJitter(section.section('lifetime').section('jitter')),
     startAction,
-    dpdAction: section.choice('dpdAction', ['clear', 'trap', 'restart']) ?? connectionDefaults.dpdAction,
+    dpdAction: section.choice('dpdAction', ['clear', 'trap', 'restart']) ?? defaultDpdAction(startAction),
     closeAction: section.choice('closeAction', ['none', 'trap', 'start']) ?? connectionDefaults.closeAction,
     triggerTs: section.flag('triggerTs') ?? connectionDefaults.triggerTs,
   }

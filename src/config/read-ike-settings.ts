@@ -5,7 +5,7 @@ import type {
   PpkConfig,
   RedirectConfig,
 } from '../ike/config.ts'
-import { connectionDefaults } from './connection.ts'
+import { connectionDefaults, defaultKeyingTries } from './connection.ts'
 import { readDuration } from './duration.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
 import type { Section } from './section.ts'
@@ -30,7 +30,7 @@ export function readIkeSettings(section: Section, context: ReadContext): IkeSett
   return {
     lifetime: readIkeLifetime(section.section('rekey')),
     uniqueness: section.choice('unique', ['replace', 'keep', 'never']) ?? defaults.uniqueness,
-    keyingTries: section.number('keyingTries') ?? defaults.keyingTries,
+    keyingTries: section.number('keyingTries') ?? defaultKeyingTries(startActionsOf(section)),
     windowSize: section.number('windowSize') ?? defaults.windowSize,
     fragmentation: readFragmentation(section.section('fragmentation')),
     childless: section.choice('childless', ['allow', 'prefer', 'force', 'never']) ?? defaults.childless,
@@ -40,6 +40,14 @@ export function readIkeSettings(section: Section, context: ReadContext): IkeSett
     resumption: section.flag('resumption') ?? defaults.resumption,
   }
 }
+
+const startActions = ['none', 'start', 'trap'] as const
+
+const startActionsOf = (section: Section) =>
+  section
+    .section('children')
+    .sections()
+    .map((child) => child.section.choice('start', startActions))
 
 /** A time of 0 stands for never. */
 function readIkeLifetime(section: Section): IkeLifetimeConfig {

@@ -7,9 +7,10 @@ import { formatIp, type IpAddress, parseIp } from '../ip/address.ts'
  * The addresses of this host's interfaces that are up, in the system's order. IPv6 link-local ones are left out (they mean
  * nothing without an interface), loopback ones too unless `loopback` is true.
  */
-export function localAddresses(options: { readonly loopback?: boolean } = {}): IpAddress[] {
+export function localAddresses(options: { readonly loopback?: boolean; readonly except?: string } = {}): IpAddress[] {
   const found: IpAddress[] = []
-  for (const entries of Object.values(networkInterfaces())) {
+  for (const [device, entries] of Object.entries(networkInterfaces())) {
+    if (device === options.except) continue
     for (const entry of entries ?? []) {
       if (entry.internal && options.loopback !== true) continue
       const address = parseIp(entry.address)

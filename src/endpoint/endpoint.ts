@@ -2,15 +2,15 @@ import { EventEmitter } from 'node:events'
 import { type PlatformError, UsageError } from '../errors.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IkeEvent } from '../ike/events.ts'
-import { formatIp, type IpAddress } from '../ip/address.ts'
+import { formatIp } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
 import type { Xfrm } from '../xfrm/index.ts'
+import { AddressWatch } from './address-watch.ts'
 import { type Clock, monotonicClock } from './clock.ts'
 import { ControlServer } from './control-server.ts'
 import { type InnerSide, openInnerSide } from './inner-side.ts'
 import { systemIpCommand } from './ip-command.ts'
-import { keepUp } from './keep-up.ts'
-import { localAddressFor, trapAddresses } from './local-address.ts'
+import { localAddressFor } from './local-address.ts'
 import { type Log, silentLog } from './log.ts'
 import { type Established, Negotiations } from './negotiations.ts'
 import { openPaths } from './open-paths.ts'
@@ -91,9 +91,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       }
       const paths = opened.add(await openPaths(options))
       const inner = opened.add(await openInnerSide(options.tun, log, options.ip ?? systemIpCommand))
-      const traps = await trapAddresses(options.connections, paths)
       const endpoint = new Endpoint(options, paths, inner, opened)
-      endpoint.#begin(traps)
+      await endpoint.#begin(options)
       answer(endpoint)
       return endpoint
     } catch (error) {
@@ -167,16 +166,26 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     return this.#closed
   }
 
-  #begin(localAddresses: ReadonlyMap<string, IpAddress>): void {
-    this.#loop.begin()
+  async #begin(options: EndpointOptions): Promise<void> {
+    const loop = this.#loop
+    loop.begin()
     this.#inner.tun?.onFailure((error) => {
       this.#log.write('error', 'device', error.message)
       this.emit('failure', error)
     })
     this.#log.write('info', 'endpoint', this.#greeting())
-    this.#loop.core.installTraps((connection) => localAddresses.get(connection.name)!)
-    this.#loop.perform([])
-    keepUp(this.#connections, { endpoint: this, log: this.#log, isClosed: () => this.#closed !== undefined })
+    const watch = new AddressWatch({
+      connections: options.connections,
+      paths: this.paths,
+      log: this.#log,
+      isFixed: options.listen?.addresses !== undefined,
+      device: () => this.#inner.tun?.name,
+      remotes: () => loop.core.remoteAddresses(),
+      onChange: (addresses, preferred) =>
+        loop.perform(loop.core.localAddressesChanged(addresses, preferred, this.#clock())),
+    })
+    await this.#opened.add(watch).start()
+    loop.perform(loop.core.begin(this.#clock()))
   }
 
   #tell(event: IkeEvent): void {

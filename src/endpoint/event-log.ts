@@ -55,6 +55,12 @@ export class EventLog {
       case 'remote-moved':
         log.write('info', subject(event.sa), `the peer moved${moveText(log, event.from, event.to)}`)
         break
+      case 'local-moved':
+        log.write('info', subject(event.sa), `we moved${moveText(log, event.from, event.to)}`)
+        break
+      case 'next-try':
+        log.write('info', `${event.connection}/${event.child}`, `next try in ${Math.round(event.inMs / 1000)} s`)
+        break
       case 'move-refused':
         this.limited('warn', event.kind, subject(event.sa), moveRefusedText(log, event), now)
         break

@@ -19,20 +19,6 @@ export async function localAddressFor(
   throw new PlatformError(
     'NOT_LISTENING',
     `connection "${connection.name}" is to use the local address ${text}, which the endpoint does not listen on`,
-    'add it to the addresses to listen on, or start anew if the machine got it later',
+    'add it to the addresses to listen on, or leave them out to listen on all',
   )
-}
-
-/** The local addresses of the connections that have traps, by name. Throws as `localAddressFor`. */
-export async function trapAddresses(
-  connections: readonly ConnectionConfig[],
-  paths: UdpPaths,
-): Promise<Map<string, IpAddress>> {
-  const addresses = new Map<string, IpAddress>()
-  for (const connection of connections) {
-    const { address } = connection.remote
-    if (address === undefined || !connection.children.some(({ startAction }) => startAction === 'trap')) continue
-    addresses.set(connection.name, await localAddressFor(connection, address, paths))
-  }
-  return addresses
 }

@@ -35,6 +35,10 @@ export class RoutedXfrm implements XfrmPort {
     this.#xfrm.delSa(id)
   }
 
+  lastUsed(id: XfrmStateId): number {
+    return this.#xfrm.lastUsed?.(id) ?? -1
+  }
+
   newPolicy(policy: XfrmPolicyConfig): void {
     this.#xfrm.newPolicy(policy)
     this.#follow(policy)

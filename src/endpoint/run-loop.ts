@@ -4,7 +4,7 @@ import { ExchangeType } from '../ike/codec/index.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
 import { IkeEndpoint } from '../ike/ike-endpoint.ts'
 import type { SocketAddress } from '../ip/address.ts'
-import { Xfrm, type XfrmAcquire, type XfrmListener } from '../xfrm/index.ts'
+import { Xfrm, type XfrmListener } from '../xfrm/index.ts'
 import { Alarm } from './alarm.ts'
 import { type Clock, systemRandom } from './clock.ts'
 import { EventLog } from './event-log.ts'
@@ -173,17 +173,10 @@ export class RunLoop {
     this.perform(this.#contained(() => this.core.handleTimeouts(now)))
   }
 
-  /** The trap's template says where the CHILD_SA is to begin. */
-  #acquire(acquire: XfrmAcquire): IkeAction[] {
-    const policy = [...this.xfrm.policies()].find(({ index }) => index === acquire.policyIndex)
-    const local = policy?.template?.saddr
-    return local === undefined || this.#ending ? [] : this.core.acquire(acquire, this.#around.clock(), local)
-  }
-
   #xfrmListener(): XfrmListener {
     const { clock } = this.#around
     return {
-      acquire: (acquire) => this.#told.push(() => this.#acquire(acquire)),
+      acquire: (acquire) => this.#told.push(() => (this.#ending ? [] : this.core.acquire(acquire, clock()))),
       expire: (expire) => this.#told.push(() => this.core.expire(expire, clock())),
       mapping: (mapping) => this.#told.push(() => this.core.mapping(mapping, clock())),
     }

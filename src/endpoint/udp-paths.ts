@@ -35,12 +35,14 @@ export interface PathStats {
 export class UdpPaths {
   readonly ports: { readonly ike: number; readonly nat: number }
   readonly stats: PathStats = { keepalivesReceived: 0, invalidReceived: 0, noSocket: 0 }
-  readonly #sockets: readonly UdpSocket[]
+  #sockets: readonly UdpSocket[]
   readonly #log: Log
   readonly #limiter = new RepeatLimiter()
   /** Rewritten for each ESP packet, so that sending one makes no object. */
   readonly #espRemote: { address: IpAddress; port: number } = { address: new Uint8Array(4), port: 0 }
   #observer: WireObserver | undefined
+  /** Set once datagrams are taken. */
+  #attach: ((socket: UdpSocket) => void) | undefined
 
   private constructor(sockets: readonly UdpSocket[], ports: { ike: number; nat: number }, log: Log) {
     this.#sockets = sockets
@@ -79,7 +81,7 @@ export class UdpPaths {
 
   /** Starts to receive. `clock` is for the limit on repeated lines. */
   start(handlers: PathHandlers, clock: () => number): void {
-    for (const socket of this.#sockets) {
+    this.#attach = (socket) => {
       const plain = socket.local.port === this.ports.ike
       socket.onMessage((buffer, offset, length, remote) => {
         this.#receive(handlers, socket.local, plain, buffer, offset, length, remote)
@@ -89,6 +91,22 @@ export class UdpPaths {
         const text = remote === undefined ? `receiving failed: ${code}` : `${length} octets${to} were not sent: ${code}`
         if (this.#limiter.admit(code, clock()) >= 0) this.#log.write('warn', 'udp', text)
       })
+    }
+    for (const socket of this.#sockets) this.#attach(socket)
+  }
+
+  /**
+   * Listens on these addresses from here on: opens what is new, closes what is gone. An address that cannot be bound is logged and
+   * left out.
+   */
+  async follow(addresses: readonly IpAddress[]): Promise<void> {
+    const isWanted = ({ local }: UdpSocket) => addresses.some((address) => equalBytes(address, local.address))
+    const gone = this.#sockets.filter((socket) => !isWanted(socket))
+    const known = this.addresses
+    this.#sockets = this.#sockets.filter(isWanted)
+    await Promise.all(gone.map((socket) => socket.close()))
+    for (const address of addresses) {
+      if (!known.some((one) => equalBytes(one, address))) await this.#listenOn(address)
     }
   }
 
@@ -147,6 +165,19 @@ export class UdpPaths {
 
   async close(): Promise<void> {
     await Promise.all(this.#sockets.map((socket) => socket.close()))
+  }
+
+  async #listenOn(address: IpAddress): Promise<void> {
+    const opened: UdpSocket[] = []
+    try {
+      for (const port of [this.ports.ike, this.ports.nat]) opened.push(await openSocket({ address, port }))
+    } catch (error) {
+      await Promise.all(opened.map((socket) => socket.close()))
+      this.#log.write('warn', 'udp', error instanceof Error ? error.message : String(error))
+      return
+    }
+    this.#sockets = [...this.#sockets, ...opened]
+    for (const socket of opened) this.#attach?.(socket)
   }
 
   #send(

@@ -135,6 +135,11 @@ export class ChildSa {
     if (this.#agreement !== undefined) sa.children.push(this)
   }
 
+  /** When the last packet of the peer came, in ms; -1 for never, or where nobody can tell. */
+  get lastHeardAt(): number {
+    return this.sa.runtime.xfrm.lastUsed?.(this.#inId) ?? -1
+  }
+
   /** False when another state already has our outbound SPI at that address. */
   canMoveTo(remote: IpAddress): boolean {
     return !this.sa.runtime.children.isTaken(remote, this.spiOut, this)

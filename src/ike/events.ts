@@ -77,6 +77,8 @@ export type IkeEvent =
       readonly spiOut: number
     }
   | { readonly kind: 'retransmit'; readonly sa: IkeSaRef; readonly messageId: number; readonly attempt: number }
+  /** A child that could not be set up is tried again in `inMs`. */
+  | { readonly kind: 'next-try'; readonly connection: string; readonly child: string; readonly inMs: number }
   /** A datagram was not processed; `reason` is one of a small fixed set, for counters. */
   | { readonly kind: 'dropped'; readonly remote: SocketAddress; readonly reason: DropReason; readonly detail: string }
 

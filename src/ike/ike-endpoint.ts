@@ -13,6 +13,7 @@ import { IkeSa } from './ike-sa.ts'
 import { InitResponder } from './init-responder.ts'
 import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
+import { Revival } from './revival.ts'
 import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
 import { AuthInitiator } from './tasks/auth-initiator.ts'
 import { ChildCreate } from './tasks/child-create.ts'
@@ -52,24 +53,57 @@ export class IkeEndpoint {
   readonly #sas = new Map<string, IkeSa>()
   readonly #responder: InitResponder
   readonly #traps = new Map<number, Trap>()
+  readonly #revival: Revival
+  #begun = false
 
   constructor(options: IkeEndpointOptions) {
     const { crypto, random, xfrm, connections } = options
     const ports = options.ports ?? { ike: 500, nat: 4500 }
     const policies = new ChildPolicies(xfrm)
     this.#runtime = new IkeRuntime({ crypto, random, xfrm, connections, ports, policies })
+    this.#revival = new Revival(connections, {
+      bringUp: (connection, child) => this.#bringUp(connection, child),
+      trap: (connection, child) => this.#installTrap(connection, child),
+      tell: (event) => this.#runtime.emit(event),
+      has: (connection, child) => this.#carrierOf(connection, child)?.hasOrMakes(child) === true,
+    })
+    this.#runtime.onEvent = (event) => this.#revival.notice(event, this.#runtime.now)
     this.#responder = new InitResponder(this.#runtime, { ...defaultGateLimits, ...options.limits })
   }
 
   /**
-   * Sets up a connection from `localAddress` with one of its children (the first when none is named), or that child on the
+   * Sets up a connection from `localAddress` (left out: what `localAddressesChanged` told) with one of its children (the first when none is named), or that child on the
    * IKE_SA that the connection has or is setting up. A child that stands, or is being set up by us, is left at that: nothing
    * happens. The outcome comes as events; `ikeSaOf` tells on which IKE_SA.
    */
-  initiate(connectionName: string, now: number, options: { localAddress: IpAddress; child?: string }): IkeAction[] {
+  initiate(
+    connectionName: string,
+    now: number,
+    options: { localAddress?: IpAddress; child?: string } = {},
+  ): IkeAction[] {
     const connection = this.#connection(connectionName)
     const child = childOf(connection, options.child)
-    return this.#at(now, () => this.#bringUp(connection, child, options.localAddress))
+    return this.#at(now, () => {
+      const id = this.#bringUp(connection, child, options.localAddress)
+      if (id === 0) throw noLocalAddress(connection)
+      this.#revival.want(connection, child, id, now)
+    })
+  }
+
+  /**
+   * Installs the traps of all connections and sets up their children with `startAction: 'start'`. A connection whose peer no address
+   * of ours reaches is tried again, and when `localAddressesChanged` tells of one.
+   */
+  begin(now: number): IkeAction[] {
+    return this.#at(now, () => {
+      this.#begun = true
+      this.#installTraps()
+      for (const connection of this.#runtime.connections.filter(({ remote }) => remote.address !== undefined)) {
+        for (const child of connection.children.filter(({ startAction }) => startAction === 'start')) {
+          this.#revival.want(connection, child, this.#bringUp(connection, child), now)
+        }
+      }
+    })
   }
 
   /**
@@ -89,12 +123,13 @@ export class IkeEndpoint {
   handleTimeouts(now: number): IkeAction[] {
     return this.#at(now, () => {
       for (const sa of this.#runtime.wakeups.due(now)) contained(sa, () => serveTime(sa))
+      this.#revival.serve(now)
     })
   }
 
   /** Absolute ms of the earliest timer, `Infinity` when there is none. */
   nextTimeoutAt(): number {
-    return this.#runtime.wakeups.nextAt()
+    return Math.min(this.#runtime.wakeups.nextAt(), this.#revival.nextAt())
   }
 
   /**
@@ -134,6 +169,7 @@ export class IkeEndpoint {
   shutdown(now: number): IkeAction[] {
     return this.#at(now, () => {
       for (const sa of [...this.#sas.values()]) this.#begin(sa, () => sa.delete('local'))
+      this.#revival.clear()
     })
   }
 
@@ -141,28 +177,16 @@ export class IkeEndpoint {
     return this.#sas.size === 0
   }
 
-  /** Installs the policies of children with `startAction: 'trap'`, which ask for their CHILD_SA by `acquire`. Again does no harm. */
-  installTraps(localAddressFor: (connection: ConnectionConfig) => IpAddress): void {
-    for (const connection of this.#runtime.connections) {
-      const remote = connection.remote.address
-      if (remote === undefined) continue
-      for (const child of connection.children.filter(({ startAction }) => startAction === 'trap')) {
-        const { localTs, remoteTs } = child
-        const subject = { connection: connection.name, child: child.name, localTs, remoteTs }
-        const reqid = this.#runtime.policies.installTrap(subject, { local: localAddressFor(connection), remote })
-        this.#traps.set(reqid, { connection, child })
-      }
-    }
-  }
-
   /**
    * A packet met a trap: sets its CHILD_SA up, unless it stands or is being set up (a peer may be slow, or agree to less
    * than the trap asks for). Acquires of other policies are of no concern to IKE.
    */
-  acquire(acquire: XfrmAcquire, now: number, localAddress: IpAddress): IkeAction[] {
+  acquire(acquire: XfrmAcquire, now: number): IkeAction[] {
     const trap = this.#traps.get(acquire.reqid)
     return this.#at(now, () => {
-      if (trap !== undefined) this.#bringUp(trap.connection, trap.child, localAddress)
+      if (trap === undefined) return
+      const { connection, child } = trap
+      this.#revival.want(connection, child, this.#bringUp(connection, child), now)
     })
   }
 
@@ -206,6 +230,9 @@ export class IkeEndpoint {
   ): IkeAction[] {
     return this.#at(now, () => {
       this.#runtime.localAddresses = addresses.map((address) => address.slice())
+      this.#runtime.preferred = preferred
+      if (this.#begun) this.#installTraps()
+      this.#revival.hurry(now)
       for (const sa of [...this.#sas.values()]) {
         contained(sa, () => this.#begin(sa, () => localAddressesChanged(sa, preferred)))
       }
@@ -237,13 +264,42 @@ export class IkeEndpoint {
     pump(sa)
   }
 
-  #bringUp(connection: ConnectionConfig, child: ChildConfig, localAddress: IpAddress): void {
+  #installTraps(): void {
+    for (const connection of this.#runtime.connections) {
+      for (const child of connection.children) {
+        if (child.startAction === 'trap') this.#installTrap(connection, child)
+      }
+    }
+  }
+
+  /** Again does no harm. */
+  #installTrap(connection: ConnectionConfig, child: ChildConfig): void {
+    const remote = connection.remote.address
+    const local = this.#localFor(connection)
+    if (remote === undefined || local === undefined) return
+    const { localTs, remoteTs } = child
+    const subject = { connection: connection.name, child: child.name, localTs, remoteTs }
+    const reqid = this.#runtime.policies.installTrap(subject, { local, remote })
+    this.#traps.set(reqid, { connection, child })
+  }
+
+  /** Where a connection begins, undefined when none of our addresses is of use. */
+  #localFor({ local, remote }: ConnectionConfig): IpAddress | undefined {
+    if (local.address !== undefined || remote.address === undefined) return local.address
+    return this.#runtime.preferred(remote.address)
+  }
+
+  /** Returns the id of the IKE_SA that has or gets the child, 0 without a local address. */
+  #bringUp(connection: ConnectionConfig, child: ChildConfig, localAddress = this.#localFor(connection)): number {
     const known = this.#carrierOf(connection, child)
-    if (known?.hasOrMakes(child)) return
-    if (known !== undefined) return this.#begin(known, () => known.enqueue(new ChildCreate(known, child)))
+    if (known !== undefined) {
+      if (!known.hasOrMakes(child)) this.#begin(known, () => known.enqueue(new ChildCreate(known, child)))
+      return known.id
+    }
     const { address, port } = connection.remote
     if (address === undefined)
       throw new UsageError('connection', `${connection.name} has no remote address: it can only wait`)
+    if (localAddress === undefined) return 0
     const sa = new IkeSa({
       runtime: this.#runtime,
       id: this.#runtime.nextId++,
@@ -261,6 +317,7 @@ export class IkeEndpoint {
     sa.firstChild = child
     this.#sas.set(toHex(sa.SPIi), sa)
     this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => sa.enqueueNext(new AuthInitiator(sa, child)))))
+    return sa.id
   }
 
   #carrierOf(connection: ConnectionConfig, child: ChildConfig): IkeSa | undefined {
@@ -322,6 +379,9 @@ function childOf(connection: ConnectionConfig, name: string | undefined): ChildC
   if (child === undefined) throw new UsageError('child', `${connection.name} has no child "${name ?? ''}"`)
   return child
 }
+
+const noLocalAddress = ({ name }: ConnectionConfig): UsageError =>
+  new UsageError('localAddress', `is needed: no address is known from which the peer of ${name} is reached`)
 
 /** A further CHILD_SA goes on an IKE_SA that stands, or waits for the one that we are setting up. */
 const canCarry = (sa: IkeSa): boolean =>

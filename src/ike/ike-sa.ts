@@ -358,13 +358,16 @@ export class IkeSa {
     this.runtime.wakeups.set(this, at)
   }
 
-  #armLiveness(): void {
+  #armLiveness(since = this.runtime.now): void {
     const delay = this.connection.livenessDelayMs
-    if (delay > 0) this.timers.set('liveness', this.runtime.now + delay)
+    if (delay > 0) this.timers.set('liveness', since + delay)
   }
 
   #checkLiveness(): void {
     if (this.state !== 'established') return
+    // ESP of the peer is a sign of life as well. RFC 7296 §2.4.
+    const heardAt = Math.max(-1, ...this.children.map((child) => child.lastHeardAt))
+    if (heardAt >= 0 && this.runtime.now - heardAt < this.connection.livenessDelayMs) return this.#armLiveness(heardAt)
     this.#armLiveness()
     // A request under way is itself a question whether the peer lives.
     if (this.isQuiet) this.enqueue(livenessTask(this))

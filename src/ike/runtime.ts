@@ -23,6 +23,10 @@ export class IkeRuntime {
   readonly children = new ChildRegistry()
   /** The machine's addresses, as far as the caller has told them. */
   localAddresses: readonly IpAddress[] = []
+  /** Which of them a remote address is reached from, as far as the caller has told. */
+  preferred: (remote: IpAddress) => IpAddress | undefined = () => undefined
+  /** Hears every event at the moment in which it happens. It must not change an IKE_SA then. */
+  onEvent: (event: IkeEvent) => void = () => {}
   /** Monotonic ms of the call that is being served. */
   now = 0
   readonly halfOpen = new HalfOpen()
@@ -80,6 +84,7 @@ export class IkeRuntime {
 
   emit(event: IkeEvent): void {
     this.#actions.push({ type: 'event', event })
+    this.onEvent(event)
   }
 
   /** `message` is handed over: the caller must not change it afterwards. */

@@ -32,7 +32,7 @@ export class GatewayPlane implements PeerPlane {
       random: peer.entropy.random,
       clock: () => peer.now,
       listener: {
-        acquire: (acquire) => this.#told.push(({ ike, now }) => ike.acquire(acquire, now, this.#beginOf(acquire))),
+        acquire: (acquire) => this.#told.push(({ ike, now }) => ike.acquire(acquire, now)),
         expire: (expire) => this.#told.push(({ ike, now }) => ike.expire(expire, now)),
         mapping: (mapping) => this.#told.push(({ ike, now }) => ike.mapping(mapping, now)),
       },
@@ -86,11 +86,5 @@ export class GatewayPlane implements PeerPlane {
     const to = { address: daddr, port: encap?.dport ?? 0 }
     const note = { kind: 'esp', sender: this.#peer, ...(cargo === undefined ? {} : { cargo }) } as const
     this.#peer.transmit(from, to, payload, note)
-  }
-
-  /** The trap's template says where the CHILD_SA is to begin. */
-  #beginOf({ policyIndex }: { readonly policyIndex: number }) {
-    const policy = [...this.databases.policies()].find(({ index }) => index === policyIndex)
-    return policy?.template?.saddr ?? this.#peer.address
   }
 }

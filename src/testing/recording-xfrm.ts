@@ -17,6 +17,8 @@ export class RecordingXfrm implements XfrmPort {
   readonly larval = new Map<string, LarvalState>()
   readonly states = new Map<string, XfrmStateConfig>()
   readonly policies = new Map<number, XfrmPolicyConfig>()
+  /** Set by a test that wants packets to have used the states. */
+  lastUsed?: (id: XfrmStateId) => number
   /** Every call by its verb, in order. */
   readonly calls: string[] = []
 

@@ -149,10 +149,9 @@ export class VirtualPeer {
     )
   }
 
-  /** Installs the traps of its connections, as an endpoint does when it starts. */
-  installTraps(): void {
-    this.#ike.installTraps((connection) => connection.local.address ?? this.address)
-    this.perform([])
+  /** Installs its traps and sets up what starts by itself, as an endpoint does when it begins. */
+  begin(): void {
+    this.perform(this.#ike.begin(this.now))
   }
 
   /** Gives the peer a further address; `segment` is where it is reached, by default where the peer began. */
@@ -223,8 +222,7 @@ export class VirtualPeer {
 
   /** The peer's addresses are others now: it reaches everything from the first of a family. */
   #addressesChanged(): void {
-    const preferred = (remote: IpAddress) => this.addresses.find(({ length }) => length === remote.length)
-    this.perform(this.#ike.localAddressesChanged(this.addresses, preferred, this.now))
+    this.perform(this.#ike.localAddressesChanged(this.addresses, this.#preferred, this.now))
   }
 
   /** Sets the alarm to what is next; whoever makes a plane calls it when that may have changed. */
@@ -242,6 +240,8 @@ export class VirtualPeer {
     })
   }
 
+  readonly #preferred = (remote: IpAddress) => this.addresses.find(({ length }) => length === remote.length)
+
   #makeIke(): IkeEndpoint {
     const { crypto = nobleProvider, connections, limits, ports } = this.options
     const ike = new IkeEndpoint({
@@ -252,7 +252,7 @@ export class VirtualPeer {
       ...(limits === undefined ? {} : { limits }),
       ...(ports === undefined ? {} : { ports }),
     })
-    ike.localAddressesChanged(this.addresses, () => undefined, this.now)
+    ike.localAddressesChanged(this.addresses, this.#preferred, this.now)
     return ike
   }
 

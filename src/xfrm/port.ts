@@ -17,6 +17,11 @@ export interface XfrmPort {
   updSa(id: XfrmStateId, change: XfrmStateChange): void
   /** Removes a state, larval ones too, and wipes its keys. Unknown ids are ignored. */
   delSa(id: XfrmStateId): void
+  /**
+   * When the last packet used a state, authenticated ones only, in the ms of the caller's clock; -1 for never. A side that cannot
+   * tell without waiting leaves it out.
+   */
+  lastUsed?(id: XfrmStateId): number
   /** Installs a policy; `index` names it in later calls. A duplicate index is refused with `UsageError`. */
   newPolicy(policy: XfrmPolicyConfig): void
   /** Changes all but the direction of the policy of this index; installs it when there is none. */

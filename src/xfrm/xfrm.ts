@@ -102,6 +102,11 @@ export class Xfrm implements XfrmPort {
     if (state !== undefined && state.proto === id.proto) this.#remove(state)
   }
 
+  lastUsed({ daddr, spi, proto }: XfrmStateId): number {
+    const state = this.#sad.find(daddr, spi)
+    return state?.proto === proto ? state.usedAt : -1
+  }
+
   newPolicy(config: XfrmPolicyConfig): void {
     this.#spd.add(config)
   }

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { pskConnection } from '../../src/config/connection.ts'
 import { askControl } from '../../src/endpoint/control-client.ts'
 import { Endpoint } from '../../src/endpoint/endpoint.ts'
 import { Log, type LogEntry } from '../../src/endpoint/log.ts'
@@ -60,18 +59,6 @@ describe('an endpoint', () => {
     expect(failures).toEqual([gone])
     expect(entries.filter(({ level }) => level === 'error')).toMatchObject([{ subject: 'device', text: gone.message }])
     await endpoint.close()
-  })
-
-  test('listens to itself once, however many connections it keeps up', async () => {
-    const connections = Array.from({ length: 20 }, (_, i) => {
-      const children = [
-        { name: 'net', localTs: [`10.1.${i}.0/24`], remoteTs: [`10.2.${i}.0/24`], startAction: 'start' as const },
-      ]
-      const peer = { remoteAddress: '127.0.0.1', port: 9, natPort: 9 }
-      return pskConnection({ name: `c${i}`, psk: 'x', localAddress: '127.0.0.1', ...peer, children })
-    })
-    endpoint = await Endpoint.start({ connections, listen })
-    expect(endpoint.listenerCount('event')).toBe(1)
   })
 })
 

@@ -36,7 +36,7 @@ const commands: readonly Command[] = [
     const template = policy?.templates[0]
     if (policy === undefined || template === undefined) return []
     const acquire = { policyIndex: policy.index, reqid: template.reqid, packet: policy.selector }
-    return end.ike.acquire(acquire, world.now, end.address)
+    return end.ike.acquire(acquire, world.now)
   },
   function mapping({ world, dice }, end) {
     const state = dice.pick([...end.xfrm.states.values()].filter(({ direction }) => direction === 'in'))

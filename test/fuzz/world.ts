@@ -46,7 +46,8 @@ export class End {
       connections: [connection],
       ...(name === 'b' ? { limits: settings.limitsOfB } : {}),
     })
-    this.ike.installTraps(() => this.address)
+    this.ike.localAddressesChanged(this.addresses, () => this.address, 0)
+    this.ike.begin(0)
   }
 }
 

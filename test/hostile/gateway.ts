@@ -54,7 +54,7 @@ export class Gateway {
       random: dice.octets,
       clock: () => this.#now,
       listener: {
-        acquire: (acquire) => this.#told.push(() => this.ike.acquire(acquire, this.#now, this.address)),
+        acquire: (acquire) => this.#told.push(() => this.ike.acquire(acquire, this.#now)),
         expire: (expire) => this.#told.push(() => this.ike.expire(expire, this.#now)),
         mapping: (mapping) => this.#told.push(() => this.ike.mapping(mapping, this.#now)),
       },

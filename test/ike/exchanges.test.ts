@@ -231,10 +231,10 @@ describe('traps', () => {
     const pair = makePair({
       a: { children: leftConnection.children.map((child) => ({ ...child, startAction: 'trap' as const })) },
     })
-    pair.a.ike.installTraps(() => parseIp(left))
+    pair.a.begin()
     const [trap] = [...pair.xfrmA.policies.values()]
     const reqid = trap!.templates[0]!.reqid
-    pair.a.perform(pair.a.ike.acquire({ policyIndex: trap!.index, reqid, packet: trap!.selector }, 0, parseIp(left)))
+    pair.a.perform(pair.a.ike.acquire({ policyIndex: trap!.index, reqid, packet: trap!.selector }, 0))
     pair.clock.advance(1000)
     expect(pair.a.ike.status()[0]!.children[0]!.reqid).toBe(reqid)
     pair.a.perform(pair.a.ike.shutdown(pair.clock.now))

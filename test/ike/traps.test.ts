@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseIp } from '../../src/ip/address.ts'
-import { left, leftConnection, makePair, type Pair } from './support.ts'
+import { leftConnection, makePair, type Pair } from './support.ts'
 
 const trapped = leftConnection.children.map((child) => ({ ...child, startAction: 'trap' as const }))
 const narrow = (name: string, localTs: string) => ({
@@ -12,13 +11,11 @@ const narrow = (name: string, localTs: string) => ({
 
 function trapPair(changes: Parameters<typeof makePair>[0] = {}): Pair & { acquire: () => void; reqid: number } {
   const pair = makePair({ ...changes, a: { children: trapped, ...changes.a } })
-  pair.a.ike.installTraps(() => parseIp(left))
+  pair.a.begin()
   const [trap] = [...pair.xfrmA.policies.values()]
   const { reqid } = trap!.templates[0]!
   const acquire = () =>
-    pair.a.perform(
-      pair.a.ike.acquire({ policyIndex: trap!.index, reqid, packet: trap!.selector }, pair.clock.now, parseIp(left)),
-    )
+    pair.a.perform(pair.a.ike.acquire({ policyIndex: trap!.index, reqid, packet: trap!.selector }, pair.clock.now))
   return { ...pair, acquire, reqid }
 }
 
@@ -93,7 +90,7 @@ describe('a trap', () => {
 
   it('is installed once', () => {
     const pair = trapPair()
-    pair.a.ike.installTraps(() => parseIp(left))
+    pair.a.begin()
     expect(pair.xfrmA.policies.size).toBe(1)
     pair.acquire()
     pair.clock.advance(1000)

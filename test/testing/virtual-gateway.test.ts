@@ -32,7 +32,7 @@ describe('a virtual gateway', () => {
 
   it('brings a trapped CHILD_SA up for the first packet, which then leaves', () => {
     const { clock, a, b } = makeGateways({ a: { children: trap } })
-    a.installTraps()
+    a.begin()
     b.answerPings()
     const replies: Uint8Array[] = []
     a.onInner((packet) => replies.push(packet))
@@ -171,7 +171,7 @@ describe('virtual traffic', () => {
 
   it('waits for a trap, and then leaves', () => {
     const { clock, a, b } = makeGateways({ a: { children: trap } })
-    a.installTraps()
+    a.begin()
     const traffic = new VirtualTraffic(a, b)
     traffic.send()
     expect(traffic.report()).toMatchObject({
