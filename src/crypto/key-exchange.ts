@@ -12,7 +12,7 @@ export interface PrivateKey {
   readonly publicValue: Uint8Array
   /**
    * The shared secret with a public value whose length and MODP range are checked already. Returns undefined when the
-   * value is not a point of the curve, or for X25519 when the result is zero (RFC 7748 §6.1). A point of an ECP group may
+   * value is not a point of the curve, or for X25519 and X448 when the result is zero (RFC 7748 §6.1). A point of an ECP group may
    * well have the x coordinate zero.
    */
   agree(peerPublic: Uint8Array): Uint8Array | undefined

@@ -1,12 +1,12 @@
 import { AesMac, aesMacPrf, TruncatedAesMac } from './aes-mac.ts'
 import { keyExchangeMethods } from './key-exchange.ts'
-import { NobleAead, NobleCbc } from './noble-cipher.ts'
+import { NobleAead, NobleCipher } from './noble-cipher.ts'
 import { NobleMac, nobleHash, nobleHmac } from './noble-hash.ts'
 import { loadNoblePrivateKey } from './noble-ke.ts'
 import { nobleKem } from './noble-kem.ts'
 import type { CryptoProvider } from './provider.ts'
 import { requireAead, requireCipher, requireInteg, requirePrf } from './require.ts'
-import { isAesMac } from './transforms.ts'
+import { Encr, encrInfo, isAesMac } from './transforms.ts'
 
 /**
  * The reference provider: JavaScript alone (@noble/ciphers, /hashes, /curves), for any engine. It allocates for each
@@ -21,10 +21,7 @@ export const nobleProvider: CryptoProvider = {
     return isAesMac(algorithm) ? aesMacPrf(algorithm, newCbc, key, data) : nobleHmac(algorithm, key, data)
   },
   aead: (encr, key) => new NobleAead(requireAead(encr, key), key),
-  cipher(encr, key) {
-    requireCipher(encr, key)
-    return newCbc(key)
-  },
+  cipher: (encr, key) => new NobleCipher(requireCipher(encr, key), key),
   mac(integ, key) {
     const info = requireInteg(integ, key)
     const { algorithm } = info
@@ -35,4 +32,4 @@ export const nobleProvider: CryptoProvider = {
   ...keyExchangeMethods(loadNoblePrivateKey, nobleKem),
 }
 
-const newCbc = (key: Uint8Array) => new NobleCbc(key)
+const newCbc = (key: Uint8Array) => new NobleCipher(encrInfo(Encr.ENCR_AES_CBC)!, key)

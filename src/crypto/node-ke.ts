@@ -1,17 +1,17 @@
-import { createECDH, createPrivateKey, createPublicKey, diffieHellman, type ECDH, type KeyObject } from 'node:crypto'
+import { createECDH, type ECDH } from 'node:crypto'
 import { concat, wipe } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
 import type { PrivateKey } from './key-exchange.ts'
 import { type ModpGroup, modpGenerator, modpGroup } from './modp-groups.ts'
-import { asBuffer, nodeModPow } from './node-modpow.ts'
-import { requireLive } from './require.ts'
+import { nodeModPow } from './node-modpow.ts'
+import { moved, NodeMontgomeryKey } from './node-montgomery.ts'
 import { KeGroup, type KeGroupInfo } from './transforms.ts'
 
 /** Takes ownership of a private value that `private-value.ts` made or checked. */
 export function loadNodePrivateKey(group: KeGroupInfo, privateValue: Uint8Array): PrivateKey {
   const modp = modpGroup(group.id)
   if (modp !== undefined) return new NodeModpKey(modp, privateValue)
-  if (group.id === KeGroup.CURVE25519) return new NodeX25519Key(privateValue)
+  if (group.kind === 'x25519' || group.kind === 'x448') return new NodeMontgomeryKey(group.kind, privateValue)
   const curve = curveNames.get(group.id)
   if (curve === undefined) throw new UsageError('group', `${group.id} is not implemented by the node provider`)
   return new NodeEcpKey(curve, privateValue)
@@ -21,6 +21,10 @@ const curveNames: ReadonlyMap<number, string> = new Map([
   [KeGroup.ECP_256, 'prime256v1'],
   [KeGroup.ECP_384, 'secp384r1'],
   [KeGroup.ECP_521, 'secp521r1'],
+  [KeGroup.BRAINPOOL_P224R1, 'brainpoolP224r1'],
+  [KeGroup.BRAINPOOL_P256R1, 'brainpoolP256r1'],
+  [KeGroup.BRAINPOOL_P384R1, 'brainpoolP384r1'],
+  [KeGroup.BRAINPOOL_P512R1, 'brainpoolP512r1'],
 ])
 
 /** Before x|y: the "uncompressed" form of SEC 1 §2.3.3, which the KE payload leaves out (RFC 5903 §7). */
@@ -54,39 +58,6 @@ class NodeEcpKey implements PrivateKey {
   }
 }
 
-/** PKCS #8 and SubjectPublicKeyInfo of X25519 up to the 32 octets of key (RFC 8410 §§4, 7): node:crypto imports no raw keys. */
-const pkcs8Prefix = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 4, 0x22, 4, 0x20)
-const spkiPrefix = Uint8Array.of(0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 3, 0x21, 0)
-
-class NodeX25519Key implements PrivateKey {
-  readonly publicValue: Uint8Array
-  #privateKey: KeyObject | undefined
-
-  constructor(scalar: Uint8Array) {
-    const der = concat(pkcs8Prefix, scalar)
-    this.#privateKey = createPrivateKey({ key: asBuffer(der), format: 'der', type: 'pkcs8' })
-    wipe(der, scalar)
-    const spki = createPublicKey(this.#privateKey).export({ format: 'der', type: 'spki' })
-    this.publicValue = Uint8Array.from(spki.subarray(spkiPrefix.length))
-  }
-
-  agree(peerPublic: Uint8Array): Uint8Array | undefined {
-    const privateKey = requireLive('keyExchange', this.#privateKey)
-    const spki = asBuffer(concat(spkiPrefix, peerPublic))
-    const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' })
-    try {
-      return moved(diffieHellman({ privateKey, publicKey }))
-    } catch {
-      return undefined // Any 32 octets are a public key: OpenSSL refuses only a result of zero.
-    }
-  }
-
-  /** OpenSSL's copy of the key is cleansed when the key object is collected; there is no call that does it at once. */
-  destroy(): void {
-    this.#privateKey = undefined
-  }
-}
-
 class NodeModpKey implements PrivateKey {
   readonly publicValue: Uint8Array
   readonly #group: ModpGroup
@@ -105,11 +76,4 @@ class NodeModpKey implements PrivateKey {
   destroy(): void {
     wipe(this.#exponent)
   }
-}
-
-/** A copy as a plain array of its own; the original is wiped. */
-function moved(secret: Buffer): Uint8Array {
-  const copy = Uint8Array.from(secret)
-  wipe(secret)
-  return copy
 }

@@ -1,12 +1,12 @@
 import { AesMac, aesMacPrf, TruncatedAesMac } from './aes-mac.ts'
 import { keyExchangeMethods } from './key-exchange.ts'
-import { nobleKem } from './noble-kem.ts'
-import { NodeAead, NodeCbc } from './node-cipher.ts'
+import { NodeAead, NodeCipher } from './node-cipher.ts'
 import { NodeMac, nodeHash, nodeHmac } from './node-hash.ts'
 import { loadNodePrivateKey } from './node-ke.ts'
+import { nodeKem } from './node-kem.ts'
 import type { CryptoProvider } from './provider.ts'
 import { requireAead, requireCipher, requireInteg, requirePrf } from './require.ts'
-import { isAesMac } from './transforms.ts'
+import { Encr, encrInfo, isAesMac } from './transforms.ts'
 
 /**
  * The provider on node:crypto, all of it synchronous. Private values come from the injected source and never from
@@ -21,10 +21,7 @@ export const nodeProvider: CryptoProvider = {
     return isAesMac(algorithm) ? aesMacPrf(algorithm, newCbc, key, data) : nodeHmac(algorithm, key, data)
   },
   aead: (encr, key) => new NodeAead(requireAead(encr, key), key),
-  cipher(encr, key) {
-    requireCipher(encr, key)
-    return newCbc(key)
-  },
+  cipher: (encr, key) => new NodeCipher(requireCipher(encr, key), key),
   mac(integ, key) {
     const info = requireInteg(integ, key)
     const { algorithm } = info
@@ -32,7 +29,7 @@ export const nodeProvider: CryptoProvider = {
       ? new TruncatedAesMac(info, new AesMac(algorithm, newCbc, key))
       : new NodeMac(algorithm, info.icvBytes, key)
   },
-  ...keyExchangeMethods(loadNodePrivateKey, nobleKem),
+  ...keyExchangeMethods(loadNodePrivateKey, nodeKem),
 }
 
-const newCbc = (key: Uint8Array) => new NodeCbc(key)
+const newCbc = (key: Uint8Array) => new NodeCipher(encrInfo(Encr.ENCR_AES_CBC)!, key)

@@ -76,7 +76,7 @@ export interface KeyExchangeAnswer {
 
 /** A keyed AEAD that works in place on borrowed buffers. */
 export interface Aead {
-  /** Always 12: salt | IV. `seal` and `open` throw `UsageError` for a nonce of another length. */
+  /** 12, for CCM 11: salt | IV. `seal` and `open` throw `UsageError` for a nonce of another length. */
   readonly nonceBytes: number
   readonly tagBytes: number
   /**

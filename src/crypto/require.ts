@@ -33,6 +33,12 @@ export function requireNonce(aead: Aead, nonce: Uint8Array): void {
   }
 }
 
+/** The same for the IV of a cipher, salt included. */
+export function requireIv(info: EncrInfo, iv: Uint8Array): void {
+  const bytes = info.saltBytes + info.ivBytes
+  if (iv.length !== bytes) throw new UsageError('iv', `must have ${bytes} octets, not ${iv.length}`)
+}
+
 /** The key, unless it was wiped by `destroy`: then throws `UsageError`. */
 export function requireLive<T>(name: string, key: T | undefined): T {
   if (key === undefined) throw new UsageError(name, 'was destroyed')

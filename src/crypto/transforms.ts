@@ -103,17 +103,17 @@ export const isAesMac = (algorithm: HashName | AesMacName): algorithm is AesMacN
 /** Sizes in octets of an encryption transform that the providers implement. */
 export interface EncrInfo {
   readonly id: number
-  readonly kind: 'aead' | 'cbc'
+  readonly kind: 'aead' | 'cbc' | 'ctr'
   /** Key lengths that may be negotiated, in bits; the key length attribute is omitted when `fixedKey`. */
   readonly keyBits: readonly number[]
   readonly fixedKey: boolean
-  /** Octets of salt that KEYMAT and SK_e carry after the key (RFC 4106 §8.1, RFC 7634 §2). */
+  /** Octets of salt (a nonce in RFC 3686) that KEYMAT and SK_e carry after the key (RFC 4106 §8.1, RFC 4309 §7.1, RFC 3686 §5.1, RFC 7634 §2). */
   readonly saltBytes: number
   /** Octets of explicit IV in each packet. */
   readonly ivBytes: number
   /** Octets of ICV that the cipher itself makes, 0 when a separate integrity transform is needed. */
   readonly tagBytes: number
-  /** Multiple of octets that the plaintext is padded to: 16 for CBC, 1 for AEADs (ESP itself aligns to 4). */
+  /** Multiple of octets that the plaintext is padded to: the block for CBC, 1 for AEADs and CTR (ESP itself aligns to 4). */
   readonly blockBytes: number
 }
 
@@ -150,37 +150,39 @@ export interface KeGroupInfo {
   readonly sharedBytes: number
 }
 
+const aesKeyBits: readonly number[] = [128, 192, 256]
+
+const cbc = (id: number, keyBits: readonly number[], blockBytes: number): EncrInfo => ({
+  id,
+  kind: 'cbc',
+  keyBits,
+  fixedKey: keyBits.length === 1,
+  saltBytes: 0,
+  ivBytes: blockBytes,
+  tagBytes: 0,
+  blockBytes,
+})
+
+/** An AEAD or CTR: the cipher counts, and the IV is a part of its nonce. */
+const counting = (
+  id: number,
+  kind: 'aead' | 'ctr',
+  keyBits: readonly number[],
+  saltBytes: number,
+  tagBytes: number,
+): EncrInfo => ({ id, kind, keyBits, fixedKey: keyBits.length === 1, saltBytes, ivBytes: 8, tagBytes, blockBytes: 1 })
+
 const encrTable: readonly EncrInfo[] = [
-  {
-    id: Encr.ENCR_AES_CBC,
-    kind: 'cbc',
-    keyBits: [128, 192, 256],
-    fixedKey: false,
-    saltBytes: 0,
-    ivBytes: 16,
-    tagBytes: 0,
-    blockBytes: 16,
-  },
-  {
-    id: Encr.ENCR_AES_GCM_16,
-    kind: 'aead',
-    keyBits: [128, 192, 256],
-    fixedKey: false,
-    saltBytes: 4,
-    ivBytes: 8,
-    tagBytes: 16,
-    blockBytes: 1,
-  },
-  {
-    id: Encr.ENCR_CHACHA20_POLY1305,
-    kind: 'aead',
-    keyBits: [256],
-    fixedKey: true,
-    saltBytes: 4,
-    ivBytes: 8,
-    tagBytes: 16,
-    blockBytes: 1,
-  },
+  cbc(Encr.ENCR_3DES, [192], 8),
+  cbc(Encr.ENCR_AES_CBC, aesKeyBits, 16),
+  counting(Encr.ENCR_AES_CTR, 'ctr', aesKeyBits, 4, 0),
+  counting(Encr.ENCR_AES_CCM_8, 'aead', aesKeyBits, 3, 8),
+  counting(Encr.ENCR_AES_CCM_12, 'aead', aesKeyBits, 3, 12),
+  counting(Encr.ENCR_AES_CCM_16, 'aead', aesKeyBits, 3, 16),
+  counting(Encr.ENCR_AES_GCM_8, 'aead', aesKeyBits, 4, 8),
+  counting(Encr.ENCR_AES_GCM_12, 'aead', aesKeyBits, 4, 12),
+  counting(Encr.ENCR_AES_GCM_16, 'aead', aesKeyBits, 4, 16),
+  counting(Encr.ENCR_CHACHA20_POLY1305, 'aead', [256], 4, 16),
 ]
 
 const prfTable: readonly PrfInfo[] = [
@@ -230,10 +232,17 @@ const keTable: readonly KeGroupInfo[] = [
   modp(KeGroup.MODP_2048, 2048),
   modp(KeGroup.MODP_3072, 3072),
   modp(KeGroup.MODP_4096, 4096),
+  modp(KeGroup.MODP_6144, 6144),
+  modp(KeGroup.MODP_8192, 8192),
   ecp(KeGroup.ECP_256, 32),
   ecp(KeGroup.ECP_384, 48),
   ecp(KeGroup.ECP_521, 66),
+  ecp(KeGroup.BRAINPOOL_P224R1, 28),
+  ecp(KeGroup.BRAINPOOL_P256R1, 32),
+  ecp(KeGroup.BRAINPOOL_P384R1, 48),
+  ecp(KeGroup.BRAINPOOL_P512R1, 64),
   { id: KeGroup.CURVE25519, kind: 'x25519', publicBytes: 32, answerBytes: 32, sharedBytes: 32 },
+  { id: KeGroup.CURVE448, kind: 'x448', publicBytes: 56, answerBytes: 56, sharedBytes: 56 },
   mlKem(KeGroup.ML_KEM_512, 800, 768),
   mlKem(KeGroup.ML_KEM_768, 1184, 1088),
   mlKem(KeGroup.ML_KEM_1024, 1568, 1568),

@@ -42,10 +42,16 @@ export function createEspCipher(crypto: CryptoProvider, parameters: EspSaParamet
   }
   // Encryption alone can be decrypted by whoever may send packets and watch the answers. RFC 4303 §1.
   if (integ === undefined) throw new UsageError('integ', `${name} needs an integrity transform`)
-  return new CbcEspCipher(info, crypto.cipher(encr.id, encr.key), crypto.mac(integ.id, integ.key), esn)
+  return new EncryptThenMacEspCipher(
+    info,
+    crypto.cipher(encr.id, encr.key),
+    encr.salt,
+    crypto.mac(integ.id, integ.key),
+    esn,
+  )
 }
 
-/** AES-GCM (RFC 4106) and ChaCha20-Poly1305 (RFC 7634): nonce = salt | IV, AAD = SPI | sequence number of 32 or 64 bits. */
+/** AES-GCM (RFC 4106), AES-CCM (RFC 4309) and ChaCha20-Poly1305 (RFC 7634): nonce = salt | IV, AAD = SPI | sequence number of 32 or 64 bits. */
 class AeadEspCipher implements EspCipher {
   readonly ivBytes: number
   readonly icvBytes: number
@@ -106,28 +112,34 @@ class AeadEspCipher implements EspCipher {
 }
 
 /**
- * AES-CBC (RFC 3602), then HMAC over SPI to the end of the ciphertext. With ESN the high half of the sequence number is
+ * AES-CBC (RFC 3602), AES-CTR (RFC 3686) or 3DES (RFC 2451), then a MAC over SPI to the end of the ciphertext. With ESN the high half of the sequence number is
  * authenticated behind the ciphertext and not sent (RFC 4303 §2.2.1): it stands where the ICV will be for that moment.
  */
-class CbcEspCipher implements EspCipher {
+class EncryptThenMacEspCipher implements EspCipher {
   readonly ivBytes: number
   readonly icvBytes: number
   readonly blockBytes: number
-  readonly unpredictableIv = true
-  readonly #cbc: Cipher
+  readonly unpredictableIv: boolean
+  readonly #cipher: Cipher
   readonly #mac: Mac
   readonly #esn: boolean
+  readonly #saltBytes: number
+  /** salt | IV. */
   readonly #iv: Uint8Array
   readonly #receivedIcv: Uint8Array
 
-  constructor(info: EncrInfo, cbc: Cipher, mac: Mac, esn: boolean) {
+  constructor(info: EncrInfo, cipher: Cipher, salt: Uint8Array, mac: Mac, esn: boolean) {
     this.ivBytes = info.ivBytes
     this.icvBytes = mac.icvBytes
     this.blockBytes = info.blockBytes
-    this.#cbc = cbc
+    // The cipher counts in CTR: an IV that was never used is enough.
+    this.unpredictableIv = info.kind === 'cbc'
+    this.#cipher = cipher
     this.#mac = mac
     this.#esn = esn
-    this.#iv = new Uint8Array(info.ivBytes)
+    this.#saltBytes = salt.length
+    this.#iv = new Uint8Array(salt.length + info.ivBytes)
+    this.#iv.set(salt)
     this.#receivedIcv = new Uint8Array(mac.icvBytes)
   }
 
@@ -135,7 +147,7 @@ class CbcEspCipher implements EspCipher {
     const text = at + ESP_HEADER_BYTES + this.ivBytes
     const icv = text + textLength
     this.#loadIv(buffer, at)
-    this.#cbc.encrypt(this.#iv, buffer, text, textLength)
+    this.#cipher.encrypt(this.#iv, buffer, text, textLength)
     if (this.#esn) writeU32(buffer, icv, sequenceHigh)
     this.#mac.compute(buffer, at, icv - at + (this.#esn ? 4 : 0), buffer, icv)
   }
@@ -144,13 +156,14 @@ class CbcEspCipher implements EspCipher {
     const text = at + ESP_HEADER_BYTES + this.ivBytes
     if (!this.#verify(buffer, at, text + textLength, sequenceHigh)) return false
     this.#loadIv(buffer, at)
-    this.#cbc.decrypt(this.#iv, buffer, text, textLength)
+    this.#cipher.decrypt(this.#iv, buffer, text, textLength)
     return true
   }
 
   destroy(): void {
-    this.#cbc.destroy()
+    this.#cipher.destroy()
     this.#mac.destroy()
+    wipe(this.#iv)
   }
 
   #verify(buffer: Uint8Array, at: number, icv: number, sequenceHigh: number): boolean {
@@ -161,6 +174,6 @@ class CbcEspCipher implements EspCipher {
   }
 
   #loadIv(buffer: Uint8Array, at: number): void {
-    for (let i = 0; i < this.ivBytes; i++) this.#iv[i] = buffer[at + ESP_HEADER_BYTES + i]!
+    for (let i = 0; i < this.ivBytes; i++) this.#iv[this.#saltBytes + i] = buffer[at + ESP_HEADER_BYTES + i]!
   }
 }

@@ -15,7 +15,7 @@ import {
   type SkfPayload,
   type SkPayload,
 } from './codec/index.ts'
-import { AeadCipher, CbcCipher, type SkCipher } from './sk-cipher.ts'
+import { AeadCipher, EncryptThenMac, type SkCipher } from './sk-cipher.ts'
 
 /** What protects the messages of one IKE SA. `integ` is absent for AEADs. */
 export interface IkeCipherSuite {
@@ -75,7 +75,7 @@ export class MessageProtector {
   readonly #cipher: SkCipher
 
   /**
-   * `SK_e` is the key with the AEAD's salt behind it, `SK_a` is empty for AEADs; both are copied. `random` is asked for
+   * `SK_e` is the key with the salt of an AEAD or CTR behind it, `SK_a` is empty for AEADs; both are copied. `random` is asked for
    * the IVs of CBC. Throws `UsageError` for a transform that no provider has, and for keys of the wrong length.
    */
   constructor(crypto: CryptoProvider, suite: IkeCipherIds, SK_e: Uint8Array, SK_a: Uint8Array, random: RandomSource) {
@@ -84,7 +84,7 @@ export class MessageProtector {
     this.#cipher =
       integ === undefined
         ? new AeadCipher(crypto, encr, SK_e)
-        : new CbcCipher(crypto.cipher(encr.id, SK_e), crypto.mac(integ.id, SK_a), encr, integ, random)
+        : new EncryptThenMac(crypto, encr, integ, SK_e, SK_a, random)
   }
 
   /** A complete message `HDR, SK {payloads}` in a fresh array. */

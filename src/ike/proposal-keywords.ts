@@ -104,7 +104,7 @@ export function weakKeywords(proposal: ProposalLike): string[] {
 }
 
 /** Algorithms that must be named in `allowWeak` before a configuration may use them, as far as the providers have them. */
-export const weakAlgorithms: readonly string[] = ['sha1', 'modp1024', 'modp1536']
+export const weakAlgorithms: readonly string[] = ['sha1', '3des', 'modp1024', 'modp1536']
 
 function parseKeyword(keyword: string, text: string): TransformKeyword {
   const row = transformOf(keyword)

@@ -14,6 +14,19 @@ export interface SkCipher {
   destroy(): void
 }
 
+/** IVs that never repeat, for ciphers that need no more than that. */
+class CounterIv {
+  #low = 0
+  #high = 0
+
+  /** 8 octets. */
+  next(): Uint8Array {
+    this.#low = (this.#low + 1) >>> 0
+    if (this.#low === 0) this.#high = (this.#high + 1) >>> 0
+    return new Writer(8).u32(this.#high).u32(this.#low).finish()
+  }
+}
+
 /** RFC 5282: nonce = salt | IV, the IV a counter; the associated data ends where the IV begins. */
 export class AeadCipher implements SkCipher {
   readonly icvBytes: number
@@ -21,8 +34,7 @@ export class AeadCipher implements SkCipher {
   readonly #nonce: Uint8Array
   readonly #saltBytes: number
   readonly #ivBytes: number
-  #counterLow = 0
-  #counterHigh = 0
+  readonly #counter = new CounterIv()
 
   constructor(crypto: CryptoProvider, encr: EncrInfo, SK_e: Uint8Array) {
     const keyBytes = SK_e.length - encr.saltBytes
@@ -35,9 +47,7 @@ export class AeadCipher implements SkCipher {
   }
 
   nextIv(): Uint8Array {
-    this.#counterLow = (this.#counterLow + 1) >>> 0
-    if (this.#counterLow === 0) this.#counterHigh = (this.#counterHigh + 1) >>> 0
-    return new Writer(this.#ivBytes).u32(this.#counterHigh).u32(this.#counterLow).finish()
+    return this.#counter.next()
   }
 
   seal(message: Uint8Array, ivOffset: number): void {
@@ -62,43 +72,68 @@ export class AeadCipher implements SkCipher {
   }
 }
 
-/** RFC 7296 §3.14: encrypt, then an ICV over everything before it. The IV is unpredictable. */
-export class CbcCipher implements SkCipher {
+/**
+ * Encrypt, then an ICV over everything before it. RFC 7296 §3.14. The IV of CBC is unpredictable; that of CTR a counter, and
+ * before it stands the salt (RFC 5930 §2).
+ */
+export class EncryptThenMac implements SkCipher {
   readonly icvBytes: number
-  readonly #cbc: Cipher
+  readonly #cipher: Cipher
   readonly #mac: Mac
+  readonly #saltBytes: number
   readonly #ivBytes: number
-  readonly #random: RandomSource
+  /** salt | IV. */
+  readonly #iv: Uint8Array
+  readonly #nextIv: () => Uint8Array
 
-  constructor(cbc: Cipher, mac: Mac, encr: EncrInfo, integ: IntegInfo, random: RandomSource) {
+  constructor(
+    crypto: CryptoProvider,
+    encr: EncrInfo,
+    integ: IntegInfo,
+    SK_e: Uint8Array,
+    SK_a: Uint8Array,
+    random: RandomSource,
+  ) {
+    const keyBytes = SK_e.length - encr.saltBytes
     this.icvBytes = integ.icvBytes
-    this.#cbc = cbc
-    this.#mac = mac
+    this.#cipher = crypto.cipher(encr.id, SK_e.subarray(0, keyBytes))
+    this.#mac = crypto.mac(integ.id, SK_a)
+    this.#saltBytes = encr.saltBytes
     this.#ivBytes = encr.ivBytes
-    this.#random = random
+    this.#iv = new Uint8Array(encr.saltBytes + encr.ivBytes)
+    this.#iv.set(SK_e.subarray(keyBytes))
+    const counter = new CounterIv()
+    this.#nextIv = encr.kind === 'ctr' ? () => counter.next() : () => random(encr.ivBytes, 'iv')
   }
 
   nextIv(): Uint8Array {
-    return this.#random(this.#ivBytes, 'iv')
+    return this.#nextIv()
   }
 
   seal(message: Uint8Array, ivOffset: number): void {
     const icvOffset = message.length - this.icvBytes
-    const offset = ivOffset + this.#ivBytes
-    this.#cbc.encrypt(message.subarray(ivOffset, offset), message, offset, icvOffset - offset)
+    const offset = this.#takeIv(message, ivOffset)
+    this.#cipher.encrypt(this.#iv, message, offset, icvOffset - offset)
     this.#mac.compute(message, 0, icvOffset, message, icvOffset)
   }
 
   open(message: Uint8Array, ivOffset: number): boolean {
     const icvOffset = message.length - this.icvBytes
     if (!this.#mac.verify(message, 0, icvOffset, message, icvOffset)) return false
-    const offset = ivOffset + this.#ivBytes
-    this.#cbc.decrypt(message.subarray(ivOffset, offset), message, offset, icvOffset - offset)
+    const offset = this.#takeIv(message, ivOffset)
+    this.#cipher.decrypt(this.#iv, message, offset, icvOffset - offset)
     return true
   }
 
   destroy(): void {
-    this.#cbc.destroy()
+    this.#cipher.destroy()
     this.#mac.destroy()
+    wipe(this.#iv)
+  }
+
+  #takeIv(message: Uint8Array, ivOffset: number): number {
+    const offset = ivOffset + this.#ivBytes
+    this.#iv.set(message.subarray(ivOffset, offset), this.#saltBytes)
+    return offset
   }
 }

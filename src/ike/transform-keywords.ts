@@ -94,6 +94,11 @@ const table: readonly TransformKeyword[] = [
   ...aes('gmac', Encr.ENCR_NULL_AUTH_AES_GMAC),
   ...aes('gcm', Encr.ENCR_AES_GCM_16),
   ...aes('gcm128', Encr.ENCR_AES_GCM_16),
+  ...aes('gcm96', Encr.ENCR_AES_GCM_12),
+  ...aes('gcm64', Encr.ENCR_AES_GCM_8),
+  ...aes('ccm128', Encr.ENCR_AES_CCM_16),
+  ...aes('ccm96', Encr.ENCR_AES_CCM_12),
+  ...aes('ccm64', Encr.ENCR_AES_CCM_8),
   { keyword: 'aes', type: ENCR, id: Encr.ENCR_AES_CBC, keyBits: 128 },
   ...rows(
     ENCR,

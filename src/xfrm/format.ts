@@ -7,12 +7,21 @@ import { StatePhase, type XfrmState } from './state.ts'
 
 /** The kernel's names of transforms. */
 const encrNames: Readonly<Record<number, string>> = {
+  [Encr.ENCR_3DES]: 'cbc(des3_ede)',
   [Encr.ENCR_AES_CBC]: 'cbc(aes)',
+  [Encr.ENCR_AES_CTR]: 'rfc3686(ctr(aes))',
+  [Encr.ENCR_AES_CCM_8]: 'rfc4309(ccm(aes))',
+  [Encr.ENCR_AES_CCM_12]: 'rfc4309(ccm(aes))',
+  [Encr.ENCR_AES_CCM_16]: 'rfc4309(ccm(aes))',
+  [Encr.ENCR_AES_GCM_8]: 'rfc4106(gcm(aes))',
+  [Encr.ENCR_AES_GCM_12]: 'rfc4106(gcm(aes))',
   [Encr.ENCR_AES_GCM_16]: 'rfc4106(gcm(aes))',
   [Encr.ENCR_CHACHA20_POLY1305]: 'rfc7539esp(chacha20,poly1305)',
 }
 const integNames: Readonly<Record<number, string>> = {
   [Integ.AUTH_HMAC_SHA1_96]: 'hmac(sha1)',
+  [Integ.AUTH_AES_XCBC_96]: 'xcbc(aes)',
+  [Integ.AUTH_AES_CMAC_96]: 'cmac(aes)',
   [Integ.AUTH_HMAC_SHA2_256_128]: 'hmac(sha256)',
   [Integ.AUTH_HMAC_SHA2_384_192]: 'hmac(sha384)',
   [Integ.AUTH_HMAC_SHA2_512_256]: 'hmac(sha512)',

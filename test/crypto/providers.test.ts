@@ -17,8 +17,19 @@ const groups = [
   KeGroup.ECP_256,
   KeGroup.ECP_384,
   KeGroup.ECP_521,
+  KeGroup.BRAINPOOL_P224R1,
+  KeGroup.BRAINPOOL_P256R1,
+  KeGroup.BRAINPOOL_P384R1,
+  KeGroup.BRAINPOOL_P512R1,
   KeGroup.CURVE25519,
+  KeGroup.CURVE448,
+  KeGroup.ML_KEM_512,
+  KeGroup.ML_KEM_768,
+  KeGroup.ML_KEM_1024,
 ]
+// Hundreds of milliseconds each over noble.
+const slowGroups = [KeGroup.MODP_6144, KeGroup.MODP_8192]
+const ecp = groups.filter((group) => keGroupInfo(group)!.kind === 'ecp')
 
 /** A repeatable source: octet i of the whole stream is a function of `seed` and i. */
 function counted(seed: number): RandomSource {
@@ -31,26 +42,31 @@ function counted(seed: number): RandomSource {
 }
 
 describe.each(providers)('$name: key exchange', (crypto) => {
-  it.each(groups)('both sides of group %i get the same secret, of the registered sizes', (group) => {
-    const info = keGroupInfo(group)!
-    const first = crypto.keyExchange(group, counted(1))
-    const second = crypto.respondKeyExchange(group, first.publicValue, counted(2))
-    expect(first.group).toBe(group)
-    expect(first.publicValue.length).toBe(info.publicBytes)
-    expect(second.publicValue.length).toBe(info.publicBytes)
-    expect(second.sharedSecret.length).toBe(info.sharedBytes)
-    expect(toHex(first.finish(second.publicValue))).toBe(toHex(second.sharedSecret))
-  })
+  it.each(crypto === nodeProvider ? [...groups, ...slowGroups] : groups)(
+    'both sides of group %i get the same secret, of the registered sizes',
+    (group) => {
+      const info = keGroupInfo(group)!
+      const first = crypto.keyExchange(group, counted(1))
+      const second = crypto.respondKeyExchange(group, first.publicValue, counted(2))
+      expect(first.group).toBe(group)
+      expect(first.publicValue.length).toBe(info.publicBytes)
+      expect(second.publicValue.length).toBe(info.answerBytes)
+      expect(second.sharedSecret.length).toBe(info.sharedBytes)
+      expect(toHex(first.finish(second.publicValue))).toBe(toHex(second.sharedSecret))
+    },
+  )
 
   it.each(groups)('refuses a public value of group %i that is too short, too long, or empty', (group) => {
-    const { publicBytes } = keGroupInfo(group)!
+    const { publicBytes, answerBytes } = keGroupInfo(group)!
     const pending = crypto.keyExchange(group, counted(1))
-    for (const length of [0, 1, publicBytes - 1, publicBytes + 1]) {
-      const value = new Uint8Array(length).fill(9)
-      const refused = expect.objectContaining({ code: 'INVALID_KE_VALUE', notify: 7 })
+    const refused = expect.objectContaining({ code: 'INVALID_KE_VALUE', notify: 7 })
+    const wrong = (bytes: number) => [0, 1, bytes - 1, bytes + 1].map((length) => new Uint8Array(length).fill(9))
+    for (const value of wrong(answerBytes)) {
       expect(() => pending.finish(value)).toThrow(refused)
-      expect(() => crypto.respondKeyExchange(group, value, counted(2))).toThrow(refused)
       expect(() => pending.finish(value)).toThrow(PeerError)
+    }
+    for (const value of wrong(publicBytes)) {
+      expect(() => crypto.respondKeyExchange(group, value, counted(2))).toThrow(refused)
     }
   })
 
@@ -66,7 +82,7 @@ describe.each(providers)('$name: key exchange', (crypto) => {
     expect(pending.finish(at(0xfd)).length).toBe(prime.length)
   })
 
-  it.each([KeGroup.ECP_256, KeGroup.ECP_384, KeGroup.ECP_521])('refuses points off the curve of group %i', (group) => {
+  it.each(ecp)('refuses points off the curve of group %i', (group) => {
     const pending = crypto.keyExchange(group, counted(1))
     const { publicValue } = crypto.keyExchange(group, counted(2))
     const offCurve = publicValue.slice()
@@ -99,7 +115,7 @@ describe.each(providers)('$name: key exchange', (crypto) => {
   it('cannot be finished after destroy', () => {
     for (const group of groups) {
       const pending = crypto.keyExchange(group, counted(1))
-      const { publicValue } = crypto.keyExchange(group, counted(2))
+      const { publicValue } = crypto.respondKeyExchange(group, pending.publicValue, counted(2))
       pending.destroy()
       pending.destroy()
       expect(() => pending.finish(publicValue)).toThrow(UsageError)
@@ -115,6 +131,8 @@ describe.each(providers)('$name: key exchange', (crypto) => {
       refuse(KeGroup.MODP_2048, value)
     }
     refuse(KeGroup.CURVE25519, new Uint8Array(31))
+    refuse(KeGroup.CURVE448, new Uint8Array(32))
+    refuse(KeGroup.ML_KEM_768, new Uint8Array(32))
   })
 
   it('gives up on a random source that never gives a usable value', () => {
@@ -127,11 +145,12 @@ describe.each(providers)('$name: key exchange', (crypto) => {
 
 describe.each(providers)('$name: misuse', (crypto) => {
   it('refuses transforms that it does not have', () => {
-    expect(() => crypto.aead(Encr.ENCR_AES_CCM_16, new Uint8Array(16))).toThrow(UsageError)
+    expect(() => crypto.aead(Encr.ENCR_NULL_AUTH_AES_GMAC, new Uint8Array(16))).toThrow(UsageError)
+    expect(() => crypto.cipher(Encr.ENCR_AES_GCM_16, new Uint8Array(16))).toThrow(UsageError)
     expect(() => crypto.aead(Encr.ENCR_AES_CBC, new Uint8Array(16))).toThrow(UsageError)
     expect(() => crypto.mac(Integ.AUTH_HMAC_MD5_96, new Uint8Array(16))).toThrow(UsageError)
     expect(() => crypto.prf(Prf.PRF_HMAC_MD5, new Uint8Array(16), new Uint8Array(16))).toThrow(UsageError)
-    expect(() => crypto.keyExchange(KeGroup.CURVE448, counted(1))).toThrow(UsageError)
+    expect(() => crypto.keyExchange(KeGroup.ECP_192, counted(1))).toThrow(UsageError)
     expect(() => crypto.respondKeyExchange(99, new Uint8Array(32), counted(1))).toThrow(UsageError)
     expect(() => crypto.keyExchangeFromPrivate(0, new Uint8Array(32))).toThrow(UsageError)
   })
@@ -140,7 +159,24 @@ describe.each(providers)('$name: misuse', (crypto) => {
     expect(() => crypto.aead(Encr.ENCR_AES_GCM_16, new Uint8Array(20))).toThrow(UsageError)
     expect(() => crypto.aead(Encr.ENCR_CHACHA20_POLY1305, new Uint8Array(36))).toThrow(UsageError)
     expect(() => crypto.cipher(Encr.ENCR_AES_CBC, new Uint8Array(15))).toThrow(UsageError)
+    expect(() => crypto.cipher(Encr.ENCR_3DES, new Uint8Array(16))).toThrow(UsageError)
+    expect(() => crypto.cipher(Encr.ENCR_AES_CTR, new Uint8Array(20))).toThrow(UsageError)
+    expect(() => crypto.mac(Integ.AUTH_AES_XCBC_96, new Uint8Array(20))).toThrow(UsageError)
     expect(() => crypto.mac(Integ.AUTH_HMAC_SHA2_256_128, new Uint8Array(31))).toThrow(UsageError)
+  })
+
+  it('refuses IVs of a wrong length', () => {
+    const buffer = new Uint8Array(32)
+    for (const [encr, keyBytes, ivBytes] of [
+      [Encr.ENCR_AES_CBC, 16, 12],
+      [Encr.ENCR_AES_CTR, 16, 8],
+      [Encr.ENCR_AES_CTR, 16, 16],
+      [Encr.ENCR_3DES, 24, 16],
+    ] as const) {
+      const cipher = crypto.cipher(encr, new Uint8Array(keyBytes))
+      expect(() => cipher.encrypt(new Uint8Array(ivBytes), buffer, 0, 16)).toThrow(UsageError)
+      expect(() => cipher.decrypt(new Uint8Array(ivBytes), buffer, 0, 16)).toThrow(UsageError)
+    }
   })
 
   it('throws, and never encrypts under zeros, after destroy', () => {
@@ -148,7 +184,9 @@ describe.each(providers)('$name: misuse', (crypto) => {
     const chacha = crypto.aead(Encr.ENCR_CHACHA20_POLY1305, new Uint8Array(32).fill(1))
     const cbc = crypto.cipher(Encr.ENCR_AES_CBC, new Uint8Array(16).fill(1))
     const mac = crypto.mac(Integ.AUTH_HMAC_SHA2_256_128, new Uint8Array(32).fill(1))
-    for (const keyed of [aead, chacha, cbc, mac]) keyed.destroy()
+    const ctr = crypto.cipher(Encr.ENCR_AES_CTR, new Uint8Array(16).fill(1))
+    const xcbc = crypto.mac(Integ.AUTH_AES_XCBC_96, new Uint8Array(16).fill(1))
+    for (const keyed of [aead, chacha, cbc, mac, ctr, xcbc]) keyed.destroy()
     const buffer = new Uint8Array(64)
     const nonce = new Uint8Array(12)
     expect(() => aead.seal(nonce, buffer, 0, 8, buffer, 16, 16)).toThrow(UsageError)
@@ -156,7 +194,9 @@ describe.each(providers)('$name: misuse', (crypto) => {
     expect(() => chacha.seal(nonce, buffer, 0, 8, buffer, 16, 16)).toThrow(UsageError)
     expect(() => cbc.encrypt(new Uint8Array(16), buffer, 16, 16)).toThrow(UsageError)
     expect(() => cbc.decrypt(new Uint8Array(16), buffer, 16, 16)).toThrow(UsageError)
+    expect(() => ctr.encrypt(nonce, buffer, 16, 16)).toThrow(UsageError)
     expect(() => mac.compute(buffer, 0, 16, buffer, 32)).toThrow(UsageError)
+    expect(() => xcbc.compute(buffer, 0, 16, buffer, 32)).toThrow(UsageError)
     expect(buffer).toEqual(new Uint8Array(64))
   })
 

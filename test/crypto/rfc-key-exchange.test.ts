@@ -35,6 +35,18 @@ describe.each(providers)('$name: ECP groups', (crypto) => {
   })
 })
 
+describe.each(providers)('$name: Brainpool groups', (crypto) => {
+  it('brainpool-ecdh: RFC 6954, RFC 6932, RFC 7027', () => {
+    const { cases } = loadVectors<KeCase>('rfc/brainpool-ecdh.json')
+    // Of the eleven, three are printed twice. BigInt arithmetic takes 10 to 40 ms for each.
+    const rows = crypto === nodeProvider ? cases : cases.slice(0, 4)
+    for (const row of rows) checkBothSides(crypto, row)
+    const all = [KeGroup.BRAINPOOL_P224R1, KeGroup.BRAINPOOL_P256R1, KeGroup.BRAINPOOL_P384R1, KeGroup.BRAINPOOL_P512R1]
+    expect(rows.slice(0, 4).map(({ groupId }) => groupId)).toEqual(all)
+    expect(cases.length).toBe(11)
+  })
+})
+
 interface X25519Case extends Partial<KeCase> {
   readonly id: string
   readonly alg: string
@@ -44,25 +56,30 @@ interface X25519Case extends Partial<KeCase> {
   readonly iterations?: Readonly<Record<string, string>>
 }
 
-describe.each(providers)('$name: X25519', (crypto) => {
-  const cases = loadVectors<X25519Case>('rfc/rfc7748-8031-x25519-x448.json').cases.filter(({ alg }) => alg === 'X25519')
-  const x25519 = (scalar: Uint8Array, u: Uint8Array) =>
-    crypto.keyExchangeFromPrivate(KeGroup.CURVE25519, scalar).finish(u)
+const curves = [
+  { alg: 'X25519', group: KeGroup.CURVE25519, base: Uint8Array.of(9, ...new Uint8Array(31)), bothSides: 2 },
+  { alg: 'X448', group: KeGroup.CURVE448, base: Uint8Array.of(5, ...new Uint8Array(55)), bothSides: 1 },
+]
+const withCurves = providers.flatMap((crypto) => curves.map((curve) => ({ crypto, ...curve, name: crypto.name })))
+
+describe.each(withCurves)('$name: $alg', ({ crypto, alg, group, base, bothSides }) => {
+  const cases = loadVectors<X25519Case>('rfc/rfc7748-8031-x25519-x448.json').cases.filter((row) => row.alg === alg)
+  const multiply = (scalar: Uint8Array, u: Uint8Array) => crypto.keyExchangeFromPrivate(group, scalar).finish(u)
 
   it('RFC 7748 §5.2, single values', () => {
     const rows = cases.filter(({ scalar }) => scalar !== undefined)
-    for (const { id, scalar, u, out } of rows) expect(toHex(x25519(fromHex(scalar!), fromHex(u!))), id).toBe(out)
+    for (const { id, scalar, u, out } of rows) expect(toHex(multiply(fromHex(scalar!), fromHex(u!))), id).toBe(out)
     expect(rows.length).toBe(2)
   })
 
-  it('RFC 7748 §5.2, iterated: 1 time, and over node 1,000 times', () => {
+  it('RFC 7748 §5.2, iterated: 1 time, X25519 over node 1,000 times', () => {
     const { iterations } = cases.find((row) => row.iterations !== undefined)!
-    let k: Uint8Array = Uint8Array.of(9, ...new Uint8Array(31))
+    let k: Uint8Array = base
     let u = k
-    // BigInt arithmetic takes 2 ms for each.
-    const count = crypto === nodeProvider ? 1000 : 1
+    // BigInt arithmetic takes 2 ms for each, X448 over node too.
+    const count = crypto === nodeProvider && alg === 'X25519' ? 1000 : 1
     for (let i = 1; i <= count; i++) {
-      const next = x25519(k, u)
+      const next = multiply(k, u)
       u = k
       k = next
       if (i === 1) expect(toHex(k)).toBe(iterations!['1'])
@@ -70,10 +87,10 @@ describe.each(providers)('$name: X25519', (crypto) => {
     expect(toHex(k)).toBe(iterations![count])
   })
 
-  it('RFC 7748 §6.1 and RFC 8031 appendix A, both sides', () => {
+  it('RFC 7748 §6 and RFC 8031 appendix A, both sides', () => {
     const rows = cases.filter((row): row is X25519Case & KeCase => row.privA !== undefined)
-    for (const row of rows) checkBothSides(crypto, { ...row, groupId: KeGroup.CURVE25519 })
-    expect(rows.length).toBe(2)
+    for (const row of rows) checkBothSides(crypto, { ...row, groupId: group })
+    expect(rows.length).toBe(bothSides)
   })
 })
 
@@ -88,7 +105,7 @@ describe('MODP groups', () => {
       expect([group.bits, toHex(group.primeBytes)], id).toEqual([bits, p])
       expect(group.prime, id).toBe(BigInt(`0x${p}`))
     }
-    expect(implemented.map(({ bits }) => bits).sort()).toEqual([1024, 1536, 2048, 3072, 4096])
+    expect(implemented.map(({ bits }) => bits).sort()).toEqual([1024, 1536, 2048, 3072, 4096, 6144, 8192])
   })
 })
 
@@ -103,6 +120,8 @@ describe.each(providers)('$name: MODP groups with known exponents', (crypto) => 
       KeGroup.MODP_2048,
       KeGroup.MODP_3072,
       KeGroup.MODP_4096,
+      KeGroup.MODP_6144,
+      KeGroup.MODP_8192,
     ])
   })
 })

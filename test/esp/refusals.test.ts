@@ -241,6 +241,13 @@ describe('IVs', () => {
     expect([...pair.seal(inner).subarray(8, 16)]).toEqual([0x0a, 0x0b, 0x0c, 0x0d, 1, 2, 3, 4])
   })
 
+  it('of CTR count as those of AEADs', () => {
+    const ctr = suites.find(({ encr }) => encr === Encr.ENCR_AES_CTR)!
+    const pair = new Pair(nodeProvider, parametersOf(ctr, true))
+    pair.out.startAfter(0x01020303, 0x0a0b0c0d)
+    expect([...pair.seal(inner).subarray(8, 16)]).toEqual([0x0a, 0x0b, 0x0c, 0x0d, 1, 2, 3, 4])
+  })
+
   it('of CBC are taken from the random source, each octet once, across its refills', () => {
     const random = countingRandom()
     const expected = concat(random(4096), random(4096))
@@ -264,6 +271,12 @@ describe('parameters that do not fit are refused', () => {
     ['a missing salt', { ...gcmParameters, encr: { ...gcmParameters.encr, salt: new Uint8Array(0) } }],
     ['an AEAD with integrity', { ...gcmParameters, integ: sha256 }],
     ['CBC without integrity', { ...gcmParameters, encr: cbcParameters.encr }],
+    [
+      'CTR without integrity',
+      { ...gcmParameters, encr: { id: Encr.ENCR_AES_CTR, key: new Uint8Array(16), salt: new Uint8Array(4) } },
+    ],
+    ['a salt of a wrong length', { ...gcmParameters, encr: { ...gcmParameters.encr, id: Encr.ENCR_AES_CCM_16 } }],
+    ['AES-GMAC', { ...gcmParameters, encr: { ...gcmParameters.encr, id: Encr.ENCR_NULL_AUTH_AES_GMAC } }],
     ['an integrity key of a wrong length', { ...cbcParameters, integ: { ...sha256, key: new Uint8Array(31) } }],
   ])('%s', (_, parameters) => {
     expect(() => new EspEncapsulator(nodeProvider, parameters, countingRandom())).toThrow(UsageError)

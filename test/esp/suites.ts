@@ -45,6 +45,20 @@ export const suites: readonly Suite[] = [
   cbc(128, 'HMAC-SHA2-256-128', Integ.AUTH_HMAC_SHA2_256_128, 32),
   cbc(192, 'HMAC-SHA2-384-192', Integ.AUTH_HMAC_SHA2_384_192, 48),
   cbc(256, 'HMAC-SHA2-512-256', Integ.AUTH_HMAC_SHA2_512_256, 64),
+  { name: 'AES-GCM-8 128', encr: Encr.ENCR_AES_GCM_8, keyBytes: 16, saltBytes: 4 },
+  { name: 'AES-GCM-12 256', encr: Encr.ENCR_AES_GCM_12, keyBytes: 32, saltBytes: 4 },
+  { name: 'AES-CCM-8 128', encr: Encr.ENCR_AES_CCM_8, keyBytes: 16, saltBytes: 3 },
+  { name: 'AES-CCM-12 192', encr: Encr.ENCR_AES_CCM_12, keyBytes: 24, saltBytes: 3 },
+  { name: 'AES-CCM-16 256', encr: Encr.ENCR_AES_CCM_16, keyBytes: 32, saltBytes: 3 },
+  cbc(128, 'AES-XCBC-96', Integ.AUTH_AES_XCBC_96, 16),
+  {
+    ...{ name: 'AES-CTR 256 + AES-CMAC-96', encr: Encr.ENCR_AES_CTR, keyBytes: 32, saltBytes: 4 },
+    ...{ integ: Integ.AUTH_AES_CMAC_96, integBytes: 16 },
+  },
+  {
+    ...{ name: '3DES + HMAC-SHA2-256-128', encr: Encr.ENCR_3DES, keyBytes: 24, saltBytes: 0 },
+    ...{ integ: Integ.AUTH_HMAC_SHA2_256_128, integBytes: 32 },
+  },
 ]
 
 /** Every suite with every provider, with and without ESN. */

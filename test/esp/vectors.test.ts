@@ -86,15 +86,22 @@ describe.each(providers)('AEAD packets, $name', (crypto) => {
  * The published CBC packets carry no ICV, or one whose key is not known. So the ICV is ours, and everything in front of it
  * theirs: this seals the inner packet with their IV, compares, then opens the result.
  */
-function cbcBothWays(crypto: CryptoProvider, key: string, withoutIcv: Uint8Array, inner: string, nextHeader: number) {
+function cbcBothWays(
+  crypto: CryptoProvider,
+  id: number,
+  key: string,
+  withoutIcv: Uint8Array,
+  inner: string,
+  nextHeader: number,
+) {
   const parameters = {
     spi: readU32(withoutIcv, 0),
-    encr: { id: Encr.ENCR_AES_CBC, key: fromHex(key), salt: new Uint8Array(0) },
+    encr: { id, key: fromHex(key), salt: new Uint8Array(0) },
     integ: integrity,
     esn: false,
     replayWindow: 64,
   }
-  const iv = withoutIcv.subarray(8, 24)
+  const iv = withoutIcv.subarray(8, 8 + encrInfo(id)!.ivBytes)
   const low = readU32(withoutIcv, 4)
   const out = new EspEncapsulator(crypto, parameters, () => iv)
   out.startAfter(low - 1, 0)
@@ -112,7 +119,7 @@ describe.each(providers)('AES-CBC packets, $name', (crypto) => {
     expect(cases.length).toBe(4)
     for (const vector of cases) {
       const inner = vector.plaintext.slice(0, -2 * (vector.padLength + 2))
-      cbcBothWays(crypto, vector.key, fromHex(vector.espPacket), inner, vector.nextHeader)
+      cbcBothWays(crypto, Encr.ENCR_AES_CBC, vector.key, fromHex(vector.espPacket), inner, vector.nextHeader)
     }
   })
 })
@@ -120,13 +127,16 @@ describe.each(providers)('AES-CBC packets, $name', (crypto) => {
 const published = sharedVectors<{ readonly cases: readonly EspKeysCase[] }>('packets/esp-with-keys.json')
 
 describe.skipIf(published === undefined).each(providers)('packets of Linux and OpenBSD, $name', (crypto) => {
-  it('of AES-CBC are sealed and opened', () => {
-    const cases = published!.cases.filter((vector) => vector.enc === 'AES-CBC')
-    expect(cases.length).toBe(5)
+  it.each([
+    ['AES-CBC', Encr.ENCR_AES_CBC, 5],
+    ['3DES-CBC', Encr.ENCR_3DES, 9],
+  ])('of %s are sealed and opened', (enc, id, count) => {
+    const cases = published!.cases.filter((vector) => vector.enc === enc)
+    expect(cases.length).toBe(count)
     for (const vector of cases) {
       const packet = fromHex(vector.espPacket)
       const withoutIcv = packet.subarray(0, packet.length - (vector.icvLength ?? 0))
-      cbcBothWays(crypto, vector.encKey, withoutIcv, vector.inner, vector.nextHeader)
+      cbcBothWays(crypto, id, vector.encKey, withoutIcv, vector.inner, vector.nextHeader)
     }
   })
 

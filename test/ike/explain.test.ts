@@ -92,9 +92,9 @@ describe('a refused proposal', () => {
 
   it('sends the operator to the peer when nothing offered is available here', () => {
     const [good] = offerIke('aes256gcm16-prfsha384-ecp384')
-    const transforms = good!.transforms.map((one) => (one.type === 4 ? { ...one, id: 32 } : one))
+    const transforms = good!.transforms.map((one) => (one.type === 4 ? { ...one, id: 25 } : one))
     const refusal = explainRefusedProposal({ what: 'IKE', connection, offered: [{ ...good!, transforms }] })
-    expect(refusal.offered).toEqual(['aes256gcm16-prfsha384-x448'])
+    expect(refusal.offered).toEqual(['aes256gcm16-prfsha384-ecp192'])
     expect(refusal.hint).toContain('configure the peer')
   })
 

@@ -71,6 +71,42 @@ function checkKdf(crypto: CryptoProvider, kdf: KdfCase): void {
   expect(child(girNew), kdf.id).toBe(kdf.dkmChildDh.slice(0, 256))
 }
 
+interface XcbcStep {
+  readonly id: string
+  readonly op: 'skeyseed' | 'prf+'
+  readonly gir: string
+  readonly ni: string
+  readonly nr: string
+  readonly key: string
+  readonly seed: string
+  readonly length: number
+  readonly out: string
+}
+
+describe.each(providers)('$name: IKEv2 key derivation with AES-XCBC', (crypto) => {
+  const file = sharedVectors<Vectors<XcbcStep>>('nist/nss-ikev2-xcbc-kdf.json')
+  const prf = prfInfo(Prf.PRF_AES128_XCBC)!
+
+  it.skipIf(file === undefined)('derives every step that NSS publishes', () => {
+    for (const { id, op, ni, nr, gir, key, seed, length, out } of file!.cases) {
+      const made =
+        op === 'skeyseed'
+          ? deriveSkeyseed(crypto, prf, fromHex(ni), fromHex(nr), fromHex(gir))
+          : prfPlus(crypto, prf.id, fromHex(key), fromHex(seed), length)
+      expect(toHex(made), id).toBe(out)
+    }
+    expect(file!.cases.length).toBe(5)
+  })
+
+  it('takes the first 64 bits of each nonce as the key of SKEYSEED', () => {
+    const nonce = (length: number) => Uint8Array.from({ length }, (_, i) => i)
+    const shared = new Uint8Array(32).fill(7)
+    const short = toHex(deriveSkeyseed(crypto, prf, nonce(8), nonce(8), shared))
+    expect(toHex(deriveSkeyseed(crypto, prf, nonce(32), nonce(16), shared))).toBe(short)
+    expect(toHex(crypto.prf(prf.id, concat(nonce(8), nonce(8)), shared))).toBe(short)
+  })
+})
+
 describe('keymat', () => {
   const prf = prfInfo(Prf.PRF_HMAC_SHA2_256)!
   const gcm = { encr: Encr.ENCR_AES_GCM_16, keyBits: 256, integ: Integ.NONE }

@@ -13,7 +13,6 @@ const providers = [nobleProvider, nodeProvider]
 
 /** Algorithms that no provider has: their messages stay closed. */
 const closedTraces: Record<string, string> = {
-  'psk-ccm-ecp521': 'ENCR_AES_CCM_16',
   'no-proposal': 'nothing is encrypted',
 }
 

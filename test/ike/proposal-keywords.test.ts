@@ -36,6 +36,18 @@ describe('parseProposal', () => {
     ])
   })
 
+  it.each([
+    ['aes128ccm16-prfaesxcbc-x448', 'IKE'],
+    ['aes256ccm8-aes192gcm12-prfaescmac-mlkem1024-ecp512bp', 'IKE'],
+    ['aes128ctr-aesxcbc-ecp224bp-modp8192', 'IKE'],
+    ['aes128-aescmac-ecp256bp-ecp384bp-modp6144', 'IKE'],
+    ['3des-sha256-modp2048', 'IKE'],
+    ['aes192ctr-3des-aescmac-sha384', 'ESP'],
+    ['aes256ccm12-aes128gcm8-mlkem512-ke1_x448-ke3_none-esn', 'ESP'],
+  ] as const)('reads %s for %s, and it is printed again so', (text, what) => {
+    expect(formatProposal(parseProposal(text, what))).toBe(text)
+  })
+
   it('lets integrity imply the PRF of the same hash for IKE, not for ESP', () => {
     expect(parseProposal('aes256-sha256-modp2048', 'IKE').transforms).toEqual([
       { type: ENCR, id: Encr.ENCR_AES_CBC, keyBits: 256 },
@@ -50,6 +62,7 @@ describe('parseProposal', () => {
     const expected = parseProposal('chacha20poly1305-prfsha512-x25519', 'IKE')
     expect(parseProposal('ChaCha20Poly1305-prfsha512-curve25519', 'IKE')).toEqual(expected)
     expect(parseProposal('aes256gcm128', 'ESP')).toEqual(parseProposal('aes256gcm16', 'ESP'))
+    expect(parseProposal('aes192ccm96', 'ESP')).toEqual(parseProposal('aes192ccm12', 'ESP'))
   })
 
   it('keeps several of one kind in the order of preference, without repetitions', () => {
@@ -90,7 +103,9 @@ describe('parseProposal', () => {
   it.each([
     ['aes128gmc16-prfsha256-ecp256', 'IKE', '"aes128gmc16" in'],
     ['aes128gmc16-prfsha256-ecp256', 'IKE', 'did you mean aes128gcm16'],
-    ['aes256ctr-sha256', 'ESP', 'known, but not implemented'],
+    ['aes256gmac', 'ESP', 'known, but not implemented'],
+    ['aes256ctr', 'ESP', 'needs an integrity algorithm'],
+    ['aes256ccm16-sha256', 'ESP', 'own integrity'],
     ['aes128gcm16-aes128-sha256-ecp256', 'IKE', 'two proposals'],
     ['aes128gcm16-sha256-ecp256', 'IKE', 'own integrity'],
     ['aes128', 'ESP', 'needs an integrity algorithm'],
@@ -173,6 +188,7 @@ describe('isConfigurable', () => {
 describe('weakKeywords', () => {
   it('names each weak algorithm once, the implied PRF under the name of its hash', () => {
     expect(weakKeywords(parseProposal('aes128-sha1-modp1024-modp2048', 'IKE'))).toEqual(['sha1', 'modp1024'])
+    expect(weakKeywords(parseProposal('3des-aes128-sha256', 'ESP'))).toEqual(['3des'])
   })
 
   it('finds none in the defaults', () => {
