@@ -98,6 +98,8 @@ export type DropReason =
   /** A stranger's request, refused as others just before: not every refusal is explained. */
   | 'refused'
   | 'bad-cookie'
+  /** A fragment that was not agreed on, or of a message that would be too long. RFC 7383. */
+  | 'bad-fragment'
 
 /** Every message in and out, for logs and the demo's sequence. Payload names as in RFC 7296, inner ones after `SK`. No contents. */
 export interface MessageEvent {

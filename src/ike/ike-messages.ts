@@ -1,18 +1,21 @@
-import { DecodeError, PeerError } from '../errors.ts'
+import { PeerError } from '../errors.ts'
 import { decodeMessage, ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
-import type { DropReason } from './events.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
+import { safeBytes } from './fragmentation.ts'
 import { serveLifetime } from './ike-renewal.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { MessageProtector } from './message-crypto.ts'
+import { decodeOr, drop } from './message-drop.ts'
 import { emitMessage } from './message-event.ts'
+import { type ArrivedMessage, MalformedInside, openMessage } from './message-opening.ts'
 import { repeatResponse, resend, sendRequest, sendResponse } from './message-sending.ts'
 import type { PendingRequest, RequestOrder } from './message-window.ts'
 import { findNotify, notify } from './notifies.ts'
 import { answeredElsewhere } from './path-changes.ts'
 import { checkPayloads } from './payload-rules.ts'
+import { heedInit } from './peer-abilities.ts'
 import { answerRequest } from './responder.ts'
-import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
+import type { Path } from './runtime.ts'
 import { heedWindow } from './window-size.ts'
 
 /** Begins what waits, as far as it may begin. */
@@ -49,6 +52,7 @@ export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8
   if (payloads === undefined) return
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: false, bytes: message.length })
   takeResponse(sa, pending, payloads, message, header, path)
+  if (sa.init !== undefined) heedInit(sa, payloads)
   pump(sa)
 }
 
@@ -62,44 +66,24 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
   const pending = header.flags.response ? sa.window.pendingOf(header.messageId) : undefined
   const order = header.flags.response ? orderOfResponse(pending) : sa.window.orderOf(header.messageId)
   if (order === 'out-of-window') return drop(sa.runtime, path, 'bad-message-id', `message id ${header.messageId}`)
-  if (decodeOr(() => requireProtected(message), sa.runtime, path) === undefined) return
-  let payloads: readonly Payload[]
-  try {
-    const opened = protectorFor(sa, header, order).open(message)
-    if (!opened.ok) return drop(sa.runtime, path, 'bad-integrity', `message id ${header.messageId}`)
-    payloads = opened.payloads
-    if (isIntermediate(header) && order === 'fresh') sa.intermediate?.received(message, header.flags.response, opened)
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    return order === 'retransmit' ? undefined : malformedInside(sa, header, error, message, path)
+  const arrived = openMessage(sa, header, order, protectorFor(sa, header, order), message, path)
+  if (arrived === undefined) return
+  if (arrived instanceof MalformedInside) {
+    return order === 'retransmit' ? undefined : malformedInside(sa, header, arrived, path)
   }
   if (order === 'retransmit') return repeatResponse(sa, header.messageId, path)
   sa.heardFrom(path)
-  emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: true, bytes: message.length })
+  const { payloads, bytes, datagram } = arrived
+  emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: true, bytes })
   heedWindow(sa, payloads)
-  if (pending !== undefined) takeResponse(sa, pending, payloads, message, header, path)
-  else takeRequest(sa, header, payloads, message, path)
+  if (isIntermediate(header)) sa.intermediate?.received(datagram, header.flags.response, arrived)
+  if (pending !== undefined) takeResponse(sa, pending, payloads, datagram, header, path)
+  else takeRequest(sa, header, arrived, path)
   pump(sa)
 }
 
 const orderOfResponse = (pending: PendingRequest | undefined): RequestOrder =>
   pending === undefined ? 'out-of-window' : 'fresh'
-
-/** A datagram that is not processed further. */
-export function drop(runtime: IkeRuntime, path: Path, reason: DropReason, detail: string): void {
-  runtime.emit({ kind: 'dropped', remote: copyEndpoint(path.remote), reason, detail })
-}
-
-/** Runs a decoder over octets that nobody has authenticated: malformed ones are dropped and counted. */
-export function decodeOr<T>(decode: () => T, runtime: IkeRuntime, path: Path): T | undefined {
-  try {
-    return decode()
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    drop(runtime, path, 'malformed', error.message)
-    return undefined
-  }
-}
 
 /** An IKE_INTERMEDIATE request that comes again is protected by the keys before the ones that came of it. RFC 9242 §3.2. */
 function protectorFor(sa: IkeSa, header: IkeHeader, order: RequestOrder): MessageProtector {
@@ -109,12 +93,6 @@ function protectorFor(sa: IkeSa, header: IkeHeader, order: RequestOrder): Messag
 
 const isIntermediate = ({ exchangeType }: { readonly exchangeType: number }): boolean =>
   exchangeType === ExchangeType.IKE_INTERMEDIATE
-
-function requireProtected(message: Uint8Array): true {
-  const last = decodeMessage(message).payloads.at(-1)
-  if (last?.kind === 'SK') return true
-  throw new DecodeError({ where: 'message', offset: 16, section: 'RFC 7296 §3.14', problem: 'no Encrypted payload' })
-}
 
 function takeResponse(
   sa: IkeSa,
@@ -139,6 +117,7 @@ function takeResponse(
     if (result === 'ignore' || sa.state === 'closed') return
     sa.window.answered(messageId)
     answeredElsewhere(sa, path)
+    if (pending.wasCut) sa.fragmentBytes = safeBytes(sa.path)
     if (result === 'again') sa.taskContinues(task)
     else sa.taskDone(task)
   } catch (error) {
@@ -154,17 +133,11 @@ function doubt(sa: IkeSa, error: PeerError): void {
   drop(sa.runtime, sa.path, 'invalid-syntax', error.message)
 }
 
-function takeRequest(
-  sa: IkeSa,
-  header: IkeHeader,
-  payloads: readonly Payload[],
-  message: Uint8Array,
-  path: Path,
-): void {
+function takeRequest(sa: IkeSa, header: IkeHeader, arrived: ArrivedMessage, path: Path): void {
   let answer: Payload[]
   try {
-    checkPayloads(header.exchangeType, false, payloads)
-    answer = answerRequest(sa, header.exchangeType, payloads, path)
+    checkPayloads(header.exchangeType, false, arrived.payloads)
+    answer = answerRequest(sa, header.exchangeType, arrived.payloads, path)
   } catch (error) {
     if (!(error instanceof PeerError)) return broken(sa, error)
     const type = error.notify || NotifyType.INVALID_SYNTAX
@@ -174,7 +147,7 @@ function takeRequest(
       sa.closing = { reason: 'error', refusal: explainProtocolError(error) }
     }
   }
-  respond(sa, header, answer, message, path)
+  respond(sa, header, answer, arrived, path)
 }
 
 /** Runs what must not throw: should it, by a mistake of ours, this IKE_SA ends and the endpoint goes on. */
@@ -196,22 +169,22 @@ function respond(
   sa: IkeSa,
   request: IkeHeader,
   payloads: readonly Payload[],
-  requestMessage: Uint8Array,
+  { datagram, answerBytes }: Pick<ArrivedMessage, 'datagram' | 'answerBytes'>,
   path: Path,
 ): void {
-  const datagrams = sendResponse(sa, request, payloads, path)
+  const datagrams = sendResponse(sa, request, payloads, path, answerBytes)
   if (sa.closing === undefined) return
-  sa.runtime.lastWords.keep(requestMessage, datagrams, sa.runtime.now)
+  sa.runtime.lastWords.keep(datagram, datagrams, sa.runtime.now)
   sa.close(sa.closing.reason, sa.closing.refusal)
 }
 
 /** The peer has our keys and sent nonsense: told with INVALID_SYNTAX, and the IKE_SA ends. RFC 7296 §2.21.3. */
-function malformedInside(sa: IkeSa, header: IkeHeader, error: DecodeError, message: Uint8Array, path: Path): void {
+function malformedInside(sa: IkeSa, header: IkeHeader, { error, datagram }: MalformedInside, path: Path): void {
   drop(sa.runtime, path, 'invalid-syntax', error.message)
   const problem = new PeerError('MALFORMED', error.message, { notify: NotifyType.INVALID_SYNTAX })
   if (header.flags.response) return sa.close('error', explainProtocolError(problem))
   sa.closing = { reason: 'error', refusal: explainProtocolError(problem) }
-  respond(sa, header, [notify(NotifyType.INVALID_SYNTAX)], message, path)
+  respond(sa, header, [notify(NotifyType.INVALID_SYNTAX)], { datagram, answerBytes: Number.POSITIVE_INFINITY }, path)
 }
 
 /** A response that breaks the protocol ends the IKE_SA: before it is established silently, afterwards with a DELETE. */

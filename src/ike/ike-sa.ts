@@ -13,6 +13,8 @@ import { MessageWindow } from './message-window.ts'
 import type { Mobike } from './mobike.ts'
 import type { NatFindings } from './nat-detection.ts'
 import { changePath, heardElsewhere, livenessTask, moveTo, probePath, updateAddresses } from './path-changes.ts'
+import { noAbilities, type PeerAbilities } from './peer-abilities.ts'
+import { Reassembly } from './reassembly.ts'
 import type { Refusal } from './refusal.ts'
 import { copyEndpoint, type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
 import { Lifecycle } from './states.ts'
@@ -20,7 +22,7 @@ import type { Task } from './task.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { Timers } from './timers.ts'
 
-type TimerName = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | LifetimeTimer
+type TimerName = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | 'reassembly' | LifetimeTimer
 
 /** Responders forget an IKE_SA that is not authenticated this long after its last IKE_SA_INIT or IKE_INTERMEDIATE. */
 const HALF_OPEN_MS = 30_000
@@ -43,6 +45,9 @@ export class IkeSa {
   readonly window: MessageWindow
   readonly timers = new Timers<TimerName>(() => this.#timesChanged())
   readonly children: ChildSa[] = []
+  readonly reassembly: Reassembly
+  /** Shared with the IKE_SA that replaces this one. */
+  readonly abilities: PeerAbilities
   /** A responder learns which of its candidates it is by the peer's identity, in IKE_AUTH. */
   connection: ConnectionConfig
   candidates: readonly ConnectionConfig[]
@@ -64,6 +69,8 @@ export class IkeSa {
   rekeyingOf: IkeRekeying | undefined
   /** The IKE_SA that has its place after a rekeying. */
   successor: IkeSa | undefined
+  /** Octets of an IP packet that got through where those of the configured size did not. */
+  fragmentBytes: number | undefined
   /** Why the last unauthenticated answer was not taken; told when the peer is given up. */
   lastProblem: string | undefined
   /** Set while a request is answered: the IKE_SA ends as soon as the response is out. */
@@ -95,6 +102,8 @@ export class IkeSa {
     path: Path
     /** `undecided`: made by a rekeying, of an authenticated peer. */
     state?: 'connecting' | 'undecided'
+    /** Of the IKE_SA that this one replaces. */
+    abilities?: PeerAbilities
   }) {
     this.runtime = parameters.runtime
     this.id = parameters.id
@@ -103,6 +112,8 @@ export class IkeSa {
     this.connection = parameters.connection
     this.candidates = parameters.candidates ?? [parameters.connection]
     this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
+    this.abilities = parameters.abilities ?? noAbilities()
+    this.reassembly = new Reassembly(this.runtime.reassembly)
     this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, () => this.#timesChanged())
     this.#lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, parameters.state ?? 'connecting')
     if (this.role === 'responder' && this.state === 'connecting') this.waitForInitiator()
@@ -262,6 +273,7 @@ export class IkeSa {
     this.#abandonQueue()
     this.followUps?.abandonAll()
     this.window.abandonAll()
+    this.reassembly.forgetAll()
     this.timers.clearAll()
     this.#wipe()
     if (!isKnown) return
@@ -327,6 +339,7 @@ export class IkeSa {
       else if (name === 'follow-up') this.followUps?.expire()
       else if (name === 'liveness') this.#checkLiveness()
       else if (name === 'keepalive') this.#keepalive()
+      else if (name === 'reassembly') this.#expireFragments()
       else return true
       return false
     }) as LifetimeTimer[]
@@ -356,6 +369,18 @@ export class IkeSa {
   #timesChanged(): void {
     const at = this.state === 'closed' ? Number.POSITIVE_INFINITY : Math.min(this.timers.next(), this.window.nextAt)
     this.runtime.wakeups.set(this, at)
+  }
+
+  /** Call it when `reassembly` has changed: it may have to be looked at in time. */
+  reassemblyChanged(): void {
+    const at = this.reassembly.expiresAt
+    if (at === Number.POSITIVE_INFINITY) this.timers.clear('reassembly')
+    else this.timers.set('reassembly', at)
+  }
+
+  #expireFragments(): void {
+    this.reassembly.expire(this.runtime.now)
+    this.reassemblyChanged()
   }
 
   #armLiveness(since = this.runtime.now): void {

@@ -2,11 +2,12 @@ import { toHex } from '../bytes/index.ts'
 import { PeerError } from '../errors.ts'
 import { decodeMessage, encodeMessage, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
 import type { DropReason, IkeSaRef } from './events.ts'
-import { decodeOr, drop } from './ike-messages.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { decodeOr, drop } from './message-drop.ts'
 import { emitMessage } from './message-event.ts'
 import { findNotify, need, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
+import { heedInit } from './peer-abilities.ts'
 import { RecentCount } from './recent-count.ts'
 import type { Refusal } from './refusal.ts'
 import { type GateLimits, ResponderGate } from './responder-gate.ts'
@@ -121,6 +122,7 @@ export class InitResponder {
       this.#refuse(header, path, answer.payloads)
       return undefined
     }
+    heedInit(answer.sa, payloads)
     this.#attempts.set(this.#attemptOf(message), answer.sa)
     this.#send(answer.response, { ...header, flags: responseFlags }, answer.payloads, path, answer.sa.ref)
     return answer.sa

@@ -8,6 +8,7 @@ import {
   encodeHeader,
   encodePayloads,
   genericHeaderBytes,
+  ikeHeaderBytes,
   type OutgoingHeader,
   type Payload,
   PayloadType,
@@ -101,25 +102,37 @@ export class MessageProtector {
     inner: Uint8Array,
     choices: ProtectChoices = {},
   ): Uint8Array {
-    const cipher = this.#cipher
-    const { ivBytes, blockBytes } = this.suite.encr
-    const padding = choices.padding ?? new Uint8Array((blockBytes - ((inner.length + 1) % blockBytes)) % blockBytes)
-    const iv = choices.iv ?? cipher.nextIv()
-    if (iv.length !== ivBytes) throw new UsageError('iv', `must have ${ivBytes} octets`)
-    if (padding.length > 0xff || (inner.length + padding.length + 1) % blockBytes !== 0)
-      throw new UsageError('padding', `${padding.length} octets do not fill blocks of ${blockBytes}`)
+    return this.#protect(header, { type: PayloadType.SK, firstPayload, fields: noFields }, inner, choices)
+  }
 
-    const skBytes = genericHeaderBytes + ivBytes + inner.length + padding.length + 1 + cipher.icvBytes
-    if (skBytes > 0xffff) throw new UsageError('inner', `an SK payload of ${skBytes} octets does not fit 16 bits`)
-    const writer = new Writer(128 + skBytes)
-    encodeHeader(header, writer)
-    writer.u8(firstPayload).u8(0).u16(skBytes).bytes(iv)
-    const bodyOffset = writer.position
-    writer.bytes(inner).bytes(padding).u8(padding.length).zeros(cipher.icvBytes)
-    patchHeader(writer, PayloadType.SK, writer.position)
-    const message = writer.finish()
-    cipher.seal(message, bodyOffset - ivBytes)
-    return message
+  /**
+   * A message with the fragment `fragmentNumber` (from 1) of `totalFragments`: the octets `inner` of the payloads.
+   * `firstPayload` counts for fragment 1 only. RFC 7383 §2.5.
+   */
+  protectFragment(
+    header: OutgoingHeader,
+    firstPayload: number,
+    fragmentNumber: number,
+    totalFragments: number,
+    inner: Uint8Array,
+  ): Uint8Array {
+    const fields = new Writer(4).u16(fragmentNumber).u16(totalFragments).finish()
+    const first = fragmentNumber === 1 ? firstPayload : 0
+    return this.#protect(header, { type: PayloadType.SKF, firstPayload: first, fields }, inner, {})
+  }
+
+  /** Octets of the message with `innerBytes` octets of payloads inside SK. */
+  protectedBytes(innerBytes: number): number {
+    const { ivBytes, blockBytes } = this.suite.encr
+    const textBytes = Math.ceil((innerBytes + 1) / blockBytes) * blockBytes
+    return ikeHeaderBytes + genericHeaderBytes + ivBytes + textBytes + this.#cipher.icvBytes
+  }
+
+  /** The most octets of payloads that a fragment holds whose message has `messageBytes` octets at most. */
+  fragmentCapacity(messageBytes: number): number {
+    const { ivBytes, blockBytes } = this.suite.encr
+    const textBytes = messageBytes - ikeHeaderBytes - genericHeaderBytes - 4 - ivBytes - this.#cipher.icvBytes
+    return Math.floor(textBytes / blockBytes) * blockBytes - 1
   }
 
   /**
@@ -149,6 +162,30 @@ export class MessageProtector {
       totalFragments,
       plaintext: this.#withoutPadding(copy, skf).plaintext,
     }
+  }
+
+  #protect(header: OutgoingHeader, around: Around, inner: Uint8Array, choices: ProtectChoices): Uint8Array {
+    const cipher = this.#cipher
+    const { ivBytes, blockBytes } = this.suite.encr
+    const padding = choices.padding ?? new Uint8Array((blockBytes - ((inner.length + 1) % blockBytes)) % blockBytes)
+    const iv = choices.iv ?? cipher.nextIv()
+    if (iv.length !== ivBytes) throw new UsageError('iv', `must have ${ivBytes} octets`)
+    if (padding.length > 0xff || (inner.length + padding.length + 1) % blockBytes !== 0)
+      throw new UsageError('padding', `${padding.length} octets do not fill blocks of ${blockBytes}`)
+
+    const { type, firstPayload, fields } = around
+    const textBytes = inner.length + padding.length + 1
+    const skBytes = genericHeaderBytes + fields.length + ivBytes + textBytes + cipher.icvBytes
+    if (skBytes > 0xffff) throw new UsageError('inner', `an SK payload of ${skBytes} octets does not fit 16 bits`)
+    const writer = new Writer(128 + skBytes)
+    encodeHeader(header, writer)
+    writer.u8(firstPayload).u8(0).u16(skBytes).bytes(fields).bytes(iv)
+    const bodyOffset = writer.position
+    writer.bytes(inner).bytes(padding).u8(padding.length).zeros(cipher.icvBytes)
+    patchHeader(writer, type, writer.position)
+    const message = writer.finish()
+    cipher.seal(message, bodyOffset - ivBytes)
+    return message
   }
 
   /** Wipes the keys; the object must not be used afterwards. */
@@ -185,6 +222,15 @@ export class MessageProtector {
     return { plaintext: message.subarray(start, end), padding: message.subarray(end, padLengthAt) }
   }
 }
+
+/** The payload around the ciphertext; `fields` stand between its generic header and the IV. */
+interface Around {
+  readonly type: number
+  readonly firstPayload: number
+  readonly fields: Uint8Array
+}
+
+const noFields = new Uint8Array(0)
 
 type EncryptedPayload = SkPayload | SkfPayload
 

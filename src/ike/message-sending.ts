@@ -1,5 +1,5 @@
-import type { SocketAddress } from '../ip/address.ts'
 import { ExchangeType, encodeMessage, type IkeHeader, type Payload } from './codec/index.ts'
+import { type Sealed, sealMessage } from './fragmentation.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { emitMessage } from './message-event.ts'
 import type { PendingRequest } from './message-window.ts'
@@ -9,6 +9,9 @@ import type { Task } from './task.ts'
 import { announceWindow } from './window-size.ts'
 
 const NO_SPI = new Uint8Array(8)
+
+/** A message goes out so often in packets of the configured size before it is cut for any path. */
+const WHOLE_ATTEMPTS = 2
 
 /** A header of ours; the length is filled in when the message is encoded. */
 function headerOf(sa: IkeSa, exchangeType: number, response: boolean, messageId: number): IkeHeader {
@@ -30,56 +33,66 @@ export function sendRequest(sa: IkeSa, task: Task): void {
   const header = headerOf(sa, task.exchangeType, false, sa.window.nextRequestId)
   const encrypted = task.exchangeType !== ExchangeType.IKE_SA_INIT
   if (encrypted) payloads.push(...announceWindow(sa, payloads))
-  const datagrams = encrypted ? protect(sa, header, payloads) : [encodeMessage(header, payloads)]
-  sa.window.requestSent(task, datagrams, sa.runtime.now)
   const path = pathOfTransmission(sa, task, 1)
-  transmit(sa, datagrams, path.local, path.remote)
-  emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads, encrypted, bytes: octetsOf(datagrams) })
+  const sealed: Sealed = encrypted
+    ? sealMessage(sa, header, payloads, path)
+    : { datagrams: [encodeMessage(header, payloads)], recut: undefined }
+  if (task.exchangeType === ExchangeType.IKE_INTERMEDIATE) sa.intermediate?.sent(header, payloads)
+  sa.window.requestSent(task, sealed, sa.runtime.now)
+  transmit(sa, sealed, path)
+  emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads, encrypted, bytes: octetsOf(sealed) })
 }
 
-/** Answers a request. RFC 7296 §2.11: the answer goes to where the request came from. Returns what was sent. */
+/**
+ * Answers a request, in packets of `mostBytes` octets if it can be cut. RFC 7296 §2.11: the answer goes to where the
+ * request came from. Returns what was sent.
+ */
 export function sendResponse(
   sa: IkeSa,
   request: IkeHeader,
   payloads: readonly Payload[],
   path: Path,
+  mostBytes: number,
 ): readonly Uint8Array[] {
   const header = headerOf(sa, request.exchangeType, true, request.messageId)
   const all = [...payloads, ...announceWindow(sa, payloads)]
-  const datagrams = protect(sa, header, all)
-  if (header.exchangeType === ExchangeType.IKE_INTERMEDIATE) sa.intermediate?.finish()
-  sa.window.responded(request.messageId, datagrams)
-  transmit(sa, datagrams, path.local, path.remote)
-  emitMessage(sa.runtime, sa.ref, 'out', path, {
-    header,
-    payloads: all,
-    encrypted: true,
-    bytes: octetsOf(datagrams),
-  })
-  return datagrams
+  const sealed = sealMessage(sa, header, all, path, mostBytes)
+  if (header.exchangeType === ExchangeType.IKE_INTERMEDIATE) {
+    sa.intermediate?.sent(header, all)
+    sa.intermediate?.finish()
+  }
+  sa.window.responded(request.messageId, sealed)
+  transmit(sa, sealed, path)
+  emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads: all, encrypted: true, bytes: octetsOf(sealed) })
+  return sealed.datagrams
 }
 
-/** Sends a request of ours again. */
+/** Sends a request of ours again, in smaller packets when those of its size seem not to arrive. RFC 7383 §2.5.2. */
 export function resend(sa: IkeSa, pending: PendingRequest): void {
   const { messageId, attempts, task } = pending
-  const path = pathOfTransmission(sa, task, attempts)
-  transmit(sa, pending.datagrams, path.local, path.remote)
+  if (attempts > WHOLE_ATTEMPTS && pending.sealed.recut !== undefined) {
+    pending.sealed = smaller(pending.sealed)
+    pending.wasCut = true
+  }
+  transmit(sa, pending.sealed, pathOfTransmission(sa, task, attempts))
   sa.runtime.emit({ kind: 'retransmit', sa: sa.ref, messageId, attempt: attempts - 1 })
 }
 
 /** Sends the response to a request that came before once more, to where it came from this time. */
 export function repeatResponse(sa: IkeSa, messageId: number, path: Path): void {
-  transmit(sa, sa.window.responseTo(messageId) ?? [], path.local, path.remote)
+  const response = sa.window.responseTo(messageId)
+  if (response === undefined) return
+  if (++response.repeats >= WHOLE_ATTEMPTS) response.sealed = smaller(response.sealed)
+  transmit(sa, response.sealed, path)
 }
 
-function protect(sa: IkeSa, header: IkeHeader, payloads: readonly Payload[]): readonly Uint8Array[] {
-  if (header.exchangeType === ExchangeType.IKE_INTERMEDIATE) sa.intermediate?.sent(header, payloads)
-  return [sa.init!.protectOutbound.protect(header, payloads)]
+function smaller(sealed: Sealed): Sealed {
+  const datagrams = sealed.recut?.()
+  return datagrams === undefined ? sealed : { datagrams, recut: undefined }
 }
 
-function transmit(sa: IkeSa, datagrams: readonly Uint8Array[], local: SocketAddress, remote: SocketAddress): void {
+function transmit(sa: IkeSa, { datagrams }: Sealed, { local, remote }: Path): void {
   for (const message of datagrams) sa.runtime.send(copyEndpoint(local), copyEndpoint(remote), message)
 }
 
-const octetsOf = (datagrams: readonly Uint8Array[]): number =>
-  datagrams.reduce((octets, { length }) => octets + length, 0)
+const octetsOf = ({ datagrams }: Sealed): number => datagrams.reduce((octets, { length }) => octets + length, 0)

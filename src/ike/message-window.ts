@@ -1,5 +1,6 @@
 import type { RandomSource } from '../crypto/provider.ts'
 import type { RetransmitConfig } from './config.ts'
+import type { Sealed } from './fragmentation.ts'
 import { retransmitDelay } from './retransmit-delay.ts'
 import type { Task } from './task.ts'
 
@@ -7,14 +8,23 @@ import type { Task } from './task.ts'
 export interface PendingRequest {
   readonly messageId: number
   readonly task: Task
-  /** The whole message, or its fragments in order; sent again octet by octet. */
-  readonly datagrams: readonly Uint8Array[]
+  /** Sent again octet by octet. */
+  sealed: Sealed
+  /** It was sent in small packets, because those before seemed not to arrive. */
+  wasCut: boolean
   /** Retransmissions before the peer is given up. */
   readonly tries: number
   /** Transmissions so far. */
   attempts: number
   /** Absolute ms of the next transmission, or of giving up when `attempts` is at its limit. */
   nextAt: number
+}
+
+/** A response that may be asked for again. */
+export interface GivenResponse {
+  sealed: Sealed
+  /** How often it was asked for again. */
+  repeats: number
 }
 
 /** What an arriving request's message id means. */
@@ -32,14 +42,14 @@ export class MessageWindow {
   readonly #random: RandomSource
   readonly #onChange: () => void
   readonly #pending = new Map<number, PendingRequest>()
-  readonly #responses = new Map<number, readonly Uint8Array[]>()
+  readonly #responses = new Map<number, GivenResponse>()
   #nextRequestId = 0
   /** The lowest id that the peer has not used, and the highest that it has; -1 for none. */
   #expectedId = 0
   #highestId = -1
   #peerSize = 1
   #ownSize = 1
-  #lastRequest: readonly Uint8Array[] = []
+  #lastRequest: Uint8Array | undefined
 
   /** `onChange` runs whenever a request is pending, no longer pending, or its `nextAt` has changed. */
   constructor(retransmit: RetransmitConfig, random: RandomSource, onChange: () => void) {
@@ -96,17 +106,25 @@ export class MessageWindow {
   }
 
   /** Notes a request that was just sent for the first time under `nextRequestId`. */
-  requestSent(task: Task, datagrams: readonly Uint8Array[], now: number): void {
+  requestSent(task: Task, sealed: Sealed, now: number): void {
     const messageId = this.#nextRequestId++
     const tries = Math.min(this.#retransmit.tries, task.mostRetransmissions ?? Number.POSITIVE_INFINITY)
-    this.#pending.set(messageId, { messageId, task, datagrams, tries, attempts: 1, nextAt: now + this.#delay(0) })
-    this.#lastRequest = datagrams
+    this.#pending.set(messageId, {
+      messageId,
+      task,
+      sealed,
+      wasCut: false,
+      tries,
+      attempts: 1,
+      nextAt: now + this.#delay(0),
+    })
+    this.#lastRequest = sealed.datagrams[0]
     this.#onChange()
   }
 
   /** The request that was sent last: AUTH covers the IKE_SA_INIT request as it was on the wire. */
   get lastRequest(): Uint8Array | undefined {
-    return this.#lastRequest[0]
+    return this.#lastRequest
   }
 
   /** The next request starts over at message id 0: another IKE_SA_INIT after COOKIE or INVALID_KE_PAYLOAD. */
@@ -153,15 +171,15 @@ export class MessageWindow {
    * Notes the response to a fresh request. It is kept while the peer may ask for it again: until a request shows that
    * the peer has it.
    */
-  responded(messageId: number, datagrams: readonly Uint8Array[]): void {
-    this.#responses.set(messageId, datagrams)
+  responded(messageId: number, sealed: Sealed): void {
+    this.#responses.set(messageId, { sealed, repeats: 0 })
     this.#highestId = Math.max(this.#highestId, messageId)
     while (this.#responses.has(this.#expectedId)) this.#expectedId++
     for (const id of [...this.#responses.keys()]) if (id <= this.#highestId - this.#ownSize) this.#responses.delete(id)
   }
 
   /** The response to a request that came before. */
-  responseTo(messageId: number): readonly Uint8Array[] | undefined {
+  responseTo(messageId: number): GivenResponse | undefined {
     return this.#responses.get(messageId)
   }
 

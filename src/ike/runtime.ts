@@ -9,6 +9,7 @@ import type { IkeAction, IkeEvent } from './events.ts'
 import { HalfOpen } from './half-open.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { LastWords } from './last-words.ts'
+import { ReassemblyPool } from './reassembly.ts'
 import { WakeQueue } from './wake-queue.ts'
 
 /** What every IKE_SA of one endpoint shares: the injected world, the time of the current call, and its actions so far. */
@@ -27,6 +28,7 @@ export class IkeRuntime {
   preferred: (remote: IpAddress) => IpAddress | undefined = () => undefined
   /** Hears every event at the moment in which it happens. It must not change an IKE_SA then. */
   onEvent: (event: IkeEvent) => void = () => {}
+  readonly reassembly = new ReassemblyPool()
   /** Monotonic ms of the call that is being served. */
   now = 0
   readonly halfOpen = new HalfOpen()

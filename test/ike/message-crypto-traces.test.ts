@@ -5,6 +5,7 @@ import { nodeProvider } from '../../src/crypto/node.ts'
 import { Encr, encrInfo, Integ, integInfo } from '../../src/crypto/transforms.ts'
 import { decodeMessage, encodePayloads } from '../../src/ike/codec/index.ts'
 import { MessageProtector } from '../../src/ike/message-crypto.ts'
+import { Reassembly, ReassemblyPool } from '../../src/ike/reassembly.ts'
 import { ikeMessage, loadMessageTrace, type TracePacket, traceNames } from '../support/ike-traces.ts'
 import type { TraceIkeSa } from '../support/trace.ts'
 import { loadVectors, sharedVectors } from '../support/vectors.ts'
@@ -68,6 +69,7 @@ describe.each(providers)('recorded SK payloads over $name', (provider) => {
 
   it.each(traceNames)('%s: open, hold what was recorded, and are built again to the same octets', (name) => {
     const { whole, fragments } = open(name)
+    const reassembly = new Reassembly(new ReassemblyPool())
     expect(whole.length === 0).toBe(name in closedTraces)
     for (const { packet, protector } of whole) {
       const bytes = ikeMessage(packet)
@@ -92,6 +94,11 @@ describe.each(providers)('recorded SK payloads over $name', (provider) => {
       if (!result.ok) throw new Error(`fragment ${packet.n} does not open`)
       expect(result).toMatchObject({ fragmentNumber: fragment, totalFragments: total })
       expect(toHex(result.plaintext)).toBe(innerBytes)
+      const { messageId, response, initiator } = packet.header
+      const key = 4 * messageId + 2 * Number(response) + Number(initiator)
+      const whole = reassembly.add(key, result, ikeMessage(packet), 0)
+      expect(typeof whole === 'object').toBe(packet.decrypted!.reassembled === true)
+      if (typeof whole === 'object') expect(bodiesOf(whole.firstPayload, whole.plaintext)).toEqual(hexBodies(packet))
     }
   })
 

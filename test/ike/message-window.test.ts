@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { RetransmitConfig } from '../../src/ike/config.ts'
+import type { Sealed } from '../../src/ike/fragmentation.ts'
 import { MessageWindow } from '../../src/ike/message-window.ts'
 import { retransmitDelay } from '../../src/ike/retransmit-delay.ts'
 import type { Task } from '../../src/ike/task.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 
 const retransmit: RetransmitConfig = { baseMs: 100, factor: 2, tries: 2, limitMs: 300, jitter: 0 }
-const octets = [Uint8Array.of(1)]
+const sealed: Sealed = { datagrams: [Uint8Array.of(1)], recut: undefined }
 const taskOf = (mostRetransmissions?: number): Task => ({
   name: 'test',
   exchangeType: 37,
@@ -16,7 +17,7 @@ const taskOf = (mostRetransmissions?: number): Task => ({
   abandon: () => {},
 })
 const makeWindow = (config = retransmit) => new MessageWindow(config, seededRandom('window'), () => {})
-const send = (window: MessageWindow, now = 0) => window.requestSent(taskOf(), octets, now)
+const send = (window: MessageWindow, now = 0) => window.requestSent(taskOf(), sealed, now)
 
 describe('requests of ours', () => {
   it('go out one at a time until the peer tells of a larger window', () => {
@@ -43,7 +44,7 @@ describe('requests of ours', () => {
     const window = makeWindow()
     window.peerSize = 2
     send(window, 0)
-    window.requestSent(taskOf(1), octets, 50)
+    window.requestSent(taskOf(1), sealed, 50)
     const [first, second] = [...window.pending] as [Parameters<typeof window.retransmission>[0], never]
     const steps = (now: number) => [first, second].map((one) => window.retransmission(one, now))
     expect(window.nextAt).toBe(100)
@@ -67,17 +68,17 @@ describe('requests of the peer', () => {
   it('with a window of one come in order, and only the last is answered again', () => {
     const window = makeWindow()
     expect([0, 1].map((id) => window.orderOf(id))).toEqual(['fresh', 'out-of-window'])
-    window.responded(0, octets)
+    window.responded(0, sealed)
     expect([0, 1, 2].map((id) => window.orderOf(id))).toEqual(['retransmit', 'fresh', 'out-of-window'])
-    window.responded(1, octets)
+    window.responded(1, sealed)
     expect([0, 1, 2].map((id) => window.orderOf(id))).toEqual(['out-of-window', 'retransmit', 'fresh'])
   })
 
   it('come in any order inside the window that we told, and each answer is kept while it may be asked for', () => {
     const window = makeWindow()
-    window.responded(0, octets)
+    window.responded(0, sealed)
     window.ownSize = 3
-    window.responded(3, octets)
+    window.responded(3, sealed)
     expect([0, 1, 2, 3, 4].map((id) => window.orderOf(id))).toEqual([
       'out-of-window',
       'fresh',
@@ -85,7 +86,7 @@ describe('requests of the peer', () => {
       'retransmit',
       'out-of-window',
     ])
-    window.responded(1, octets)
+    window.responded(1, sealed)
     expect([1, 2, 3, 4, 5].map((id) => window.orderOf(id))).toEqual([
       'retransmit',
       'fresh',
@@ -93,7 +94,7 @@ describe('requests of the peer', () => {
       'fresh',
       'out-of-window',
     ])
-    window.responded(2, octets)
+    window.responded(2, sealed)
     expect([1, 2, 3, 4, 6, 7].map((id) => window.orderOf(id))).toEqual([
       'retransmit',
       'retransmit',
@@ -107,7 +108,7 @@ describe('requests of the peer', () => {
   it('keeps no more answers than the window has room for', () => {
     const window = makeWindow()
     window.ownSize = 4
-    for (let id = 0; id < 100; id++) window.responded(id, octets)
+    for (let id = 0; id < 100; id++) window.responded(id, sealed)
     expect([...Array(101).keys()].filter((id) => window.responseTo(id) !== undefined)).toEqual([96, 97, 98, 99])
   })
 })

@@ -56,13 +56,13 @@ export function makePair(
   const ofB = changes.bConnections ?? [{ ...rightConnection, ...changes.b }]
   const crypto = changes.crypto === undefined ? {} : { crypto: changes.crypto }
   const a = new VirtualPeer(network, {
-    address: left,
+    address: changes.a?.localAddress ?? left,
     connections: [pskConnection({ ...leftConnection, ...changes.a })],
     xfrm: xfrmA,
     ...crypto,
   })
   const b = new VirtualPeer(network, {
-    address: right,
+    address: ofB[0]?.localAddress ?? right,
     connections: ofB.map((settings) => (changes.adjustB ?? ((connection) => connection))(pskConnection(settings))),
     xfrm: xfrmB,
     ...crypto,

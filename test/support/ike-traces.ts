@@ -49,6 +49,8 @@ export interface TraceDecrypted {
   readonly fragment?: number
   readonly total?: number
   readonly innerBytes?: string
+  /** True for the fragment that completed a message, whose payloads it then names. */
+  readonly reassembled?: boolean
 }
 
 const folder = fileURLToPath(new URL('../../vectors/traces/', import.meta.url))

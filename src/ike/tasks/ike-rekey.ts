@@ -126,7 +126,9 @@ export function makeSuccessor(
   result: RekeyResult,
 ): IkeSa {
   const { runtime, id, connection, path } = old
-  const next = new IkeSa({ runtime, id, role, SPIi: result.SPIi, connection, path, state: 'undecided' })
+  const { abilities } = old
+  const next = new IkeSa({ runtime, id, role, SPIi: result.SPIi, connection, path, state: 'undecided', abilities })
+  next.fragmentBytes = old.fragmentBytes
   next.init = settleRekey(runtime, role, old.init!, secrets, result)
   next.remoteId = old.remoteId
   next.authenticatedAt = old.authenticatedAt

@@ -9,6 +9,7 @@ import { beginIntermediate } from '../intermediate.ts'
 import { detectNat, natDetectionPayloads } from '../nat-detection.ts'
 import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { findNotify, invalidKePayload, need, notify } from '../notifies.ts'
+import { initAnswerNotifies } from '../peer-abilities.ts'
 import { type ChosenProposal, chooseProposal } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import { type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
@@ -124,6 +125,7 @@ function open(
     { kind: 'Nonce', critical: false, data: Nr },
     ...natDetectionPayloads(crypto, connection.encap, { SPIi, SPIr }, path),
     ...(suite.additionalKe.length === 0 ? [] : [notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED)]),
+    ...initAnswerNotifies(connection, payloads),
   ]
   const response = encodeMessage(
     { ...header, SPIi, SPIr, flags: { initiator: false, response: true, higherVersion: false } },
@@ -142,6 +144,6 @@ function open(
   const sa = new IkeSa({ runtime, id, role: 'responder', SPIi, connection, candidates, path })
   sa.init = init
   beginIntermediate(sa)
-  sa.window.responded(header.messageId, [response])
+  sa.window.responded(header.messageId, { datagrams: [response], recut: undefined })
   return { sa, response, payloads: ours }
 }

@@ -10,6 +10,7 @@ import { beginIntermediate } from '../intermediate.ts'
 import { detectNat, type NatFindings, natDetectionPayloads } from '../nat-detection.ts'
 import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { findErrorNotify, findNotify, need, notify } from '../notifies.ts'
+import { initNotifies } from '../peer-abilities.ts'
 import { encodeProposals, hasAdditionalKe, keGroupsOf, verifyChosen } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
@@ -54,6 +55,7 @@ export class SaInit implements Task {
       { kind: 'Nonce', critical: false, data: this.#Ni },
       ...natDetectionPayloads(sa.runtime.crypto, sa.connection.encap, spis, sa.path),
       ...(hasAdditionalKe(sa.connection.ikeProposals) ? [notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
+      ...initNotifies(sa.connection),
     ]
   }
 
