@@ -40,6 +40,8 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .requiredOption('-c, --config <file>', 'the JSON configuration')
     .option('--control <path>', 'Unix control socket to serve')
     .addOption(new Option('--log-level <level>', 'what to write').choices(logLevels))
+    .option('--record <file>', 'write every IKE message and random octet down, to be replayed; reveals the traffic')
+    .option('--record-secrets', 'with the pre-shared keys')
     .action(async (options: UpOptions) => finish(await runUp(options, terminal)))
   program
     .command('status')

@@ -2,7 +2,9 @@ import { readConfig } from '../config/index.ts'
 import { defaultControlPath } from '../endpoint/control-protocol.ts'
 import { Endpoint } from '../endpoint/endpoint.ts'
 import { Log } from '../endpoint/log.ts'
+import type { EndpointOptions } from '../endpoint/options.ts'
 import { optionsOfConfig } from '../endpoint/options-of-config.ts'
+import { openRecordingFile } from '../endpoint/recording-file.ts'
 import type { PlatformError } from '../errors.ts'
 import { ExitCode } from './exit-codes.ts'
 import { shutdownSignal } from './shutdown-signal.ts'
@@ -14,6 +16,10 @@ export interface UpOptions {
   readonly control?: string
   /** Overrides the file. */
   readonly logLevel?: Log['level']
+  /** Path of a file that takes a recording of the IKE core. */
+  readonly record?: string
+  /** Puts the pre-shared keys into it. */
+  readonly recordSecrets?: boolean
 }
 
 /**
@@ -24,12 +30,22 @@ export interface UpOptions {
 export async function runUp(options: UpOptions, terminal: Terminal): Promise<ExitCode> {
   const config = readConfig(options.config)
   const log = new Log(logTo(terminal), options.logLevel ?? config.logLevel)
+  const record = options.record === undefined ? undefined : openRecordingFile(options.record, options.recordSecrets)
+  try {
+    return await runUntilSignal(log, {
+      ...optionsOfConfig(config),
+      log,
+      controlPath: options.control ?? config.controlPath ?? defaultControlPath(),
+      ...(record === undefined ? {} : { record }),
+    })
+  } finally {
+    record?.close()
+  }
+}
+
+async function runUntilSignal(log: Log, options: EndpointOptions): Promise<ExitCode> {
   const signal = shutdownSignal()
-  const endpoint = await Endpoint.start({
-    ...optionsOfConfig(config),
-    log,
-    controlPath: options.control ?? config.controlPath ?? defaultControlPath(),
-  })
+  const endpoint = await Endpoint.start(options)
   const failure = new Promise<PlatformError>((resolve) => endpoint.once('failure', resolve))
   const end = await Promise.race([signal, failure])
   if (typeof end === 'string') log.write('info', 'endpoint', `${end}: ending; a second signal ends at once`)

@@ -1,5 +1,6 @@
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
+import type { RecordingOptions } from '../ike/recording.ts'
 import type { GateLimits } from '../ike/responder-gate.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
@@ -25,6 +26,11 @@ export interface EndpointOptions {
   readonly controlPath?: string
   /** How many strangers may be half way in; see `GateLimits`. */
   readonly limits?: Partial<GateLimits>
+  /**
+   * Writes every call into the IKE core down, with the octets it drew: `replayRecording` of `typeswan/testing` runs it again.
+   * **Whoever has the recording can read the traffic.**
+   */
+  readonly record?: RecordingOptions
   /** For tests. Defaults: the system's monotonic clock, entropy and iproute2. */
   readonly clock?: Clock
   readonly random?: RandomSource

@@ -3,6 +3,7 @@ import { Datapath, droppedAs } from '../datapath/index.ts'
 import { ExchangeType } from '../ike/codec/index.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
 import { IkeEndpoint } from '../ike/ike-endpoint.ts'
+import { recordIke } from '../ike/recording.ts'
 import type { SocketAddress } from '../ip/address.ts'
 import { Xfrm, type XfrmListener } from '../xfrm/index.ts'
 import { Alarm } from './alarm.ts'
@@ -57,14 +58,8 @@ export class RunLoop {
     })
     const xfrm = inner.routes === undefined ? this.xfrm : new RoutedXfrm(this.xfrm, inner.routes)
     const { ports } = paths
-    this.core = new IkeEndpoint({
-      crypto,
-      random,
-      xfrm,
-      connections,
-      ports,
-      ...(limits === undefined ? {} : { limits }),
-    })
+    const world = { crypto, random, xfrm, connections, ports, ...(limits === undefined ? {} : { limits }) }
+    this.core = options.record === undefined ? new IkeEndpoint(world) : recordIke(world, options.record)
   }
 
   /** Begins to take datagrams from the sockets and packets from the device. */

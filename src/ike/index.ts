@@ -39,6 +39,15 @@ export {
 } from './keymat.ts'
 export { MessageProtector } from './message-crypto.ts'
 export { formatProposal, parseProposal, weakAlgorithms, weakKeywords } from './proposal-keywords.ts'
+export {
+  type RecordedDraw,
+  type RecordedStep,
+  type RecordedXfrmCall,
+  type RecordingHeader,
+  type RecordingOptions,
+  recordIke,
+} from './recording.ts'
+export type { Plain } from './recording-json.ts'
 export type {
   AuthenticationRefusal,
   IdentityRefusal,

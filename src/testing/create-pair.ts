@@ -1,6 +1,7 @@
 import { type PskChild, type PskConnection, pskConnection } from '../config/connection.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
+import type { RecordingOptions } from '../ike/recording.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import { VirtualGateway } from './virtual-gateway.ts'
 import { type NatOptions, VirtualNat } from './virtual-nat.ts'
@@ -27,6 +28,8 @@ export interface PairOptions {
   readonly seed?: string
   /** How many datagrams and events are kept; default all. For long simulations: 0. */
   readonly remember?: number
+  /** Where the calls into `a`'s core are written down. */
+  readonly recordA?: RecordingOptions
 }
 
 /** Two gateways that know each other. */
@@ -60,6 +63,7 @@ export function createPair(options: PairOptions = {}): Pair {
   const addressA = nat === undefined ? places.a : places.inside
   const a = new VirtualGateway(nat ?? network, {
     ...common,
+    ...(options.recordA === undefined ? {} : { record: options.recordA }),
     address: addressA,
     seed: `${seed} a`,
     connections: [connection('a', 'b', { localAddress: addressA, remoteAddress: places.b }, options)],

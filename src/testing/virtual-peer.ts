@@ -5,6 +5,7 @@ import { UsageError } from '../errors.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IkeAction, IkeEvent, IkeSaStatus } from '../ike/events.ts'
 import { IkeEndpoint, type IkeEndpointOptions } from '../ike/ike-endpoint.ts'
+import { type RecordingOptions, recordIke } from '../ike/recording.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import { classify, DatagramKind, NON_ESP_MARKER_BYTES } from '../nat-t/demux.ts'
 import { KEEPALIVE_PAYLOAD } from '../nat-t/keepalive.ts'
@@ -31,6 +32,8 @@ export interface VirtualPeerOptions {
   readonly limits?: IkeEndpointOptions['limits']
   /** Our own UDP ports, 500 and 4500 when absent. */
   readonly ports?: { readonly ike: number; readonly nat: number }
+  /** Where its core's calls are written down, to be run again by `replayRecording`. */
+  readonly record?: RecordingOptions
   /** How many events `events` keeps; default all. */
   readonly remember?: number
 }
@@ -243,15 +246,16 @@ export class VirtualPeer {
   readonly #preferred = (remote: IpAddress) => this.addresses.find(({ length }) => length === remote.length)
 
   #makeIke(): IkeEndpoint {
-    const { crypto = nobleProvider, connections, limits, ports } = this.options
-    const ike = new IkeEndpoint({
+    const { crypto = nobleProvider, connections, limits, ports, record } = this.options
+    const options = {
       crypto,
       random: this.entropy.random,
       xfrm: this.#plane.xfrm,
       connections,
       ...(limits === undefined ? {} : { limits }),
       ...(ports === undefined ? {} : { ports }),
-    })
+    }
+    const ike = record === undefined ? new IkeEndpoint(options) : recordIke(options, record)
     ike.localAddressesChanged(this.addresses, this.#preferred, this.now)
     return ike
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -95,6 +95,26 @@ describe('typeswan up', () => {
     expect(code).toBe(1)
     expect(err).toContain('typeswan: cannot read from swan0: restart')
     expect(existsSync(join(folder, 'control.sock'))).toBe(false)
+  })
+
+  test('--record writes a recording, with the secrets only when they are asked for', async () => {
+    vi.restoreAllMocks()
+    const { start } = Endpoint
+    vi.spyOn(Endpoint, 'start').mockImplementation(async (options) => {
+      const endpoint = await start.call(Endpoint, { ...options, tun: createMemoryTun() })
+      setTimeout(() => endpoint.emit('failure', new PlatformError('TUN_GONE', 'gone', 'restart')), 1)
+      return endpoint
+    })
+    const path = join(folder, 'recording.jsonl')
+    const secret = Buffer.from('secret of the test').toString('hex')
+    await run('up', '--config', configOf(), '--record', path)
+    expect(readFileSync(path, 'utf8')).toMatch(/^\{"format":"typeswan-ike-recording"/)
+    expect(readFileSync(path, 'utf8')).not.toContain(secret)
+    await run('up', '--config', configOf(), '--record', path, '--record-secrets')
+    expect(readFileSync(path, 'utf8')).toContain(secret)
+    vi.restoreAllMocks()
+    const { code, err } = await run('up', '--config', configOf(), '--record', join(folder, 'none', 'file'))
+    expect([code, err]).toEqual([1, expect.stringContaining('name a file that this user may write')])
   })
 
   test('a port in use is one line with the remedy, code 1, and leaves no control socket', async () => {
