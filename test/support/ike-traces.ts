@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { fromHex } from '../../src/bytes/index.ts'
 import type { TraceIkeSa } from './trace.ts'
@@ -53,12 +53,20 @@ export interface TraceDecrypted {
   readonly reassembled?: boolean
 }
 
-const folder = fileURLToPath(new URL('../../vectors/traces/', import.meta.url))
+const folders = ['../../vectors/traces/', '../../../shared/vectors/traces/'].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+)
 
-/** Names of the carried traces. */
-export const traceNames = readdirSync(folder)
-  .filter((name) => name.endsWith('.json'))
-  .map((name) => name.slice(0, -'.json'.length))
+/** Names of the carried traces, and of those in the collection beside the repository: each must be run. */
+export const traceNames = [
+  ...new Set(
+    folders
+      .filter((folder) => existsSync(folder))
+      .flatMap((folder) => readdirSync(folder))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => name.slice(0, -'.json'.length)),
+  ),
+]
 
 /** The IKE packets of a carried trace, and its IKE SAs. */
 export function loadMessageTrace(name: string): MessageTrace {
