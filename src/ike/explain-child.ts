@@ -18,8 +18,8 @@ export function explainBusy(child: ChildConfig): PeerRefusal {
     kind: 'peer-error',
     by: 'peer',
     detail: 'TEMPORARY_FAILURE',
-    message: `the peer is busy and cannot make CHILD_SA ${child.name} at this moment (TEMPORARY_FAILURE)`,
-    hint: 'ask for it again in some seconds: it is not asked for again by itself',
+    message: `the peer is busy and could not make CHILD_SA ${child.name} for a minute (TEMPORARY_FAILURE each time)`,
+    hint: "ask for it again; when it stays so, the reason is in the peer's own log",
   }
 }
 

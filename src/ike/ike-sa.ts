@@ -89,6 +89,8 @@ export class IkeSa {
   readonly #lifecycle: Lifecycle<IkeSaState>
   readonly #queue: Task[] = []
   readonly #active: Task[] = []
+  /** Tasks that the peer had no time for; undefined while there was none. */
+  #postponed: Timers<Task> | undefined
   /** Why it is being deleted. */
   #ending: { readonly reason: CloseReason; readonly refusal: Refusal | undefined } | undefined
 
@@ -141,7 +143,7 @@ export class IkeSa {
   findTask(fits: (task: Task) => boolean): Task | undefined
   findTask<T extends Task>(fits: (task: Task) => task is T): T | undefined
   findTask(fits: (task: Task) => boolean): Task | undefined {
-    return this.#active.find(fits) ?? this.#queue.find(fits)
+    return this.#active.find(fits) ?? this.#queue.find(fits) ?? this.#postponed?.names().find(fits)
   }
 
   /** Exchanges begin in the order of this call, as many side by side as the peer's window allows. */
@@ -152,6 +154,12 @@ export class IkeSa {
   /** Continues what an active task began, before anything that waits. */
   enqueueNext(task: Task): void {
     this.#queue.unshift(task)
+  }
+
+  /** An active task that is to begin anew after a while: the peer had no time for it. It is done until then. RFC 7296 §2.25. */
+  postpone(task: Task, ms: number): void {
+    this.#postponed ??= new Timers(() => this.#timesChanged())
+    this.#postponed.set(task, this.runtime.now + ms)
   }
 
   /** The next task to begin, which becomes an active one; undefined when none is left or it has to wait. RFC 7296 §2.3. */
@@ -223,8 +231,10 @@ export class IkeSa {
     this.refusedPaths.push(...old.refusedPaths)
     for (const child of old.children.splice(0)) child.moveTo(this)
     this.#start()
-    this.#queue.push(...old.#takeMovable())
-    for (const task of this.#queue) task.moveTo!(this)
+    for (const task of old.#takeMovable()) {
+      task.moveTo!(this)
+      this.#queue.push(task)
+    }
     old.supersededBy(this)
     const { SPIi, SPIr } = old.status()
     this.runtime.emit({ kind: 'ike-rekeyed', sa: this.ref, old: { SPIi, SPIr }, details: this.status() })
@@ -334,6 +344,7 @@ export class IkeSa {
 
   /** Serves the timers whose time has come, and gives back the others, which are about its lifetime. */
   serveTimers(): LifetimeTimer[] {
+    this.#queue.push(...(this.#postponed?.due(this.runtime.now) ?? []))
     return this.timers.due(this.runtime.now).filter((name) => {
       if (name === 'half-open') this.close('timeout')
       else if (name === 'follow-up') this.followUps?.expire()
@@ -367,7 +378,10 @@ export class IkeSa {
   }
 
   #timesChanged(): void {
-    const at = this.state === 'closed' ? Number.POSITIVE_INFINITY : Math.min(this.timers.next(), this.window.nextAt)
+    const at =
+      this.state === 'closed'
+        ? Number.POSITIVE_INFINITY
+        : Math.min(this.timers.next(), this.#postponed?.next() ?? Number.POSITIVE_INFINITY, this.window.nextAt)
     this.runtime.wakeups.set(this, at)
   }
 
@@ -414,8 +428,10 @@ export class IkeSa {
 
   /** Takes out the tasks that wait and can go on elsewhere. */
   #takeMovable(): Task[] {
-    const movable = this.#queue.filter(({ moveTo }) => moveTo !== undefined)
-    const others = this.#queue.filter(({ moveTo }) => moveTo === undefined)
+    const waiting = [...this.#queue, ...(this.#postponed?.names() ?? [])]
+    this.#postponed?.clearAll()
+    const movable = waiting.filter(({ moveTo }) => moveTo !== undefined)
+    const others = waiting.filter(({ moveTo }) => moveTo === undefined)
     this.#queue.length = 0
     // What waits is its own DELETE, or is of no use any more.
     for (const task of others) {
@@ -426,7 +442,8 @@ export class IkeSa {
   }
 
   #abandonQueue(): void {
-    for (const task of this.#queue.splice(0)) task.abandon()
+    for (const task of [...this.#queue.splice(0), ...(this.#postponed?.names() ?? [])]) task.abandon()
+    this.#postponed?.clearAll()
   }
 
   #wipe(): void {

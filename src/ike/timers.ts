@@ -1,5 +1,5 @@
 /** Named timers of one object: setting a name again moves it. Times are absolute, in the caller's monotonic ms. */
-export class Timers<Name extends string> {
+export class Timers<Name> {
   readonly #at = new Map<Name, number>()
   readonly #onChange: () => void
 
@@ -15,6 +15,11 @@ export class Timers<Name extends string> {
 
   clear(name: Name): void {
     if (this.#at.delete(name)) this.#onChange()
+  }
+
+  /** What is set, in the order in which it was set first. */
+  names(): Name[] {
+    return [...this.#at.keys()]
   }
 
   clearAll(): void {

@@ -122,10 +122,12 @@ describe('a CREATE_CHILD_SA that comes to nothing', () => {
     expect(pair.xfrmA.larval.size).toBe(0)
   })
 
-  it('says that a busy peer can be asked again', () => {
+  it('is asked for again while the peer is busy, for a minute', () => {
     const pair = establishedPair(withSecond())
     answerCreateChild(() => [notify(NotifyType.TEMPORARY_FAILURE)])
     createSecond(pair)
+    expect(pair.a.eventsOf('refused')).toEqual([])
+    pair.clock.advance(63_000)
     expect(pair.a.eventsOf('refused')).toMatchObject([
       { child: 'second', refusal: { detail: 'TEMPORARY_FAILURE', hint: expect.stringContaining('again') } },
     ])

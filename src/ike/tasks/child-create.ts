@@ -3,6 +3,7 @@ import { acceptChild, ChildOffer, chooseChild } from '../child-negotiation.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
 import { explainTooManyChildren } from '../explain-child.ts'
+import { backOffMs } from '../ike-lifetime.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { findNotify } from '../notifies.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
@@ -13,14 +14,20 @@ import { answerIkeRekey, isIkeRekey } from './ike-rekey-responder.ts'
 /** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
 const MOST_CHILDREN = 64
 
+/** TEMPORARY_FAILURE is taken for an answer when it came this often, each time after twice as long. */
+const MOST_BUSY_TRIES = 6
+
 /** A further CHILD_SA, with a key exchange of its own where the proposals ask for one (PFS). RFC 7296 §1.3.1. */
 export class ChildCreate implements Task {
   readonly name = 'CREATE_CHILD_SA'
   readonly makes: ChildConfig
   readonly #offer: ChildOffer
   readonly #exchange: CreateExchange
+  #sa: IkeSa
+  #busyTries = 0
 
   constructor(sa: IkeSa, config: ChildConfig) {
+    this.#sa = sa
     this.makes = config
     this.#offer = new ChildOffer(sa, config, false)
     const { proposals, spi } = this.#offer
@@ -47,6 +54,7 @@ export class ChildCreate implements Task {
   processResponse(response: ResponseMessage): TaskResult {
     const outcome = this.#exchange.processResponse(response)
     if (outcome.kind === 'again') return 'again'
+    if (outcome.kind === 'refused' && outcome.notify === NotifyType.TEMPORARY_FAILURE && this.#postpone()) return 'done'
     if (outcome.kind === 'refused') this.#offer.refused(outcome.notify)
     else if (outcome.kind === 'hopeless') this.#offer.giveUp(outcome.refusal)
     else this.#offer.complete(outcome.payloads, outcome.suite, outcome.keying)
@@ -54,7 +62,15 @@ export class ChildCreate implements Task {
     return 'done'
   }
 
+  /** False when the peer had no time for it for more than a minute. RFC 7296 §2.25. */
+  #postpone(): boolean {
+    if (++this.#busyTries > MOST_BUSY_TRIES) return false
+    this.#sa.postpone(this, backOffMs(this.#busyTries, this.#sa.runtime.random))
+    return true
+  }
+
   moveTo(sa: IkeSa): void {
+    this.#sa = sa
     this.#offer.moveTo(sa)
     this.#exchange.moveTo(sa)
   }
