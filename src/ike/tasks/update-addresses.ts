@@ -153,14 +153,14 @@ export class LivenessBehindNat implements Task {
   abandon(): void {}
 }
 
-/** Notes as whom the peer sees us. True when that is another address or port than before. */
+/** Notes as whom the peer sees us. True when that may be another address or port than the one that it sends to: also the first time. */
 function noteMapping(sa: IkeSa, payloads: readonly Payload[]): boolean {
   const seenAs = findNotify(payloads, NotifyType.NAT_DETECTION_DESTINATION_IP)?.data
   const { mobike } = sa
   if (mobike === undefined || seenAs === undefined) return false
   const before = mobike.seenAs
   mobike.seenAs = seenAs.slice()
-  return before !== undefined && !equalConstantTime(before, seenAs)
+  return before === undefined || !equalConstantTime(before, seenAs)
 }
 
 function addressList(sa: IkeSa): Payload[] {
