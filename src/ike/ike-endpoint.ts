@@ -169,7 +169,9 @@ export class IkeEndpoint {
   /** Deletes all IKE_SAs. `isIdle()` tells when every peer has answered or was given up. */
   shutdown(now: number): IkeAction[] {
     return this.#at(now, () => {
-      for (const sa of [...this.#sas.values()]) this.#begin(sa, () => sa.delete('local'))
+      // One that may take the place of another comes to what that one comes to.
+      const settled = [...this.#sas.values()].filter(({ state }) => state !== 'undecided')
+      for (const sa of settled) this.#begin(sa, () => sa.delete('local'))
       this.#revival.clear()
     })
   }

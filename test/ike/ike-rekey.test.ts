@@ -139,4 +139,21 @@ describe('rekeying the IKE_SA', () => {
     pair.clock.advance(1000)
     expect(pair.a.eventsOf('ike-rekeyed')).toHaveLength(1)
   })
+
+  it.each(['a', 'b', 'both'])(
+    'asked for by both ends at once, with %s shut down before it is decided, ends everything',
+    (who) => {
+      const pair = establishedPair()
+      rekey(pair, 'a')
+      rekey(pair, 'b')
+      // Of a way that takes 5 ms: the requests have crossed, the answers are under way.
+      pair.clock.advance(6)
+      for (const side of sides) {
+        if (who === side || who === 'both') pair[side].perform(pair[side].ike.shutdown(pair[side].now))
+      }
+      pair.clock.advance(120_000)
+      for (const peer of [pair.a, pair.b]) expect([peer.status(), peer.ike.nextTimeoutAt()]).toEqual([[], Infinity])
+      for (const xfrm of [pair.xfrmA, pair.xfrmB]) expect([xfrm.larval.size, xfrm.states.size]).toEqual([0, 0])
+    },
+  )
 })
