@@ -9,7 +9,10 @@ type Command = (course: Course, end: End) => IkeAction[]
 const childNames = ['net', 'some', 'hosts']
 const times = [10, 100, 1000, 3000, 10_000, 30_000]
 
-/** What the owner of an end, its database and its host may ask of it. */
+/**
+ * What the owner of an end, its database and its host may ask of it. More are added at the end, so that the corpus keeps its
+ * meaning.
+ */
 const commands: readonly Command[] = [
   function initiate({ world, dice }, end) {
     const options = { localAddress: end.address, child: dice.pick(childNames) }
@@ -48,10 +51,21 @@ const commands: readonly Command[] = [
   function shutdown({ world }, end) {
     return end.ike.shutdown(world.now)
   },
+  function rekeyIke({ world, dice }, end) {
+    return end.ike.rekeyIke(pickSa(end, dice).sa.id, world.now)
+  },
+  function roam({ world, dice }, end) {
+    end.address = dice.pick(end.addresses)
+    const left = dice.pick([end.addresses, [end.address]])
+    return end.ike.localAddressesChanged(left, () => dice.pick([end.address, undefined]), world.now)
+  },
 ]
 
+/** Room for more. */
+const COMMAND_SLOTS = 32
+
 /** Carries out one command at one end. What that end refuses to its owner is of no concern here. */
-export const command: Step = (course) => runCommand(course, pickEnd(course), course.dice.below(commands.length))
+export const command: Step = (course) => runCommand(course, pickEnd(course), course.dice.below(COMMAND_SLOTS))
 
 export function runCommand(course: Course, end: End, which: number): void {
   course.world.perform(
@@ -85,13 +99,10 @@ export const timeSteps: readonly Step[] = [
   function rebind({ world, dice }) {
     if (world.natOffset !== undefined) world.natOffset = 20_000 + 10_000 * dice.below(4)
   },
-  function roam({ world, dice }) {
-    world.a.address = dice.pick(world.a.addresses)
-  },
 ]
 
 /** Ends everything in good order: both ends delete what they have, and nobody hinders them. */
 export function endWorld(world: FuzzWorld): void {
   for (const end of [world.a, world.b]) world.perform(end, end.ike.shutdown(world.now))
-  world.passAndDeliver(120_000)
+  world.passAndDeliver(60_000)
 }

@@ -1,7 +1,7 @@
 import { nodeProvider } from '../../src/crypto/node.ts'
 import type { Aead, CryptoProvider, KeyExchange, KeyExchangeAnswer, RandomSource } from '../../src/crypto/provider.ts'
 import { requireAead, requireGroup } from '../../src/crypto/require.ts'
-import { encrInfo, type HashName, type KeGroupInfo } from '../../src/crypto/transforms.ts'
+import { type HashName, type KeGroupInfo, prfInfo } from '../../src/crypto/transforms.ts'
 import { PeerError } from '../../src/errors.ts'
 
 /** A message or packet as it was sealed: who has the world's crypto opens and seals everything. */
@@ -24,6 +24,7 @@ export function fastCrypto(): CryptoProvider & { readonly sealed: Map<string, Se
     sealed,
     hash: (name, data) => digest(hashBytes[name], 0x9e3779b9, data, none),
     hmac: (name, key, data) => digest(hashBytes[name], 0x85ebca6b, data, key),
+    prf: (prf, key, data) => digest(prfInfo(prf)!.bytes, 0xc2b2ae35, data, key),
     aead: (encr, key) => new FastAead(requireAead(encr, key).tagBytes, key, sealed),
     keyExchange: (group, random) => new FastKeyExchange(requireGroup(group), random),
     keyExchangeFromPrivate: (group, octets) => new FastKeyExchange(requireGroup(group), () => octets),
@@ -152,8 +153,8 @@ class FastKeyExchange implements KeyExchange {
     this.publicValue = element(info.publicBytes, this.#private)
   }
 
-  finish(peerPublic: Uint8Array): Uint8Array {
-    if (peerPublic.length !== this.#info.publicBytes) throw refusal(`has ${peerPublic.length} octets`)
+  finish(peerPublic: Uint8Array, bytes = this.#info.answerBytes): Uint8Array {
+    if (peerPublic.length !== bytes) throw refusal(`has ${peerPublic.length} octets`)
     const value = readNumber(peerPublic) % PRIME
     if (value <= 1) throw refusal('is of low order')
     return element(this.#info.sharedBytes, (value * this.#private) % PRIME)
@@ -164,7 +165,10 @@ class FastKeyExchange implements KeyExchange {
 
 function respond(info: KeGroupInfo, peerPublic: Uint8Array, random: RandomSource): KeyExchangeAnswer {
   const pair = new FastKeyExchange(info, random)
-  return { publicValue: pair.publicValue, sharedSecret: pair.finish(peerPublic) }
+  const sharedSecret = pair.finish(peerPublic, info.publicBytes)
+  const publicValue = new Uint8Array(info.answerBytes)
+  publicValue.set(pair.publicValue.subarray(0, 4))
+  return { publicValue, sharedSecret }
 }
 
 const refusal = (problem: string): PeerError =>
@@ -177,6 +181,3 @@ function element(bytes: number, value: number): Uint8Array {
   new DataView(octets.buffer).setUint32(0, value)
   return octets
 }
-
-/** Octets in front of the ciphertext that a nonce has beside its IV. */
-export const saltBytesOf = (encr: number): number => encrInfo(encr)!.saltBytes

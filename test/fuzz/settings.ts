@@ -20,6 +20,12 @@ const ike: readonly (readonly [string[], string[]])[] = [
   [['aes128gcm16-prfsha256-x25519-ecp256'], ['aes128gcm16-prfsha256-ecp256']],
   [['aes256gcm16-prfsha384-ecp256', 'chacha20poly1305-prfsha256-x25519'], ['chacha20poly1305-prfsha256-x25519']],
   [['aes128gcm16-prfsha256-x25519'], ['aes256gcm16-prfsha512-ecp384']],
+  // IKE_INTERMEDIATE and IKE_FOLLOWUP_KE.
+  [['aes256gcm16-prfsha256-x25519-ke1_mlkem512'], ['aes256gcm16-prfsha256-x25519-ke1_mlkem512']],
+  [
+    ['aes256gcm16-prfsha256-x25519-ke1_mlkem512-ke2_ecp256-ke2_none'],
+    ['aes256gcm16-prfsha256-x25519-ke1_mlkem512-ke1_none-ke2_ecp256'],
+  ],
 ]
 const esp: readonly (readonly [string[], string[]])[] = [
   [['aes128gcm16'], ['aes128gcm16']],
@@ -31,6 +37,7 @@ const esp: readonly (readonly [string[], string[]])[] = [
   ],
   [['aes128-sha256'], ['aes128-sha256', 'aes128gcm16']],
   [['aes128gcm16'], ['aes256gcm16']],
+  [['aes128gcm16-x25519-ke1_mlkem512'], ['aes128gcm16-x25519-ke1_mlkem512-ke1_none']],
 ]
 
 /** Chooses every setting by the dice. All zeros are a plain connection that comes up. */

@@ -1,9 +1,11 @@
 import { concat, equalBytes } from '../../src/bytes/index.ts'
+import type { RandomSource } from '../../src/crypto/provider.ts'
 import type { ConnectionConfig } from '../../src/ike/config.ts'
 import type { IkeAction, IkeEvent } from '../../src/ike/events.ts'
 import { IkeEndpoint } from '../../src/ike/ike-endpoint.ts'
 import { type IpAddress, parseIp, type SocketAddress } from '../../src/ip/index.ts'
 import { RecordingXfrm } from '../../src/testing/recording-xfrm.ts'
+import { containersOf } from './containers.ts'
 import { fastCrypto } from './fast-crypto.ts'
 import { addresses, type Settings } from './settings.ts'
 
@@ -25,6 +27,8 @@ export class End {
   readonly xfrm = new RecordingXfrm()
   readonly addresses: readonly IpAddress[]
   readonly connection: ConnectionConfig
+  /** The sizes of everything that the core keeps, before anything happened. */
+  readonly emptySizes: ReadonlyMap<string, number>
   /** Where it talks from at the moment. */
   address: IpAddress
 
@@ -46,8 +50,8 @@ export class End {
       connections: [connection],
       ...(name === 'b' ? { limits: settings.limitsOfB } : {}),
     })
-    this.ike.localAddressesChanged(this.addresses, () => this.address, 0)
-    this.ike.begin(0)
+    this.ike.localAddressesChanged(this.addresses, () => this.address, world.now)
+    this.emptySizes = containersOf(this.ike)
   }
 }
 
@@ -76,6 +80,7 @@ export class FuzzWorld {
     this.a = new End('a', settings.a, [addresses.a, addresses.aToo], this, settings)
     this.#inside = this.a.address
     this.b = new End('b', settings.b, [addresses.b], this, settings)
+    for (const end of [this.a, this.b]) this.perform(end, end.ike.begin(this.now))
   }
 
   other(end: End): End {
@@ -209,11 +214,11 @@ const messageOf = (error: unknown): string =>
  * Octets for one end. SPIs count up, whatever else was drawn before: recorded payloads name SPIs that are there when they are
  * played again.
  */
-function countingRandom(tag: number): (length: number) => Uint8Array {
+function countingRandom(tag: number): RandomSource {
   let spis = 0
   let state = tag
-  return (length) => {
-    if (length === 4 || length === 8) {
+  return (length, purpose) => {
+    if (purpose === 'esp-spi' || purpose === 'ike-spi') {
       spis++
       return concat(Uint8Array.of(tag), new Uint8Array(length - 3), Uint8Array.of(spis >>> 8, spis))
     }
