@@ -46,8 +46,12 @@ export class Revival {
     this.#acts = acts
   }
 
-  /** Somebody wants this child on the IKE_SA `ikeSa`, 0 when there is no way to the peer yet. */
+  /**
+   * Somebody wants this child on the IKE_SA `ikeSa`, 0 when there is no way to the peer yet. One whose peer has no address is not
+   * tried again: that peer has to come by itself.
+   */
   want(connection: ConnectionConfig, child: ChildConfig, ikeSa: number, now: number): void {
+    if (connection.remote.address === undefined) return
     const key = keyOf(connection.name, child.name)
     const known = this.#wanted.get(key)
     const wanted = known ?? { connection, child, ikeSa, isUp: false, failures: 0, nextAt: Number.POSITIVE_INFINITY }

@@ -160,3 +160,17 @@ describe('children that start by themselves', () => {
     expect(pair.a.eventsOf('message').length).toBe(messages)
   })
 })
+
+describe('a peer without an address', () => {
+  it('is not called again when it was given up while a child was wanted of it', () => {
+    const quick = { livenessDelayMs: 10_000, retransmit: { baseMs: 1_000, factor: 1, tries: 3 } }
+    const { remoteAddress: _, ...waits } = rightConnection
+    const pair = establishedPair({ bConnections: [{ ...waits, ...quick, keyingTries: 3 }] })
+    pair.b.perform(pair.b.ike.initiate('branch', pair.b.now))
+    pair.a.crash()
+    pair.clock.advance(120_000)
+    expect(pair.b.eventsOf('ike-closed')).toMatchObject([{ reason: 'timeout' }])
+    expect(pair.b.eventsOf('next-try')).toEqual([])
+    expect(pair.b.ike.nextTimeoutAt()).toBe(Number.POSITIVE_INFINITY)
+  })
+})
