@@ -2,6 +2,7 @@ import { prfInfo } from '../crypto/transforms.ts'
 import { pskAuth, signedOctets } from './auth-octets.ts'
 import type { Identity } from './config.ts'
 import type { IkeSa } from './ike-sa.ts'
+import type { IkeKeys } from './keymat.ts'
 
 type IdPayloadOf<Kind> = {
   readonly kind: Kind
@@ -20,15 +21,19 @@ export const idPayload = <Kind extends 'IDi' | 'IDr'>(kind: Kind, id: Identity):
   data: id.data,
 })
 
-/** The AUTH data of one side for a pre-shared key. `idBody` is the body of that side's ID payload. RFC 7296 §2.15. */
+/**
+ * The AUTH data of one side for a pre-shared key. `idBody` is the body of that side's ID payload. `keys` are those with a PPK
+ * mixed in, where one is used. RFC 7296 §2.15.
+ */
 export function authData(
   sa: IkeSa,
   secret: Uint8Array,
   side: 'initiator' | 'responder',
   idBody: Uint8Array,
+  keys: Pick<IkeKeys, 'SK_pi' | 'SK_pr'> = sa.init!.keys,
 ): Uint8Array {
   const { crypto } = sa.runtime
-  const { suite, keys, initRequest, initResponse, Ni, Nr } = sa.init!
+  const { suite, initRequest, initResponse, Ni, Nr } = sa.init!
   const prf = prfInfo(suite.prf)!
   const intAuth = sa.intermediate?.intAuth()
   const octets =

@@ -1,6 +1,7 @@
 import { formatIp, type IpAddress } from '../ip/address.ts'
 import { AuthMethod } from './codec/numbers.ts'
 import type { ConnectionConfig, Identity } from './config.ts'
+import { formatPpkId } from './explain-ppk.ts'
 import { formatIdentity, identityMatches } from './identity.ts'
 import type { AuthenticationRefusal, IdentityRefusal } from './refusal.ts'
 
@@ -44,7 +45,9 @@ export function explainPeerRefusedAuthentication(subject: {
     hint:
       `connections.${connection.name}: the peer must know ${localId} (local.id)` +
       `${connection.remote.id === undefined ? '' : `, be ${formatIdentity(connection.remote.id)} itself (remote.id)`}` +
-      ' and have the same psk; its log says which of them is not so',
+      ' and have the same psk' +
+      `${connection.ppk === undefined ? '' : ` and the post-quantum pre-shared key ${formatPpkId(connection.ppk.id)}`}` +
+      '; its log says which of them is not so',
   }
 }
 

@@ -16,7 +16,7 @@ import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
 import { Revival } from './revival.ts'
 import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
-import { AuthInitiator } from './tasks/auth-initiator.ts'
+import { beginAuth } from './tasks/begin-auth.ts'
 import { ChildCreate } from './tasks/child-create.ts'
 import { ChildDelete } from './tasks/child-delete.ts'
 import { SaInit } from './tasks/sa-init.ts'
@@ -74,7 +74,8 @@ export class IkeEndpoint {
 
   /**
    * Sets up a connection from `localAddress` (left out: what `localAddressesChanged` told) with one of its children (the first when none is named), or that child on the
-   * IKE_SA that the connection has or is setting up. A child that stands, or is being set up by us, is left at that: nothing
+   * IKE_SA that the connection has or is setting up. A connection without children gets its IKE_SA alone, when `childless` is
+   * `prefer` or `force` (RFC 6023). A child that stands, or is being set up by us, is left at that: nothing
    * happens. The outcome comes as events; `ikeSaOf` tells on which IKE_SA.
    */
   initiate(
@@ -83,11 +84,11 @@ export class IkeEndpoint {
     options: { localAddress?: IpAddress; child?: string } = {},
   ): IkeAction[] {
     const connection = this.#connection(connectionName)
-    const child = childOf(connection, options.child)
+    const child = firstChildOf(connection, options.child)
     return this.#at(now, () => {
       const id = this.#bringUp(connection, child, options.localAddress)
       if (id === 0) throw noLocalAddress(connection)
-      this.#revival.want(connection, child, id, now)
+      if (child !== undefined) this.#revival.want(connection, child, id, now)
     })
   }
 
@@ -113,7 +114,7 @@ export class IkeEndpoint {
    */
   ikeSaOf(connectionName: string, childName?: string): IkeSaStatus | undefined {
     const connection = this.#connection(connectionName)
-    return this.#carrierOf(connection, childOf(connection, childName))?.status()
+    return this.#carrierOf(connection, firstChildOf(connection, childName))?.status()
   }
 
   handleDatagram(datagram: IkeDatagram, now: number): IkeAction[] {
@@ -292,11 +293,16 @@ export class IkeEndpoint {
     return this.#runtime.preferred(remote.address)
   }
 
-  /** Returns the id of the IKE_SA that has or gets the child, 0 without a local address. */
-  #bringUp(connection: ConnectionConfig, child: ChildConfig, localAddress = this.#localFor(connection)): number {
+  /** Returns the id of the IKE_SA that has or gets the child (undefined: the IKE_SA alone), 0 without a local address. */
+  #bringUp(
+    connection: ConnectionConfig,
+    child: ChildConfig | undefined,
+    localAddress = this.#localFor(connection),
+  ): number {
     const known = this.#carrierOf(connection, child)
     if (known !== undefined) {
-      if (!known.hasOrMakes(child)) this.#begin(known, () => known.enqueue(new ChildCreate(known, child)))
+      if (child !== undefined && !known.hasOrMakes(child))
+        this.#begin(known, () => known.enqueue(new ChildCreate(known, child)))
       return known.id
     }
     const { address, port } = connection.remote
@@ -319,13 +325,13 @@ export class IkeEndpoint {
     })
     sa.firstChild = child
     this.#sas.set(toHex(sa.SPIi), sa)
-    this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => sa.enqueueNext(new AuthInitiator(sa, child)))))
+    this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => beginAuth(sa))))
     return sa.id
   }
 
-  #carrierOf(connection: ConnectionConfig, child: ChildConfig): IkeSa | undefined {
+  #carrierOf(connection: ConnectionConfig, child: ChildConfig | undefined): IkeSa | undefined {
     const own = [...this.#sas.values()].filter((sa) => sa.connection === connection && canCarry(sa))
-    return own.find((sa) => sa.hasOrMakes(child)) ?? own[0]
+    return own.find((sa) => child !== undefined && sa.hasOrMakes(child)) ?? own[0]
   }
 
   #receive({ local, remote, message }: IkeDatagram): void {
@@ -372,6 +378,13 @@ export class IkeEndpoint {
     if (sa !== undefined) return sa
     throw new UsageError('ikeSaId', `there is no IKE_SA ${id}`)
   }
+}
+
+/** The child to set up first; undefined for an IKE_SA alone. */
+function firstChildOf(connection: ConnectionConfig, name: string | undefined): ChildConfig | undefined {
+  const { children, childless } = connection
+  const isAlone = children.length === 0 && name === undefined && (childless === 'prefer' || childless === 'force')
+  return isAlone ? undefined : childOf(connection, name)
 }
 
 function childOf(connection: ConnectionConfig, name: string | undefined): ChildConfig {

@@ -17,6 +17,7 @@ import { noAbilities, type PeerAbilities } from './peer-abilities.ts'
 import { Reassembly } from './reassembly.ts'
 import type { Refusal } from './refusal.ts'
 import { copyEndpoint, type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
+import type { SetUp } from './set-up.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
@@ -53,6 +54,8 @@ export class IkeSa {
   candidates: readonly ConnectionConfig[]
   path: Path
   init: InitResult | undefined
+  /** What IKE_SA_INIT settled besides; undefined before, and for one that came of a rekeying. */
+  setUp: SetUp | undefined
   /** Set when additional key exchanges were agreed on. */
   intermediate: Intermediate | undefined
   /** Set once the peer owes us additional key exchanges in IKE_FOLLOWUP_KE. */

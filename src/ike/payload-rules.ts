@@ -14,6 +14,13 @@ interface ExchangeRule {
   readonly response: readonly Form[]
 }
 
+/** An IKE_SA is set up alone. */
+const noChild: Form = [
+  ['SA', 0, 0],
+  ['TSi', 0, 0],
+  ['TSr', 0, 0],
+]
+
 /** RFC 7296 Appendix C, §1.2 to §1.5, §2.16. Nothing here depends on the order of payloads (§2.5). */
 const rules: readonly ExchangeRule[] = [
   {
@@ -55,6 +62,8 @@ const rules: readonly ExchangeRule[] = [
         ['TSr', 1, 1],
         ['EAP', 0, 0],
       ],
+      // --> HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] [AUTH,] [CP]}: whether that was agreed on, IKE_AUTH itself looks. RFC 6023 §2
+      [['IDi', 1, 1], ['IDr', 0, 1], ['AUTH', 0, 1], ['CP', 0, 1], ...noChild, ['EAP', 0, 0]],
       // --> HDR, SK {EAP}
       [
         ['EAP', 1, 1],
@@ -79,6 +88,8 @@ const rules: readonly ExchangeRule[] = [
         ['TSr', 1, 1],
         ['EAP', 0, 0],
       ],
+      // <-- HDR, SK {IDr, [CERT,] AUTH, [CP]}, RFC 6023 §2
+      [['IDr', 1, 1], ['AUTH', 1, 1], ['CP', 0, 1], ...noChild, ['EAP', 0, 0]],
       // <-- HDR, SK {IDr, [CERT,] [AUTH,] EAP}, and <-- HDR, SK {EAP}
       [
         ['IDr', 0, 1],

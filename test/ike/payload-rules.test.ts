@@ -91,7 +91,7 @@ describe('checkPayloads', () => {
     [IKE_AUTH, request, 'IDi IDi AUTH SA TSi TSr', 'IDi'],
     [IKE_AUTH, request, 'IDi EAP SA TSi TSr', 'EAP'],
     [IKE_AUTH, response, 'IDr SA TSi TSr', 'AUTH'],
-    [IKE_AUTH, response, 'IDr AUTH N(COOKIE)', 'SA'],
+    [IKE_AUTH, response, 'IDr AUTH TSi N(COOKIE)', 'SA'],
     [IKE_AUTH, response, 'AUTH AUTH N(TS_UNACCEPTABLE)', 'AUTH'],
     [CREATE_CHILD_SA, request, 'SA Nonce', 'TSi'],
     [CREATE_CHILD_SA, request, 'SA KE TSi TSr', 'Nonce'],

@@ -23,6 +23,8 @@ interface HandshakeTrace extends MessageTrace {
     readonly proposalsI?: string
     readonly proposalsR?: string
     readonly espProposals: string
+    readonly ppkId?: string
+    readonly ppk?: string
   }
 }
 
@@ -37,12 +39,12 @@ const recordings = [
   'psk-ccm-ecp521',
   'psk-x448',
   'psk-xcbc',
+  'psk-ppk',
   'pq-psk-ecp256-ke1ecp384',
   'pq-psk-x25519-mlkem768',
 ]
 /** The other conversations; their keys, messages and AUTH are compared in `keymat-traces` and `message-crypto-traces`. */
 const notPlayed: Record<string, string> = {
-  'psk-ppk': 'the post-quantum pre-shared key',
   'eap-md5': 'EAP',
   'eap-mschapv2-nofrag-gcm': 'EAP',
   'ecdsa256-legacy-auth': 'certificates',
@@ -119,6 +121,10 @@ function recordedRandom(sa: TraceIkeSa, spiIn: string, role: Role): RandomSource
 
 function connectionOf({ config }: HandshakeTrace, role: Role) {
   const isInitiator = role === 'initiator'
+  const ppk =
+    config.ppk === undefined
+      ? undefined
+      : { id: new TextEncoder().encode(config.ppkId), secret: fromHex(config.ppk), required: false }
   return pskConnection({
     name: 'recorded',
     psk: config.pskI,
@@ -128,6 +134,7 @@ function connectionOf({ config }: HandshakeTrace, role: Role) {
     remoteId: isInitiator ? config.idR : config.idI,
     proposals: [(isInitiator ? config.proposalsI : config.proposalsR) ?? config.proposals!],
     children: [{ name: 'net', localTs: ['0.0.0.0/0'], remoteTs: ['0.0.0.0/0'], espProposals: [config.espProposals] }],
+    ...(ppk === undefined ? {} : { ppk }),
   })
 }
 

@@ -5,44 +5,66 @@ import { AuthMethod, ExchangeType, encodeIdBody, NotifyType, type Payload } from
 import type { ChildConfig } from '../config.ts'
 import { explainAuthenticationFailed, explainPeerRefusedAuthentication, explainWrongIdentity } from '../explain-auth.ts'
 import { explainPeerNotify } from '../explain-peer.ts'
+import { explainNoPpk } from '../explain-ppk.ts'
 import { identityMatches, isWildcard } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import type { IkeKeys } from '../keymat.ts'
 import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
-import { find, findErrorNotify, need } from '../notifies.ts'
+import { find, findErrorNotify, need, notify } from '../notifies.ts'
+import { adoptPpk, discardPpk, ppkIdentity, ppkIdIn, ppkKeys } from '../ppk.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task } from '../task.ts'
 import { RejectPeer } from './ike-delete.ts'
 
-/** IKE_AUTH with pre-shared keys as initiator, with the first CHILD_SA. RFC 7296 §1.2, §2.15. */
+/**
+ * IKE_AUTH with pre-shared keys as initiator, with the first CHILD_SA or without any (RFC 6023), and with a PPK where both have
+ * one (RFC 8784). RFC 7296 §1.2, §2.15.
+ */
 export class AuthInitiator implements Task {
   readonly name = 'IKE_AUTH'
   readonly exchangeType = ExchangeType.IKE_AUTH
   readonly alone = true
   readonly #sa: IkeSa
-  readonly #offer: ChildOffer
+  readonly #offer: ChildOffer | undefined
+  /** The keys with the PPK mixed in, until it is clear whether they are used. */
+  #ppkKeys: IkeKeys | undefined
 
-  constructor(sa: IkeSa, child: ChildConfig) {
+  /** `child` is undefined for an IKE_SA that is set up alone. */
+  constructor(sa: IkeSa, child: ChildConfig | undefined) {
     this.#sa = sa
-    this.#offer = new ChildOffer(sa, child, true)
+    this.#offer = child === undefined ? undefined : new ChildOffer(sa, child, true)
   }
 
-  // HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr} -->
+  // HDR, SK {IDi, [IDr,] AUTH, [N(PPK_IDENTITY), N(NO_PPK_AUTH),] [SAi2, TSi, TSr]} -->
   buildRequest(): Payload[] {
-    const { connection } = this.#sa
+    const { connection, setUp } = this.#sa
     const IDi = idPayload('IDi', connection.local.id)
     const wanted = connection.remote.id
-    const data = authData(this.#sa, connection.local.auth.secret, 'initiator', encodeIdBody(IDi))
+    if (setUp?.ppk === true) this.#ppkKeys = ppkKeys(this.#sa, connection.ppk!)
+    const data = this.#ownAuth(encodeIdBody(IDi), this.#ppkKeys)
     return [
       IDi,
       ...(wanted === undefined || isWildcard(wanted) ? [] : [idPayload('IDr', wanted)]),
       { kind: 'AUTH', critical: false, method: AuthMethod.SHARED_KEY_MIC, data },
-      this.#offer.saPayload(),
-      ...this.#offer.tsPayloads(),
+      ...this.#ppkPayloads(encodeIdBody(IDi)),
+      ...(this.#offer === undefined ? [] : [this.#offer.saPayload(), ...this.#offer.tsPayloads()]),
       ...mobikeAuthPayloads(this.#sa, true),
     ]
   }
 
-  // <-- HDR, SK {IDr, AUTH, SAr2, TSi, TSr} | SK {IDr, AUTH, N(child error)} | SK {N(AUTHENTICATION_FAILED)}
+  #ownAuth(idBody: Uint8Array, keys: IkeKeys | undefined): Uint8Array {
+    return authData(this.#sa, this.#sa.connection.local.auth.secret, 'initiator', idBody, keys)
+  }
+
+  /** Where we can do without the PPK, what proves us then stands beside. RFC 8784 §3. */
+  #ppkPayloads(idBody: Uint8Array): Payload[] {
+    const { ppk } = this.#sa.connection
+    if (this.#ppkKeys === undefined || ppk === undefined) return []
+    const without = ppk.required ? [] : [notify(NotifyType.NO_PPK_AUTH, this.#ownAuth(idBody, undefined))]
+    return [ppkIdentity(ppk), ...without]
+  }
+
+  // <-- HDR, SK {IDr, AUTH, [N(PPK_IDENTITY),] [SAr2, TSi, TSr]} | SK {IDr, AUTH, N(child error)} | SK {N(AUTHENTICATION_FAILED)}
   processResponse({ payloads }: ResponseMessage): 'done' {
     const sa = this.#sa
     const AUTH = find(payloads, 'AUTH')
@@ -50,17 +72,29 @@ export class AuthInitiator implements Task {
     const error = findErrorNotify(payloads)
     if (AUTH === undefined) return this.#refusedByPeer(error?.notify ?? NotifyType.AUTHENTICATION_FAILED)
     const IDr = need(payloads, 'IDr')
+    if (this.#offer !== undefined && error === undefined) need(payloads, 'SA')
     sa.remoteId = { type: IDr.idType, data: IDr.data.slice() }
-    const refusal = this.#judge(AUTH, encodeIdBody(IDr))
+    this.#settlePpk(payloads)
+    const refusal = this.#judge(AUTH, encodeIdBody(IDr), payloads)
     if (refusal !== undefined) return this.#reject(refusal)
     noteMobikeSupport(sa, payloads)
     sa.established()
-    this.#finishChild(payloads, error?.notify)
+    if (this.#offer !== undefined) this.#finishChild(this.#offer, payloads, error?.notify)
     return 'done'
   }
 
   abandon(): void {
-    this.#offer.abandon()
+    this.#offer?.abandon()
+    if (this.#ppkKeys !== undefined) discardPpk(this.#ppkKeys)
+    this.#ppkKeys = undefined
+  }
+
+  /** The responder says by its own PPK_IDENTITY that it used the PPK. */
+  #settlePpk(payloads: readonly Payload[]): void {
+    if (this.#ppkKeys === undefined) return
+    if (ppkIdIn(payloads) === undefined) discardPpk(this.#ppkKeys)
+    else adoptPpk(this.#sa, this.#ppkKeys)
+    this.#ppkKeys = undefined
   }
 
   /** The caller deleted the IKE_SA while this was under way: the DELETE that waits follows if the peer has one to delete. */
@@ -70,11 +104,17 @@ export class AuthInitiator implements Task {
     return 'done'
   }
 
-  #judge(AUTH: { readonly method: number; readonly data: Uint8Array }, idBody: Uint8Array): Refusal | undefined {
+  #judge(
+    AUTH: { readonly method: number; readonly data: Uint8Array },
+    idBody: Uint8Array,
+    payloads: readonly Payload[],
+  ): Refusal | undefined {
     const sa = this.#sa
     const { connection } = sa
     const remoteId = sa.remoteId!
     if (!identityMatches(connection.remote.id, remoteId)) return explainWrongIdentity({ connection, remoteId })
+    if (connection.ppk?.required === true && ppkIdIn(payloads) === undefined)
+      return explainNoPpk({ connection, remoteId })
     const expected = authData(sa, connection.remote.auth.secret, 'responder', idBody)
     const good = AUTH.method === AuthMethod.SHARED_KEY_MIC && equalConstantTime(expected, AUTH.data)
     return good ? undefined : explainAuthenticationFailed({ connection, remoteId, method: AUTH.method })
@@ -99,14 +139,14 @@ export class AuthInitiator implements Task {
     return 'done'
   }
 
-  #finishChild(payloads: readonly Payload[], error: number | undefined): void {
+  #finishChild(offer: ChildOffer, payloads: readonly Payload[], error: number | undefined): void {
     const sa = this.#sa
     if (error === undefined) {
       const { Ni, Nr } = sa.init!
-      this.#offer.complete(payloads, this.#offer.verify(payloads), { Ni, Nr, secrets: [] })
+      offer.complete(payloads, offer.verify(payloads), { Ni, Nr, secrets: [] })
       return
     }
-    const refusal = this.#offer.refused(error)
+    const refusal = offer.refused(error)
     // An IKE_SA that carries nothing is of no use to an initiator that wanted this CHILD_SA.
     if (sa.children.length === 0 && sa.isLastTask) sa.delete('refused', refusal)
   }

@@ -1,22 +1,24 @@
-import { equalConstantTime } from '../../bytes/index.ts'
 import { PeerError } from '../../errors.ts'
 import { authData, idPayload } from '../auth-payloads.ts'
 import { acceptChild, chooseChild, refusalPayload } from '../child-negotiation.ts'
 import { AuthMethod, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
 import type { ConnectionConfig, Identity } from '../config.ts'
-import { explainAuthenticationFailed, explainNoConnection } from '../explain-auth.ts'
+import { explainNoConnection } from '../explain-auth.ts'
+import { explainChildRefused } from '../explain-childless.ts'
 import { finishOrAbandon } from '../follow-up.ts'
 import { identityMatches } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, need, notify } from '../notifies.ts'
+import { adoptPpk } from '../ppk.ts'
+import { explainUnproven, type Proof, provePeer } from '../prove-peer.ts'
 import type { Refusal } from '../refusal.ts'
 
 /**
  * IKE_AUTH as responder: the peer's identity chooses the connection, its AUTH proves it, and the first CHILD_SA is made.
  * A CHILD_SA that cannot be made leaves the IKE_SA standing. RFC 7296 §1.2, §2.15, §2.21.2.
  */
-// <-- HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}
+// <-- HDR, SK {IDi, [IDr,] AUTH, [N(PPK_IDENTITY), N(NO_PPK_AUTH),] [SAi2, TSi, TSr]}
 export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
   if (sa.state !== 'connecting') {
     throw new PeerError('UNEXPECTED_AUTH', 'IKE_AUTH on an IKE_SA that is authenticated', {
@@ -36,33 +38,51 @@ export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
   if (fitting.length === 0) {
     return reject(sa, explainNoConnection({ candidates: sa.candidates, remoteId: sa.remoteId, localId: wantedId }))
   }
-  const AUTH = find(payloads, 'AUTH')
-  const proven = fitting.find((connection) => provesIdentity(sa, connection, AUTH, encodeIdBody(IDi)))
-  sa.connection = proven ?? fitting[0]!
-  if (proven === undefined) {
-    const { connection, remoteId } = sa
-    return reject(sa, explainAuthenticationFailed({ connection, remoteId, method: AUTH?.method }))
+  const idBody = encodeIdBody(IDi)
+  const proof = firstProof(sa, fitting, payloads, idBody)
+  if (proof === undefined) {
+    sa.connection = fitting[0]!
+    return reject(sa, explainUnproven(sa, sa.connection, payloads, idBody))
   }
+  if (proof.ppkKeys !== undefined) adoptPpk(sa, proof.ppkKeys)
+  const wantsChild = find(payloads, 'SA') !== undefined
+  if (!wantsChild && (sa.setUp?.childless !== true || sa.connection.childless === 'never')) throw childlessRefused()
   noteMobikeSupport(sa, payloads)
   sa.established()
-  return [...ourAuth(sa), ...answerFirstChild(sa, payloads), ...mobikeAuthPayloads(sa, sa.mobike !== undefined)]
+  return [
+    ...ourAuth(sa),
+    ...(proof.ppkKeys === undefined ? [] : [notify(NotifyType.PPK_IDENTITY)]),
+    ...(wantsChild ? answerFirstChild(sa, payloads) : []),
+    ...mobikeAuthPayloads(sa, sa.mobike !== undefined),
+  ]
 }
+
+/** Chooses the connection: the first of those that fit whose secrets the peer has. */
+function firstProof(
+  sa: IkeSa,
+  fitting: readonly ConnectionConfig[],
+  payloads: readonly Payload[],
+  idBody: Uint8Array,
+): Proof | undefined {
+  for (const connection of fitting) {
+    const proof = provePeer(sa, connection, payloads, idBody)
+    if (proof === undefined) continue
+    sa.connection = connection
+    return proof
+  }
+  return undefined
+}
+
+const childlessRefused = (): PeerError =>
+  new PeerError('CHILDLESS_NEVER', 'an IKE_AUTH without a CHILD_SA, and childless is "never" for this connection', {
+    notify: NotifyType.INVALID_SYNTAX,
+  })
 
 function fitsIdentities(connection: ConnectionConfig, remoteId: Identity, wantedId: Identity | undefined): boolean {
   return (
     identityMatches(connection.remote.id, remoteId) &&
     (wantedId === undefined || identityMatches(connection.local.id, wantedId))
   )
-}
-
-function provesIdentity(
-  sa: IkeSa,
-  connection: ConnectionConfig,
-  AUTH: { readonly method: number; readonly data: Uint8Array } | undefined,
-  idBody: Uint8Array,
-): boolean {
-  if (AUTH?.method !== AuthMethod.SHARED_KEY_MIC) return false
-  return equalConstantTime(authData(sa, connection.remote.auth.secret, 'initiator', idBody), AUTH.data)
 }
 
 // HDR, SK {N(AUTHENTICATION_FAILED)} -->
@@ -80,8 +100,13 @@ function ourAuth(sa: IkeSa): Payload[] {
   return [IDr, { kind: 'AUTH', critical: false, method: AuthMethod.SHARED_KEY_MIC, data }]
 }
 
-// HDR, SK {..., SAr2, TSi, TSr} --> or SK {..., N(TS_UNACCEPTABLE | NO_PROPOSAL_CHOSEN)}
+// HDR, SK {..., SAr2, TSi, TSr} --> or SK {..., N(TS_UNACCEPTABLE | NO_PROPOSAL_CHOSEN | NO_ADDITIONAL_SAS)}
 function answerFirstChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
+  if (sa.connection.childless === 'force') {
+    const refusal = explainChildRefused(sa.connection)
+    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: '' })
+    return [notify(NotifyType.NO_ADDITIONAL_SAS)]
+  }
   try {
     const { Ni, Nr } = sa.init!
     const choice = chooseChild(sa, payloads, true)

@@ -13,6 +13,7 @@ import { initAnswerNotifies } from '../peer-abilities.ts'
 import { type ChosenProposal, chooseProposal } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import { type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
+import { answerSetUp } from '../set-up.ts'
 
 /** A first request of a stranger, checked by the payload rules. */
 export interface InitRequest {
@@ -117,6 +118,7 @@ function open(
   if (obstacle !== undefined) return refuse(() => obstacle)
   const answer = crypto.respondKeyExchange(suite.ke, need(payloads, 'KE').data, random)
   const SPIr = runtime.takeIkeSpi()
+  const { setUp, notifies } = answerSetUp(candidates, payloads)
   const Nr = random(NONCE_BYTES, 'nonce')
   // HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) -->
   const ours: Payload[] = [
@@ -126,6 +128,7 @@ function open(
     ...natDetectionPayloads(crypto, connection.encap, { SPIi, SPIr }, path),
     ...(suite.additionalKe.length === 0 ? [] : [notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED)]),
     ...initAnswerNotifies(connection, payloads),
+    ...notifies,
   ]
   const response = encodeMessage(
     { ...header, SPIi, SPIr, flags: { initiator: false, response: true, higherVersion: false } },
@@ -143,6 +146,7 @@ function open(
   })
   const sa = new IkeSa({ runtime, id, role: 'responder', SPIi, connection, candidates, path })
   sa.init = init
+  sa.setUp = setUp
   beginIntermediate(sa)
   sa.window.responded(header.messageId, { datagrams: [response], recut: undefined })
   return { sa, response, payloads: ours }

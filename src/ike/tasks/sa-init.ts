@@ -13,6 +13,7 @@ import { findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { initNotifies } from '../peer-abilities.ts'
 import { encodeProposals, hasAdditionalKe, keGroupsOf, verifyChosen } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
+import { requestNotifies, setUpObstacle, setUpOf } from '../set-up.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
 import { IntermediateKe } from './intermediate.ts'
 
@@ -56,6 +57,7 @@ export class SaInit implements Task {
       ...natDetectionPayloads(sa.runtime.crypto, sa.connection.encap, spis, sa.path),
       ...(hasAdditionalKe(sa.connection.ikeProposals) ? [notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
       ...initNotifies(sa.connection),
+      ...requestNotifies(sa.connection),
     ]
   }
 
@@ -79,8 +81,11 @@ export class SaInit implements Task {
       { SPIi: this.#sa.SPIi, SPIr: response.SPIr },
       this.#sa.path,
     )
-    const obstacle = plainEspNeeded(this.#sa.connection, nat)
+    const { connection } = this.#sa
+    const setUp = setUpOf(connection, payloads)
+    const obstacle = plainEspNeeded(connection, nat) ?? setUpObstacle(connection, setUp)
     if (obstacle !== undefined) return this.#end(obstacle)
+    this.#sa.setUp = setUp
     this.#settle(response, nat)
     if (beginIntermediate(this.#sa)) this.#sa.enqueueNext(new IntermediateKe(this.#sa, this.#onSettled))
     else this.#onSettled()

@@ -1,0 +1,15 @@
+import type { IkeSa } from '../ike-sa.ts'
+import { beginsChildless } from '../set-up.ts'
+import { AuthInitiator } from './auth-initiator.ts'
+import { ChildCreate } from './child-create.ts'
+
+/** The keys are there: IKE_AUTH follows, with the first CHILD_SA inside or, where the IKE_SA is set up alone, after it. */
+export function beginAuth(sa: IkeSa): void {
+  const { firstChild, connection } = sa
+  if (firstChild === undefined || !beginsChildless(connection, sa.setUp!)) {
+    return sa.enqueueNext(new AuthInitiator(sa, firstChild))
+  }
+  // HDR, SK {IDi, [IDr,] AUTH} -->, then CREATE_CHILD_SA with a key exchange of its own where the proposals have one
+  sa.enqueueNext(new ChildCreate(sa, firstChild))
+  sa.enqueueNext(new AuthInitiator(sa, undefined))
+}
