@@ -16,6 +16,7 @@ import { type Established, Negotiations } from './negotiations.ts'
 import { openPaths } from './open-paths.ts'
 import { Opened } from './opened.ts'
 import type { EndpointOptions } from './options.ts'
+import { RefusalHistory } from './refusal-history.ts'
 import { RunLoop } from './run-loop.ts'
 import { type EndpointStatus, reportStatus } from './status.ts'
 import type { UdpPaths } from './udp-paths.ts'
@@ -47,6 +48,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   readonly #startedAt: number
   readonly #log: Log
   readonly #negotiations = new Negotiations()
+  readonly #refusals = new RefusalHistory()
   /** What `close` takes back. */
   readonly #opened: Opened
   #closed: Promise<void> | undefined
@@ -154,6 +156,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       xfrm: this.xfrm,
       paths: this.paths,
       tun: this.#inner.tun,
+      refusals: this.#refusals,
     })
   }
 
@@ -190,6 +193,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
 
   #tell(event: IkeEvent): void {
     this.#negotiations.notice(event)
+    this.#refusals.notice(event, this.#clock())
     this.emit('event', event)
   }
 

@@ -1,7 +1,7 @@
 import type { ChildSaStatus, IkeEvent, IkeSaRef, MessageEvent } from '../ike/events.ts'
 import { formatIdentity } from '../ike/identity.ts'
+import { explainRefusal } from '../ike/refusal-text.ts'
 import { formatSocketAddress, type SocketAddress } from '../ip/address.ts'
-import { explainRefusal } from './explain.ts'
 import type { Log, LogLevel } from './log.ts'
 import { RepeatLimiter } from './repeat-limiter.ts'
 

@@ -1,6 +1,6 @@
+export { explainRefusal } from '../ike/refusal-text.ts'
 export { type Clock, monotonicClock, systemRandom } from './clock.ts'
 export { Endpoint, type EndpointEvents } from './endpoint.ts'
-export { explainRefusal } from './explain.ts'
 export { formatLogEntry, Log, type LogEntry, type LogLevel, type LogSink, logLevels, silentLog } from './log.ts'
 export { NegotiationError } from './negotiation-error.ts'
 export type { Established } from './negotiations.ts'

@@ -1,3 +1,4 @@
+import type { RefusalReport } from './refusal-history.ts'
 import type { ChildSaReport, EndpointStatus, IkeSaReport, PolicyReport, StateReport } from './status.ts'
 import { type Column, formatBytes, formatDuration, formatTable } from './table.ts'
 
@@ -8,6 +9,7 @@ export function formatStatus(status: EndpointStatus): string {
     formatIkeSas(status.ikeSas),
     section('States', formatStates(status.states)),
     section('Policies', formatPolicies(status.policies)),
+    section('Refused lately', formatRefusals(status.refusals)),
     section('Dropped packets', formatDrops(status)),
   ]
   return sections.filter((text) => text !== '').join('\n\n')
@@ -65,6 +67,17 @@ function formatChild(child: ChildSaReport): string {
     `    ${child.localTs.join(', ')} === ${child.remoteTs.join(', ')}`,
     `    in ${child.packetsIn} packets, ${formatBytes(child.bytesIn)}; out ${child.packetsOut} packets, ${formatBytes(child.bytesOut)}`,
   ].join('\n')
+}
+
+/** The last refusals with their whole explanation. */
+export function formatRefusals(refusals: readonly RefusalReport[]): string {
+  return refusals
+    .map(({ connection, child, remote, ageMs, count, text }) => {
+      const what = [connection ?? 'a stranger', ...(child === null ? [] : [child])].join('/')
+      const often = count === 1 ? '' : `, ${count} times`
+      return `${what} with ${remote}, ${formatDuration(ageMs)} ago${often}:\n${text.replaceAll(/^/gm, '  ')}`
+    })
+    .join('\n')
 }
 
 const stateColumns: readonly Column[] = [

@@ -11,6 +11,7 @@ import {
   type XfrmPolicy,
   type XfrmState,
 } from '../xfrm/index.ts'
+import type { RefusalHistory, RefusalReport } from './refusal-history.ts'
 import type { PathStats, UdpPaths } from './udp-paths.ts'
 import { version } from './version.ts'
 
@@ -29,6 +30,8 @@ export interface EndpointStatus {
   readonly ikeSas: readonly IkeSaReport[]
   readonly states: readonly StateReport[]
   readonly policies: readonly PolicyReport[]
+  /** What was refused lately, by us or by peers, the newest first. */
+  readonly refusals: readonly RefusalReport[]
   /** By the names of /proc/net/xfrm_stat: packets dropped by reason. */
   readonly xfrmStats: Readonly<Record<XfrmCounterName, number>>
   readonly udp: UdpReport
@@ -145,6 +148,7 @@ export interface StatusSources {
   readonly xfrm: Xfrm
   readonly paths: UdpPaths
   readonly tun: TunDevice | undefined
+  readonly refusals: RefusalHistory
 }
 
 /** Takes the status at this moment; nothing in it changes later. */
@@ -161,6 +165,7 @@ export function reportStatus(sources: StatusSources): EndpointStatus {
     ikeSas: sources.ikeSas.map((sa) => reportIkeSa(sa, states, now)),
     states: states.map((state) => reportState(state, now)),
     policies: [...xfrm.policies()].map(reportPolicy),
+    refusals: sources.refusals.report(now),
     xfrmStats: xfrm.stats.snapshot(),
     udp: { ...paths.stats, ...paths.totals() },
   }

@@ -56,6 +56,7 @@ export type {
   Refusal,
   TrafficSelectorRefusal,
 } from './refusal.ts'
+export { explainRefusal } from './refusal-text.ts'
 export { defaultGateLimits, type GateLimits } from './responder-gate.ts'
 export type { LocalPorts } from './runtime.ts'
 export { formatTrafficSelector, parseTrafficSelector } from './traffic-selector-text.ts'

@@ -82,8 +82,8 @@ export const livenessTask = (sa: IkeSa) =>
  * that takes us to be behind a NAT follows our next message. RFC 4555 §3.4, §3.6; RFC 7296 §2.23.
  */
 export function localAddressesChanged(sa: IkeSa, preferred: (remote: IpAddress) => IpAddress | undefined): void {
-  if (sa.state !== 'established') return
   const isGone = !sa.runtime.localAddresses.some((address) => sameAddress(address, sa.path.local.address))
+  if (sa.state !== 'established') return isGone ? goOnFrom(sa, preferred) : undefined
   const remotes = [sa.path.remote.address, ...(sa.mobike?.decides === true ? sa.mobike.peerAddresses : [])]
   const better = remotes
     .map((remote) => ({ local: sa.connection.local.address ?? preferred(remote), remote }))
@@ -99,6 +99,13 @@ export function localAddressesChanged(sa: IkeSa, preferred: (remote: IpAddress) 
   if (samePath(path, sa.path)) return
   if (sa.mobike !== undefined) changePath(sa, path)
   else if (moveTo(sa, path)) sa.enqueue(new Liveness())
+}
+
+/** What is under way on an IKE_SA that comes or goes continues from an address that is there; the peer answers where it came from. */
+function goOnFrom(sa: IkeSa, preferred: (remote: IpAddress) => IpAddress | undefined): void {
+  const { local, remote } = sa.path
+  const address = sa.connection.local.address ?? preferred(remote.address)
+  if (address !== undefined) moveTo(sa, { local: { address, port: local.port }, remote })
 }
 
 /** Transmissions of one request that go the usual way before others are tried too. */

@@ -16,6 +16,8 @@ export interface PairOptions {
   readonly network?: NetworkOptions
   /** Puts `a` behind a NAT box, at 203.0.113.7 when nothing is said. */
   readonly nat?: Partial<NatOptions>
+  /** `a` may change its address: no connection names it, so that `b` can only wait. */
+  readonly roaming?: boolean
   /** Settings of both connections, and of one alone. */
   readonly both?: ConnectionChanges
   readonly a?: ConnectionChanges
@@ -61,14 +63,15 @@ export function createPair(options: PairOptions = {}): Pair {
   const crypto = options.crypto === undefined ? {} : { crypto: options.crypto }
   const common = { ...kept, ...crypto }
   const addressA = nat === undefined ? places.a : places.inside
+  const local = options.roaming === true ? {} : { localAddress: addressA }
   const a = new VirtualGateway(nat ?? network, {
     ...common,
     ...(options.recordA === undefined ? {} : { record: options.recordA }),
     address: addressA,
     seed: `${seed} a`,
-    connections: [connection('a', 'b', { localAddress: addressA, remoteAddress: places.b }, options)],
+    connections: [connection('a', 'b', { ...local, remoteAddress: places.b }, options)],
   })
-  const remote = nat === undefined ? { remoteAddress: places.a } : {}
+  const remote = nat === undefined && options.roaming !== true ? { remoteAddress: places.a } : {}
   const b = new VirtualGateway(network, {
     ...common,
     address: places.b,

@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { pskConnection } from '../../src/config/connection.ts'
 import { Endpoint } from '../../src/endpoint/endpoint.ts'
 import { NegotiationError } from '../../src/endpoint/negotiation-error.ts'
+import { formatStatus } from '../../src/endpoint/status-text.ts'
+import { explainRefusal } from '../../src/ike/refusal-text.ts'
 import { buildUdp, parseIp } from '../../src/ip/index.ts'
 import { type Change, closePair, eventsOf, ping, type Side, startPair, until } from './pair.ts'
 
@@ -132,6 +134,15 @@ describe('a refused negotiation ends cleanly and explains itself on both sides',
     ])
     expect(pair.east.entries.some(({ text }) => text.includes('authentication-failed'))).toBe(true)
     expectNothingLeft()
+    // Event, error, log and status say the same.
+    for (const side of [pair.west, pair.east]) {
+      const [event] = eventsOf(side, 'refused')
+      const text = explainRefusal(event!.refusal)
+      expect(side.endpoint.status().refusals).toMatchObject([{ text, count: 1, refusal: event!.refusal }])
+      expect(side.entries.some((entry) => entry.text.includes(text))).toBe(true)
+      expect(formatStatus(side.endpoint.status())).toContain(text.split('\n').at(-1))
+    }
+    expect(error.message).toContain(explainRefusal(eventsOf(pair.west, 'refused')[0]!.refusal))
   })
 
   test('no common IKE proposal', async () => {

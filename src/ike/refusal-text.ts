@@ -1,4 +1,4 @@
-import type { ProposalRefusal, Refusal, TrafficSelectorRefusal } from '../ike/refusal.ts'
+import type { ProposalRefusal, Refusal, TrafficSelectorRefusal } from './refusal.ts'
 
 /** A refusal as several lines for people: what, offered, configured, nearest, and the setting to change. */
 export function explainRefusal(refusal: Refusal): string {
