@@ -1,0 +1,71 @@
+import fc from 'fast-check'
+import type { ModelWorld, Side } from './world.ts'
+
+/** One thing that happens, as plain data: so that a failure prints as what can be pasted into a test. */
+export type Command =
+  | readonly ['connect' | 'child', Side]
+  | readonly ['child-down' | 'ike-down' | 'rekey-ike', Side, number]
+  | readonly ['roam' | 'rebind']
+  | readonly ['crash' | 'restart', Side]
+  | readonly ['wait', number]
+  | readonly ['faults', number, number, number]
+
+export function run(world: ModelWorld, command: Command): void {
+  switch (command[0]) {
+    case 'connect':
+      return world.initiate(command[1], 'net')
+    case 'child':
+      return world.initiate(command[1], 'more')
+    case 'child-down':
+      return world.withChild(command[1], command[2], (ikeSa, spiIn) => {
+        const gateway = world.gateway(command[1])
+        gateway.perform(gateway.ike.deleteChild(ikeSa, spiIn, gateway.now))
+      })
+    case 'ike-down':
+    case 'rekey-ike':
+      return world.withIkeSa(command[1], command[2], (ikeSa) => {
+        const gateway = world.gateway(command[1])
+        const { ike, now } = gateway
+        if (command[0] === 'ike-down') gateway.perform(ike.deleteIke(ikeSa, now))
+        else gateway.perform(ike.rekeyIke(ikeSa, now))
+      })
+    case 'roam':
+      return world.roam()
+    case 'rebind':
+      return world.rebind()
+    case 'crash':
+      return world.crash(command[1])
+    case 'restart':
+      return world.restart(command[1])
+    case 'wait':
+      return world.advance(command[1])
+    case 'faults':
+      return world.faults(command[1], command[2], command[3])
+  }
+}
+
+const side = fc.constantFrom<Side>('a', 'b')
+const choice = fc.nat(3)
+// Mostly within a round trip, sometimes until something times out.
+const waiting = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: 40 }) },
+  { weight: 2, arbitrary: fc.integer({ min: 40, max: 3_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 3_000, max: 60_000 }) },
+)
+const chance = fc.constantFrom(0, 0, 0.05, 0.3)
+
+export const commands: fc.Arbitrary<Command[]> = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: waiting.map((ms) => ['wait', ms] as const) },
+    { weight: 2, arbitrary: fc.tuple(fc.constantFrom('connect' as const, 'child' as const), side) },
+    { weight: 2, arbitrary: fc.tuple(fc.constantFrom('child-down' as const, 'ike-down' as const), side, choice) },
+    {
+      weight: 6,
+      arbitrary: fc.tuple(fc.constantFrom('rekey-ike' as const), side, choice),
+    },
+    { weight: 2, arbitrary: fc.tuple(fc.constantFrom('roam' as const, 'rebind' as const)) },
+    { weight: 1, arbitrary: fc.tuple(fc.constantFrom('crash' as const, 'restart' as const), side) },
+    { weight: 2, arbitrary: fc.tuple(fc.constant('faults' as const), chance, chance, chance) },
+  ),
+  { minLength: 1, maxLength: 40 },
+)
