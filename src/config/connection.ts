@@ -42,6 +42,7 @@ export const connectionDefaults = {
   fragmentation: { mode: 'yes', bytes: 1_280 },
   childless: 'allow',
   mobike: true,
+  messageIdSync: true,
   redirect: { follow: true, to: undefined },
   resumption: false,
   mode: 'tunnel',
@@ -93,6 +94,7 @@ export interface PskConnection {
   readonly fragmentation?: Partial<FragmentationConfig>
   readonly childless?: ConnectionConfig['childless']
   readonly mobike?: boolean
+  readonly messageIdSync?: boolean
   readonly ppk?: PpkConfig
   readonly redirect?: Partial<RedirectConfig>
   readonly resumption?: boolean
@@ -154,6 +156,7 @@ function ikeSettings(settings: PskConnection) {
     fragmentation: { ...defaults.fragmentation, ...settings.fragmentation },
     childless: settings.childless ?? defaults.childless,
     mobike: settings.mobike ?? defaults.mobike,
+    messageIdSync: settings.messageIdSync ?? defaults.messageIdSync,
     ppk: settings.ppk,
     redirect: { ...defaults.redirect, ...settings.redirect },
     resumption: settings.resumption ?? defaults.resumption,

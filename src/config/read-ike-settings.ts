@@ -19,6 +19,7 @@ type IkeSettings = Pick<
   | 'fragmentation'
   | 'childless'
   | 'mobike'
+  | 'messageIdSync'
   | 'ppk'
   | 'redirect'
   | 'resumption'
@@ -35,6 +36,7 @@ export function readIkeSettings(section: Section, context: ReadContext): IkeSett
     fragmentation: readFragmentation(section.section('fragmentation')),
     childless: section.choice('childless', ['allow', 'prefer', 'force', 'never']) ?? defaults.childless,
     mobike: section.flag('mobike') ?? defaults.mobike,
+    messageIdSync: section.flag('messageIdSync') ?? defaults.messageIdSync,
     ppk: readPpk(section, context),
     redirect: readRedirect(section.section('redirect')),
     resumption: section.flag('resumption') ?? defaults.resumption,

@@ -64,6 +64,13 @@ export class EventLog {
       case 'move-refused':
         this.limited('warn', event.kind, subject(event.sa), moveRefusedText(log, event), now)
         break
+      case 'message-ids-agreed':
+        log.write(
+          'info',
+          subject(event.sa),
+          `message ids agreed on: ${event.nextSent} for our next request, ${event.nextReceived} for theirs`,
+        )
+        break
       case 'retransmit':
         log.write('info', subject(event.sa), retransmitText(event.messageId, event.attempt))
         break

@@ -39,6 +39,10 @@ export class RoutedXfrm implements XfrmPort {
     return this.#xfrm.lastUsed?.(id) ?? -1
   }
 
+  skipSequence(id: XfrmStateId, count: number): void {
+    this.#xfrm.skipSequence?.(id, count)
+  }
+
   newPolicy(policy: XfrmPolicyConfig): void {
     this.#xfrm.newPolicy(policy)
     this.#follow(policy)

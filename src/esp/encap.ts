@@ -67,6 +67,15 @@ export class EspEncapsulator {
     this.#sequenceHigh = high
   }
 
+  /** Leaves out `count` sequence numbers, or all that are left when they are fewer. */
+  skip(count: number): void {
+    const most = this.esn ? 0xffff_ffff : 0
+    const low = this.#sequenceLow + (count % 0x1_0000_0000)
+    const high = this.#sequenceHigh + Math.floor(count / 0x1_0000_0000) + (low > 0xffff_ffff ? 1 : 0)
+    if (high > most) this.startAfter(0xffff_ffff, most)
+    else this.startAfter(low >>> 0, high)
+  }
+
   /** Octets of the ESP packet around an inner packet of `innerLength` octets. */
   sealedLength(innerLength: number): number {
     const padding = paddingBytes(innerLength, this.#alignment)

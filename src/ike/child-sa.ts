@@ -140,6 +140,11 @@ export class ChildSa {
     return this.sa.runtime.xfrm.lastUsed?.(this.#inId) ?? -1
   }
 
+  /** Our packets leave out `count` sequence numbers. RFC 6311 §5.2. */
+  skipSequenceNumbers(count: number): void {
+    if (this.#outId !== undefined) this.sa.runtime.xfrm.skipSequence?.(this.#outId, count)
+  }
+
   /** False when another state already has our outbound SPI at that address. */
   canMoveTo(remote: IpAddress): boolean {
     return !this.sa.runtime.children.isTaken(remote, this.spiOut, this)

@@ -34,6 +34,8 @@ export interface ConnectionConfig {
   readonly childless: 'allow' | 'prefer' | 'force' | 'never'
   /** Addresses may change while the IKE_SA stands. RFC 4555. */
   readonly mobike: boolean
+  /** Message ids can be agreed on again after another machine has taken an IKE_SA over. RFC 6311. */
+  readonly messageIdSync: boolean
   /** Undefined: none. */
   readonly ppk: PpkConfig | undefined
   readonly redirect: RedirectConfig

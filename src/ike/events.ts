@@ -76,6 +76,13 @@ export type IkeEvent =
       readonly to: SocketAddress
       readonly spiOut: number
     }
+  /** After one side took the IKE_SA over: the ids of our next request and of the peer's. RFC 6311. */
+  | {
+      readonly kind: 'message-ids-agreed'
+      readonly sa: IkeSaRef
+      readonly nextSent: number
+      readonly nextReceived: number
+    }
   | { readonly kind: 'retransmit'; readonly sa: IkeSaRef; readonly messageId: number; readonly attempt: number }
   /** A child that could not be set up is tried again in `inMs`. */
   | { readonly kind: 'next-try'; readonly connection: string; readonly child: string; readonly inMs: number }

@@ -12,6 +12,7 @@ import { renewKeys } from './ike-renewal.ts'
 import { IkeSa } from './ike-sa.ts'
 import { InitResponder } from './init-responder.ts'
 import { decodeOr, drop } from './message-drop.ts'
+import { beginSync, canSync } from './message-id-sync.ts'
 import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
 import { Revival } from './revival.ts'
@@ -37,6 +38,12 @@ export interface IkeDatagram {
   readonly local: SocketAddress
   readonly remote: SocketAddress
   readonly message: Uint8Array
+}
+
+/** The message ids of the next request, ours and the peer's. */
+export interface KnownIds {
+  readonly sent: number
+  readonly received: number
 }
 
 interface Trap {
@@ -165,6 +172,26 @@ export class IkeEndpoint {
     if (sa.state !== 'established')
       throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot be rekeyed: it is ${sa.state}`)
     return this.#at(now, () => this.#begin(sa, () => renewKeys(sa)))
+  }
+
+  /**
+   * States that this machine has taken an IKE_SA over, whose counters may lag behind what the one before it said: the peer is
+   * asked to agree on message ids, and requests wait for that. `known`: the ids of the next request in each direction, as they
+   * were handed over last, where they are not the ones of this endpoint. `replayDelta`: sequence numbers of ESP that the peer
+   * is to leave out. Refused with `UsageError` when the peer cannot. RFC 6311 §5.
+   */
+  tookOver(
+    ikeSaId: number,
+    now: number,
+    options: { readonly known?: KnownIds; readonly replayDelta?: number } = {},
+  ): IkeAction[] {
+    const sa = this.#byId(ikeSaId)
+    if (!canSync(sa)) throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot synchronise message ids with its peer`)
+    const { known, replayDelta = 0 } = options
+    return this.#at(now, () => {
+      if (known !== undefined) sa.window.restore(known.sent, known.received)
+      beginSync(sa, replayDelta)
+    })
   }
 
   /** Deletes all IKE_SAs. `isIdle()` tells when every peer has answered or was given up. */

@@ -1,4 +1,5 @@
 import { PeerError } from '../errors.ts'
+import { heedAnnouncements } from './announcements.ts'
 import { decodeMessage, ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import { safeBytes } from './fragmentation.ts'
@@ -7,6 +8,7 @@ import type { IkeSa } from './ike-sa.ts'
 import type { MessageProtector } from './message-crypto.ts'
 import { decodeOr, drop } from './message-drop.ts'
 import { emitMessage } from './message-event.ts'
+import { takeSync } from './message-id-sync.ts'
 import { type ArrivedMessage, MalformedInside, openMessage } from './message-opening.ts'
 import { repeatResponse, resend, sendRequest, sendResponse } from './message-sending.ts'
 import type { PendingRequest, RequestOrder } from './message-window.ts'
@@ -16,7 +18,6 @@ import { checkPayloads } from './payload-rules.ts'
 import { heedInit } from './peer-abilities.ts'
 import { answerRequest } from './responder.ts'
 import type { Path } from './runtime.ts'
-import { heedWindow } from './window-size.ts'
 
 /** Begins what waits, as far as it may begin. */
 export function pump(sa: IkeSa): void {
@@ -63,6 +64,7 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
     // The responder may be established already while its IKE_AUTH response is still on its way: it will ask again.
     return drop(sa.runtime, path, 'unexpected-exchange', 'a request before IKE_AUTH is done')
   }
+  if (takeSync(sa, header, message, path)) return pump(sa)
   const pending = header.flags.response ? sa.window.pendingOf(header.messageId) : undefined
   const order = header.flags.response ? orderOfResponse(pending) : sa.window.orderOf(header.messageId)
   if (order === 'out-of-window') return drop(sa.runtime, path, 'bad-message-id', `message id ${header.messageId}`)
@@ -75,7 +77,7 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
   sa.heardFrom(path)
   const { payloads, bytes, datagram } = arrived
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: true, bytes })
-  heedWindow(sa, payloads)
+  heedAnnouncements(sa, header.exchangeType, payloads)
   if (isIntermediate(header)) sa.intermediate?.received(datagram, header.flags.response, arrived)
   if (pending !== undefined) takeResponse(sa, pending, payloads, datagram, header, path)
   else takeRequest(sa, header, arrived, path)

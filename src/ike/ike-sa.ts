@@ -9,6 +9,7 @@ import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
 import type { InitResult } from './init-result.ts'
 import type { Intermediate } from './intermediate.ts'
 import { wipeIkeKeys } from './keymat.ts'
+import { type OwnSync, type PeerSync, serveSync } from './message-id-sync.ts'
 import { MessageWindow } from './message-window.ts'
 import type { Mobike } from './mobike.ts'
 import type { NatFindings } from './nat-detection.ts'
@@ -23,7 +24,7 @@ import type { Task } from './task.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { Timers } from './timers.ts'
 
-type TimerName = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | 'reassembly' | LifetimeTimer
+type TimerName = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | 'reassembly' | 'id-sync' | LifetimeTimer
 
 /** Responders forget an IKE_SA that is not authenticated this long after its last IKE_SA_INIT or IKE_INTERMEDIATE. */
 const HALF_OPEN_MS = 30_000
@@ -74,6 +75,9 @@ export class IkeSa {
   successor: IkeSa | undefined
   /** Octets of an IP packet that got through where those of the configured size did not. */
   fragmentBytes: number | undefined
+  /** Our synchronisation of message ids, while it waits for its response, and the peer's last one. */
+  ownSync: OwnSync | undefined
+  peerSync: PeerSync | undefined
   /** Why the last unauthenticated answer was not taken; told when the peer is given up. */
   lastProblem: string | undefined
   /** Set while a request is answered: the IKE_SA ends as soon as the response is out. */
@@ -354,6 +358,7 @@ export class IkeSa {
       else if (name === 'liveness') this.#checkLiveness()
       else if (name === 'keepalive') this.#keepalive()
       else if (name === 'reassembly') this.#expireFragments()
+      else if (name === 'id-sync') serveSync(this)
       else return true
       return false
     }) as LifetimeTimer[]

@@ -27,7 +27,7 @@ export type {
   SendAction,
 } from './events.ts'
 export { equalIdentities, formatIdentity, identityMatches, parseIdentity } from './identity.ts'
-export { type IkeDatagram, IkeEndpoint, type IkeEndpointOptions } from './ike-endpoint.ts'
+export { type IkeDatagram, IkeEndpoint, type IkeEndpointOptions, type KnownIds } from './ike-endpoint.ts'
 export type { IkeSaState } from './ike-sa-states.ts'
 export {
   type ChildKeys,

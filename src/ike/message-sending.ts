@@ -1,3 +1,4 @@
+import { announcements } from './announcements.ts'
 import { ExchangeType, encodeMessage, type IkeHeader, type Payload } from './codec/index.ts'
 import { type Sealed, sealMessage } from './fragmentation.ts'
 import type { IkeSa } from './ike-sa.ts'
@@ -6,7 +7,6 @@ import type { PendingRequest } from './message-window.ts'
 import { pathOfTransmission } from './path-changes.ts'
 import { copyEndpoint, type Path } from './runtime.ts'
 import type { Task } from './task.ts'
-import { announceWindow } from './window-size.ts'
 
 const NO_SPI = new Uint8Array(8)
 
@@ -32,15 +32,34 @@ export function sendRequest(sa: IkeSa, task: Task): void {
   const payloads = task.buildRequest()
   const header = headerOf(sa, task.exchangeType, false, sa.window.nextRequestId)
   const encrypted = task.exchangeType !== ExchangeType.IKE_SA_INIT
-  if (encrypted) payloads.push(...announceWindow(sa, payloads))
+  if (encrypted) payloads.push(...announcements(sa, task.exchangeType, payloads))
   const path = pathOfTransmission(sa, task, 1)
   const sealed: Sealed = encrypted
     ? sealMessage(sa, header, payloads, path)
     : { datagrams: [encodeMessage(header, payloads)], recut: undefined }
   if (task.exchangeType === ExchangeType.IKE_INTERMEDIATE) sa.intermediate?.sent(header, payloads)
-  sa.window.requestSent(task, sealed, sa.runtime.now)
+  sa.window.requestSent(task, payloads, sealed, sa.runtime.now)
   transmit(sa, sealed, path)
   emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads, encrypted, bytes: octetsOf(sealed) })
+}
+
+/** Sends a request again under the next message id: what was agreed on about the ids has passed its own over. */
+export function renumber(sa: IkeSa, { task, payloads }: PendingRequest): void {
+  const header = headerOf(sa, task.exchangeType, false, sa.window.nextRequestId)
+  const sealed = sealMessage(sa, header, payloads, sa.path)
+  sa.window.requestSent(task, payloads, sealed, sa.runtime.now)
+  transmit(sa, sealed, sa.path)
+  const bytes = octetsOf(sealed)
+  emitMessage(sa.runtime, sa.ref, 'out', sa.path, { header, payloads, encrypted: true, bytes })
+}
+
+/** Sends a message about message ids, which has the id 0 and no place in the window. Returns what was sent. RFC 6311 §5.1. */
+export function sendSync(sa: IkeSa, response: boolean, payloads: readonly Payload[], path: Path): Sealed {
+  const header = headerOf(sa, ExchangeType.INFORMATIONAL, response, 0)
+  const sealed: Sealed = { datagrams: [sa.init!.protectOutbound.protect(header, payloads)], recut: undefined }
+  transmit(sa, sealed, path)
+  emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads, encrypted: true, bytes: octetsOf(sealed) })
+  return sealed
 }
 
 /**
@@ -55,7 +74,7 @@ export function sendResponse(
   mostBytes: number,
 ): readonly Uint8Array[] {
   const header = headerOf(sa, request.exchangeType, true, request.messageId)
-  const all = [...payloads, ...announceWindow(sa, payloads)]
+  const all = [...payloads, ...announcements(sa, request.exchangeType, payloads)]
   const sealed = sealMessage(sa, header, all, path, mostBytes)
   if (header.exchangeType === ExchangeType.IKE_INTERMEDIATE) {
     sa.intermediate?.sent(header, all)
@@ -91,7 +110,8 @@ function smaller(sealed: Sealed): Sealed {
   return datagrams === undefined ? sealed : { datagrams, recut: undefined }
 }
 
-function transmit(sa: IkeSa, { datagrams }: Sealed, { local, remote }: Path): void {
+/** Sends what is ready to be sent. */
+export function transmit(sa: IkeSa, { datagrams }: Sealed, { local, remote }: Path): void {
   for (const message of datagrams) sa.runtime.send(copyEndpoint(local), copyEndpoint(remote), message)
 }
 

@@ -1,4 +1,5 @@
 import type { RandomSource } from '../crypto/provider.ts'
+import type { Payload } from './codec/index.ts'
 import type { RetransmitConfig } from './config.ts'
 import type { Sealed } from './fragmentation.ts'
 import { retransmitDelay } from './retransmit-delay.ts'
@@ -8,6 +9,7 @@ import type { Task } from './task.ts'
 export interface PendingRequest {
   readonly messageId: number
   readonly task: Task
+  readonly payloads: readonly Payload[]
   /** Sent again octet by octet. */
   sealed: Sealed
   /** It was sent in small packets, because those before seemed not to arrive. */
@@ -49,6 +51,8 @@ export class MessageWindow {
   #highestId = -1
   #peerSize = 1
   #ownSize = 1
+  #highestSynced = -1
+  #isHeld = false
   #lastRequest: Uint8Array | undefined
 
   /** `onChange` runs whenever a request is pending, no longer pending, or its `nextAt` has changed. */
@@ -66,6 +70,7 @@ export class MessageWindow {
   /** When the next pending request wants to be sent again, `Infinity` when none does. */
   get nextAt(): number {
     let earliest = Number.POSITIVE_INFINITY
+    if (this.#isHeld) return earliest
     for (const { nextAt } of this.#pending.values()) earliest = Math.min(earliest, nextAt)
     return earliest
   }
@@ -78,6 +83,50 @@ export class MessageWindow {
   /** True when our message ids or the peer's come to their end: the IKE_SA has to be replaced. RFC 7296 §2.2. */
   get isUsedUp(): boolean {
     return Math.max(this.#nextRequestId, this.#expectedId) >= LAST_FREE_ID
+  }
+
+  /** The message id that the peer's next request in order has. */
+  get expectedId(): number {
+    return this.#expectedId
+  }
+
+  /** The highest message id that the peer has used for a request, or said that it would use; -1 for none. */
+  get highestSeen(): number {
+    return Math.max(this.#highestId, this.#highestSynced)
+  }
+
+  /** True while message ids are being agreed on: nothing is sent, nor sent again. RFC 6311 §5.1. */
+  get isHeld(): boolean {
+    return this.#isHeld
+  }
+
+  set isHeld(isHeld: boolean) {
+    this.#isHeld = isHeld
+    this.#onChange()
+  }
+
+  /** Takes the ids as another machine knew them; what it said and heard after that is not known. */
+  restore(nextRequestId: number, expectedId: number): void {
+    this.#responses.clear()
+    this.#nextRequestId = nextRequestId
+    this.#expectedId = expectedId
+    this.#highestId = expectedId - 1
+  }
+
+  /**
+   * Goes on with other message ids. Returns the requests that wait for responses and have to be sent under new ones, in
+   * order. RFC 6311 §5.1.
+   */
+  resync(nextRequestId: number, expectedId: number): PendingRequest[] {
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    this.#responses.clear()
+    this.#nextRequestId = Math.max(this.#nextRequestId, nextRequestId)
+    this.#expectedId = Math.max(this.#expectedId, expectedId)
+    this.#highestId = this.#expectedId - 1
+    this.#highestSynced = this.#expectedId
+    this.#onChange()
+    return pending
   }
 
   /** Requests that the peer lets us have under way. */
@@ -102,16 +151,18 @@ export class MessageWindow {
   /** RFC 7296 §2.3: request X waits for the responses to all requests up to X - N. */
   get hasRoom(): boolean {
     const [lowest] = this.#pending.keys()
+    if (this.#isHeld) return false
     return lowest === undefined || this.#nextRequestId - lowest < this.#peerSize
   }
 
   /** Notes a request that was just sent for the first time under `nextRequestId`. */
-  requestSent(task: Task, sealed: Sealed, now: number): void {
+  requestSent(task: Task, payloads: readonly Payload[], sealed: Sealed, now: number): void {
     const messageId = this.#nextRequestId++
     const tries = Math.min(this.#retransmit.tries, task.mostRetransmissions ?? Number.POSITIVE_INFINITY)
     this.#pending.set(messageId, {
       messageId,
       task,
+      payloads,
       sealed,
       wasCut: false,
       tries,
@@ -152,7 +203,7 @@ export class MessageWindow {
 
   /** What to do about a pending request at `now`. After `resend` the next time is set. */
   retransmission(pending: PendingRequest, now: number): 'wait' | 'resend' | 'give-up' {
-    if (now < pending.nextAt) return 'wait'
+    if (this.#isHeld || now < pending.nextAt) return 'wait'
     if (pending.attempts > pending.tries) return 'give-up'
     pending.nextAt = now + this.#delay(pending.attempts)
     pending.attempts++

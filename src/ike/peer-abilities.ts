@@ -7,9 +7,17 @@ import { findNotify, notify } from './notifies.ts'
 export interface PeerAbilities {
   /** Messages in fragments. RFC 7383 §2.3. */
   fragmentation: boolean
+  /** The peer can synchronise message ids. RFC 6311 §4. */
+  messageIdSync: boolean
+  /** The peer can leave out sequence numbers of ESP. RFC 6311 §4. */
+  replayCounterSync: boolean
 }
 
-export const noAbilities = (): PeerAbilities => ({ fragmentation: false })
+export const noAbilities = (): PeerAbilities => ({
+  fragmentation: false,
+  messageIdSync: false,
+  replayCounterSync: false,
+})
 
 /** Our notifies about messages in an IKE_SA_INIT request. */
 export function initNotifies({ fragmentation }: ConnectionConfig): Payload[] {

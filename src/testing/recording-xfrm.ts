@@ -19,6 +19,8 @@ export class RecordingXfrm implements XfrmPort {
   readonly policies = new Map<number, XfrmPolicyConfig>()
   /** Set by a test that wants packets to have used the states. */
   lastUsed?: (id: XfrmStateId) => number
+  /** Set by a test that wants to hear of it. */
+  skipSequence?: (id: XfrmStateId, count: number) => void
   /** Every call by its verb, in order. */
   readonly calls: string[] = []
 

@@ -22,6 +22,11 @@ export interface XfrmPort {
    * tell without waiting leaves it out.
    */
   lastUsed?(id: XfrmStateId): number
+  /**
+   * Leaves out `count` sequence numbers of an outbound state; as many as there are when that is too many. A side that cannot leaves
+   * it out.
+   */
+  skipSequence?(id: XfrmStateId, count: number): void
   /** Installs a policy; `index` names it in later calls. A duplicate index is refused with `UsageError`. */
   newPolicy(policy: XfrmPolicyConfig): void
   /** Changes all but the direction of the policy of this index; installs it when there is none. */

@@ -107,6 +107,11 @@ export class Xfrm implements XfrmPort {
     return state?.proto === proto ? state.usedAt : -1
   }
 
+  skipSequence({ daddr, spi, proto }: XfrmStateId, count: number): void {
+    const state = this.#sad.find(daddr, spi)
+    if (state?.proto === proto) state.encapsulator?.skip(count)
+  }
+
   newPolicy(config: XfrmPolicyConfig): void {
     this.#spd.add(config)
   }

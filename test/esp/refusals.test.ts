@@ -193,6 +193,20 @@ describe('sequence numbers', () => {
     expect([out.sequenceLow, out.sequenceHigh]).toEqual([0xffffffff, 0])
   })
 
+  it.each([
+    [false, 10, 5, [15, 0]],
+    [false, 10, 0xffff_ffff, [0xffff_ffff, 0]],
+    [false, 10, 2 ** 40, [0xffff_ffff, 0]],
+    [true, 10, 0xffff_ffff, [9, 1]],
+    [true, 10, 3 * 2 ** 32 + 1, [11, 3]],
+    [true, 10, 2 ** 65, [0xffff_ffff, 0xffff_ffff]],
+  ])('are left out as many as are asked for, or all (ESN %s, %i and %i more)', (esn, low, count, expected) => {
+    const out = new EspEncapsulator(nodeProvider, { ...gcmParameters, esn }, countingRandom())
+    out.startAfter(low, 0)
+    out.skip(count)
+    expect([out.sequenceLow, out.sequenceHigh]).toEqual(expected)
+  })
+
   it('carry into the high half with ESN and end at 2^64-1', () => {
     const out = new EspEncapsulator(nodeProvider, { ...gcmParameters, esn: true }, countingRandom())
     out.startAfter(0xffffffff, 3)

@@ -17,7 +17,7 @@ const taskOf = (mostRetransmissions?: number): Task => ({
   abandon: () => {},
 })
 const makeWindow = (config = retransmit) => new MessageWindow(config, seededRandom('window'), () => {})
-const send = (window: MessageWindow, now = 0) => window.requestSent(taskOf(), sealed, now)
+const send = (window: MessageWindow, now = 0) => window.requestSent(taskOf(), [], sealed, now)
 
 describe('requests of ours', () => {
   it('go out one at a time until the peer tells of a larger window', () => {
@@ -44,7 +44,7 @@ describe('requests of ours', () => {
     const window = makeWindow()
     window.peerSize = 2
     send(window, 0)
-    window.requestSent(taskOf(1), sealed, 50)
+    window.requestSent(taskOf(1), [], sealed, 50)
     const [first, second] = [...window.pending] as [Parameters<typeof window.retransmission>[0], never]
     const steps = (now: number) => [first, second].map((one) => window.retransmission(one, now))
     expect(window.nextAt).toBe(100)

@@ -46,6 +46,8 @@ export function makePair(
     limits?: VirtualPeerOptions['limits']
     crypto?: VirtualPeerOptions['crypto']
     /** Settings that the builder has no words for. */
+    /** Both databases leave out sequence numbers so. */
+    skipSequence?: RecordingXfrm['skipSequence']
     adjustB?: (connection: ConnectionConfig) => ConnectionConfig
   } = {},
 ): Pair {
@@ -53,6 +55,7 @@ export function makePair(
   const network = new VirtualNetwork(clock)
   const xfrmA = new RecordingXfrm()
   const xfrmB = new RecordingXfrm()
+  if (changes.skipSequence !== undefined) for (const xfrm of [xfrmA, xfrmB]) xfrm.skipSequence = changes.skipSequence
   const ofB = changes.bConnections ?? [{ ...rightConnection, ...changes.b }]
   const crypto = changes.crypto === undefined ? {} : { crypto: changes.crypto }
   const a = new VirtualPeer(network, {
