@@ -37,6 +37,13 @@ export class EventLog {
       case 'child-established':
         log.write('info', subject(event.sa), `CHILD_SA ${childText(event.child)} established`)
         break
+      case 'child-rekeyed':
+        log.write(
+          'info',
+          subject(event.sa),
+          `CHILD_SA ${childText(event.child)} takes the place of ${spiText(event.old.spiIn)}`,
+        )
+        break
       case 'child-closed':
         log.write('info', subject(event.sa), `CHILD_SA ${event.child.name} closed (${closeReasons[event.reason]})`)
         break

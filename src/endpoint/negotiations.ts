@@ -32,7 +32,7 @@ export class Negotiations {
     if (status === undefined) return Promise.reject(new NegotiationError(connection, 'error'))
     const { sa } = status
     const details = status.state === 'established' ? status : undefined
-    const installed = status.children.find(({ name, state }) => name === child && state === 'installed')
+    const installed = status.children.find(({ name, state }) => name === child && carriesTraffic(state))
     if (details !== undefined && (installed !== undefined || child === undefined)) {
       return Promise.resolve({ sa, details, child: installed })
     }
@@ -83,3 +83,6 @@ export class Negotiations {
     waiter.reject(new NegotiationError(waiter.connection, outcome))
   }
 }
+
+/** While one is rekeyed, or deleted after that, another one stands for it. */
+const carriesTraffic = (state: string): boolean => state === 'installed' || state === 'rekeyed'

@@ -1,6 +1,7 @@
 import { prfInfo } from '../crypto/transforms.ts'
 import { PeerError } from '../errors.ts'
 import { ChildSa } from './child-sa.ts'
+import { announce } from './child-succession.ts'
 import { NotifyType, type Payload, type Proposal, ProtocolId, type TrafficSelector } from './codec/index.ts'
 import type { ChildConfig, ProposalConfig, TrafficSelectorConfig } from './config.ts'
 import { explainBusy, explainDeletedEarly, explainStateLost } from './explain-child.ts'
@@ -16,6 +17,12 @@ import type { CreateKeying } from './tasks/create-exchange.ts'
 import type { CreateAnswer } from './tasks/create-responder.ts'
 import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector, toXfrmSelectors } from './traffic-selector.ts'
 
+/** What both sides agreed on; copied. */
+export interface NarrowedSelectors {
+  readonly localTs: readonly TrafficSelectorConfig[]
+  readonly remoteTs: readonly TrafficSelectorConfig[]
+}
+
 /** An initiator's offer of one CHILD_SA, in IKE_AUTH or CREATE_CHILD_SA. */
 export class ChildOffer {
   readonly config: ChildConfig
@@ -23,12 +30,15 @@ export class ChildOffer {
   #sa: IkeSa
   readonly #child: ChildSa
 
-  /** `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). */
-  constructor(sa: IkeSa, config: ChildConfig, inAuth: boolean) {
+  /**
+   * `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). `proposals` are the configured
+   * ones, perhaps in another order.
+   */
+  constructor(sa: IkeSa, config: ChildConfig, inAuth: boolean, proposals = config.espProposals) {
     this.config = config
     this.#sa = sa
     this.#child = new ChildSa(sa)
-    this.proposals = inAuth ? config.espProposals.map(withoutKe) : config.espProposals
+    this.proposals = inAuth ? proposals.map(withoutKe) : proposals
   }
 
   /** The IKE_SA was rekeyed before this began. */
@@ -58,8 +68,14 @@ export class ChildOffer {
     return verifyChosen(need(payloads, 'SA').proposals, this.proposals, { protocol: ProtocolId.ESP })
   }
 
-  /** Installs the CHILD_SA of a good answer. Throws `PeerError` when the answer is outside our offer. */
+  /** Installs the CHILD_SA of a good answer, and tells it. Throws `PeerError` when the answer is outside our offer. */
   complete(payloads: readonly Payload[], suite: ChosenProposal, keying: CreateKeying): void {
+    if (this.isDeletedEarly(suite)) this.giveUp(explainDeletedEarly(this.config))
+    else announce(this.install(this.selectors(payloads), suite, keying))
+  }
+
+  /** The traffic selectors of an answer. Throws `PeerError` when they are outside our offer. */
+  selectors(payloads: readonly Payload[]): NarrowedSelectors {
     const localTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
     const remoteTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSr').selectors))
     const { config } = this
@@ -84,18 +100,31 @@ export class ChildOffer {
         },
       )
     }
+    return { localTs, remoteTs }
+  }
+
+  /** The peer deleted it before its answer, which made it, reached us. */
+  isDeletedEarly(suite: ChosenProposal): boolean {
+    return this.#sa.deletedEarly.has(spiOf(suite))
+  }
+
+  /** Installs what was agreed on. Throws `PeerError` when the peer's SPI cannot be used. */
+  install(
+    selectors: NarrowedSelectors,
+    suite: ChosenProposal,
+    keying: CreateKeying,
+    { sends, replaces }: { readonly sends: boolean; readonly replaces?: ChildSa } = { sends: true },
+  ): ChildSa {
     const spiOut = freeOutboundSpi(this.#sa, suite)
-    if (this.#sa.deletedEarly.has(spiOut)) {
-      this.giveUp(explainDeletedEarly(config))
-      return
-    }
     const keys = childKeys(this.#sa, suite, keying)
-    this.#child.install({ config, role: 'initiator', suite, spiOut, keys, localTs, remoteTs })
+    const { config } = this
+    this.#child.install({ config, role: 'initiator', suite, spiOut, keys, ...selectors, replaces }, sends)
+    return this.#child
   }
 
   /** The responder's error notify, explained and told. The IKE_SA stays as it is. */
   refused(type: number): Refusal {
-    return this.giveUp(this.#explain(type))
+    return this.giveUp(this.explain(type))
   }
 
   /** Tells why this CHILD_SA does not come up, and gives its SPI back. The IKE_SA stays as it is. */
@@ -110,7 +139,8 @@ export class ChildOffer {
     if (this.#child.state === 'negotiating') this.#child.remove('refused')
   }
 
-  #explain(type: number): Refusal {
+  /** The peer's error notify, explained. */
+  explain(type: number): Refusal {
     const about = { connection: this.#sa.connection, child: this.config }
     if (type === NotifyType.NO_PROPOSAL_CHOSEN) return explainPeerRefusedProposal({ what: 'CHILD', ...about })
     if (type === NotifyType.TS_UNACCEPTABLE) return explainPeerRefusedTs(about)
@@ -129,17 +159,20 @@ export interface ChildChoice {
 }
 
 /**
- * Chooses among the configured children by traffic selectors first, then by proposals. Throws `PeerError` with
+ * Chooses among the configured `children` by traffic selectors first, then by proposals. Throws `PeerError` with
  * TS_UNACCEPTABLE or NO_PROPOSAL_CHOSEN and tells the explanation. RFC 7296 §2.7, §2.9.
  */
-export function chooseChild(sa: IkeSa, payloads: readonly Payload[], inAuth: boolean): ChildChoice {
+export function chooseChild(
+  sa: IkeSa,
+  payloads: readonly Payload[],
+  inAuth: boolean,
+  children = sa.connection.children,
+): ChildChoice {
   const offeredTSi = need(payloads, 'TSi').selectors
   const offeredTSr = need(payloads, 'TSr').selectors
   const { connection } = sa
   const matches = byFit(
-    connection.children
-      .map((config) => narrowed(config, offeredTSi, offeredTSr))
-      .filter((match) => match !== undefined),
+    children.map((config) => narrowed(config, offeredTSi, offeredTSr)).filter((match) => match !== undefined),
   )
   if (matches.length === 0) {
     throw refuse(sa, NotifyType.TS_UNACCEPTABLE, explainRefusedTs({ connection, offeredTSi, offeredTSr }))
@@ -157,8 +190,16 @@ export function chooseChild(sa: IkeSa, payloads: readonly Payload[], inAuth: boo
   )
 }
 
-/** Takes an SPI for what was chosen. Throws `PeerError` when the peer's SPI, or where it sends from, makes it impossible. */
-export function acceptChild(sa: IkeSa, choice: ChildChoice): CreateAnswer {
+/**
+ * Takes an SPI for what was chosen. When it is finished `onInstalled` is called, by default to tell that it stands; one that
+ * `replaces` another does not send yet. Throws `PeerError` when where the peer sends from makes it impossible.
+ */
+export function acceptChild(
+  sa: IkeSa,
+  choice: ChildChoice,
+  replaces?: ChildSa,
+  onInstalled: (child: ChildSa) => void = announce,
+): CreateAnswer {
   const { config, suite, localTs, remoteTs } = choice
   if (sa.path.local.port !== sa.runtime.ports.nat) {
     throw new PeerError(
@@ -183,7 +224,12 @@ export function acceptChild(sa: IkeSa, choice: ChildChoice): CreateAnswer {
     ],
     finish(keying) {
       const spiOut = freeOutboundSpi(sa, suite)
-      child.install({ config, role: 'responder', suite, spiOut, keys: childKeys(sa, suite, keying), localTs, remoteTs })
+      const keys = childKeys(sa, suite, keying)
+      child.install(
+        { config, role: 'responder', suite, spiOut, keys, localTs, remoteTs, replaces },
+        replaces === undefined,
+      )
+      onInstalled(child)
     },
     abandon,
   }
@@ -246,9 +292,12 @@ function childKeys(sa: IkeSa, suite: ChosenProposal, { Ni, Nr, secrets }: Create
   return deriveChildKeys(sa.runtime.crypto, prfInfo(ikeSuite.prf)!, keys.SK_d, suite, Ni, Nr, own, additional)
 }
 
+function spiOf({ spi }: ChosenProposal): number {
+  return spi.length === 4 ? new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0) : 0
+}
+
 function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {
-  const { spi } = suite
-  const value = spi.length === 4 ? new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0) : 0
+  const value = spiOf(suite)
   if (value === 0 || sa.runtime.children.isTaken(sa.path.remote.address, value)) {
     throw new PeerError('BAD_SPI', `the peer's ESP SPI ${value} is zero or already in use at its address`, {
       notify: NotifyType.NO_PROPOSAL_CHOSEN,
@@ -257,7 +306,7 @@ function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {
   return value
 }
 
-function spiBytes(spi: number): Uint8Array {
+export function spiBytes(spi: number): Uint8Array {
   return Uint8Array.of(spi >>> 24, (spi >>> 16) & 0xff, (spi >>> 8) & 0xff, spi & 0xff)
 }
 

@@ -26,7 +26,7 @@ interface PolicySet {
   /** Where each user's packets go, in the order in which they came: the last one's addresses are the templates'. */
   readonly users: Map<object, OuterAddresses>
   /** The trap whose reqid the set has. */
-  readonly trap: Trap | undefined
+  trap: Trap | undefined
 }
 
 interface Trap {
@@ -57,10 +57,11 @@ export class ChildPolicies {
 
   /**
    * Adds `user` (any object, each once) to the set of this traffic and returns its reqid. The first user installs the
-   * policies, later ones only move the templates. `peer` is the peer's identity as text. When it throws, `release` undoes
-   * what was done.
+   * policies, later ones only move the templates. `peer` is the peer's identity as text. A user that `replaces` the only
+   * one of a set for other traffic (the peer agreed to more, or to less, than last time) gets that set's reqid, so that
+   * packets of both find the states of both. When it throws, `release` undoes what was done.
    */
-  acquire(user: object, subject: PolicySubject, peer: string, outer: OuterAddresses): number {
+  acquire(user: object, subject: PolicySubject, peer: string, outer: OuterAddresses, replaces?: object): number {
     const key = setKey(subject, peer)
     const known = this.#sets.get(key)
     if (known !== undefined) {
@@ -69,8 +70,11 @@ export class ChildPolicies {
       this.#retarget(known)
       return known.reqid
     }
-    const trap = this.#freeTrap(subject)
-    const reqid = trap?.reqid ?? this.#nextReqid++
+    const before = replaces === undefined ? undefined : this.#setOf.get(replaces)
+    const heirTo = before?.users.size === 1 ? before : undefined
+    const trap = heirTo === undefined ? this.#freeTrap(subject) : heirTo.trap
+    if (heirTo !== undefined) heirTo.trap = undefined
+    const reqid = heirTo?.reqid ?? trap?.reqid ?? this.#nextReqid++
     const policies = this.#build(subject, reqid, outer, ['out', 'in', 'fwd'])
     const set: PolicySet = { key, reqid, policies, users: new Map([[user, outer]]), trap }
     this.#sets.set(key, set)
@@ -93,7 +97,9 @@ export class ChildPolicies {
     }
     this.#sets.delete(set.key)
     for (const policy of set.policies) this.#xfrm.delPolicy(policy.index)
-    for (const policy of set.trap?.policies ?? []) this.#xfrm.updPolicy(policy)
+    const twin = [...this.#sets.values()].find(({ reqid }) => reqid === set.reqid)
+    if (twin !== undefined) twin.trap ??= set.trap
+    else for (const policy of set.trap?.policies ?? []) this.#xfrm.updPolicy(policy)
   }
 
   /** The peer of a user moved, or we did. The templates follow the newest user only. */

@@ -1,6 +1,7 @@
-import { equalBytes } from '../bytes/index.ts'
+import { equalBytes, wipe } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/address.ts'
-import type { UdpEncap, XfrmStateConfig, XfrmStateId } from '../xfrm/port.ts'
+import type { XfrmLifetime, XfrmStateId } from '../xfrm/port.ts'
+import { lifetimeOf } from './child-lifetime.ts'
 import type { OuterAddresses, PolicySubject } from './child-policies.ts'
 import { type ChildSaState, childSaStates } from './child-sa-states.ts'
 import type { ChildConfig, TrafficSelectorConfig } from './config.ts'
@@ -25,17 +26,50 @@ export interface ChildAgreement {
   readonly keys: ChildKeys
   readonly localTs: readonly TrafficSelectorConfig[]
   readonly remoteTs: readonly TrafficSelectorConfig[]
+  /** The CHILD_SA in whose place it is made. RFC 7296 §2.8. */
+  readonly replaces?: ChildSa | undefined
 }
 
-/** One CHILD_SA: a pair of ESP states and its share in a set of policies. RFC 7296 §1.3, §2.9. */
+/** An exchange of the peer that rekeys a CHILD_SA. */
+export interface TheirRekey {
+  /** Copied. */
+  readonly Ni: Uint8Array
+  readonly Nr: Uint8Array
+  /** What it made; undefined while additional key exchanges are under way. */
+  child: ChildSa | undefined
+}
+
+/** How long packets that are under way are taken after a CHILD_SA was replaced and deleted. */
+export const LINGER_MS = 5_000
+
+/** So many replaced ones of an IKE_SA linger, for a peer that rekeys without a pause; the oldest goes first. */
+const MOST_LINGERING = 64
+
+/**
+ * One CHILD_SA: a pair of ESP states and its share in a set of policies. Which of several for the same traffic sends, and
+ * what users are told of it, is decided in `child-succession.ts`. RFC 7296 §1.3, §2.8, §2.9.
+ */
 export class ChildSa {
   readonly spiIn: number
+  /** What takes its place, or has done so. */
+  replacement: ChildSa | undefined
+  /** The peer's exchange that is to replace it, once we have agreed to that. */
+  theirRekey: TheirRekey | undefined
+  /** It is the one that users know: they were told that it stands, and not that it closed or was rekeyed. */
+  announced = false
+  /** It is to be rekeyed: at once when it goes on after all. */
+  rekeyDue = false
+  /** How often the peer had no time to rekey it. */
+  busyTries = 0
   readonly #lifecycle = new Lifecycle<ChildSaState>(childSaStates, 'negotiating')
   #sa: IkeSa
   #agreement: ChildAgreement | undefined
   // Under what its states are installed: the IKE_SA's path may be elsewhere already.
   #inId: XfrmStateId
   #outId: XfrmStateId | undefined
+  /** The keys of the outbound state, until that is installed. */
+  #waitingKeys: DirectionKeys | undefined
+  #lifetime: XfrmLifetime | undefined
   #reqid = 0
   #installedAt: number | undefined
 
@@ -67,8 +101,23 @@ export class ChildSa {
     return this.#agreement?.config
   }
 
+  /** What was negotiated; undefined until then. */
+  get agreement(): Omit<ChildAgreement, 'keys'> | undefined {
+    return this.#agreement
+  }
+
   get reqid(): number {
     return this.#reqid
+  }
+
+  /** Neither closed nor on its way there. */
+  get isAlive(): boolean {
+    return this.state === 'receiving' || this.state === 'installed' || this.state === 'rekeyed'
+  }
+
+  /** Its outbound state is installed. */
+  get sends(): boolean {
+    return this.#outId !== undefined && this.#waitingKeys === undefined
   }
 
   /** Where the packets of its inbound state come to. */
@@ -77,62 +126,104 @@ export class ChildSa {
   }
 
   /**
-   * Installs policies and both states, inbound first: the peer may send as soon as it has our answer. The caller has checked
-   * that the outbound SPI is free. Should it throw all the same, nothing of this CHILD_SA is left.
+   * Installs policies and both states, inbound first: the peer may send as soon as it has our answer. With `sends` false the
+   * outbound state waits for `startSending`. The caller has checked that the outbound SPI is free. Should it throw all the
+   * same, nothing of this CHILD_SA is left.
    */
-  install(agreement: ChildAgreement): void {
+  install(agreement: ChildAgreement, sends: boolean): void {
     const { runtime, path, children } = this.sa
-    const { local, remote } = path
-    const { i2r, r2i } = directionsOf(agreement.keys)
+    const { config, suite, keys } = agreement
+    const { i2r, r2i } = directionsOf(keys)
     const [inbound, outbound] = agreement.role === 'initiator' ? [r2i, i2r] : [i2r, r2i]
-    const outId = { daddr: remote.address, spi: agreement.spiOut, proto: ESP }
+    const outId = { daddr: path.remote.address, spi: agreement.spiOut, proto: ESP }
     try {
-      this.#followLocal(local.address)
-      this.#reqid = runtime.policies.acquire(this, this.#subject(agreement), this.#peerName(), this.#outer())
-      const encapIn = { sport: remote.port, dport: local.port }
-      runtime.xfrm.newSa(this.#stateConfig(agreement, 'in', this.#inId, remote.address, inbound, encapIn))
-      const encapOut = { sport: local.port, dport: remote.port }
-      runtime.xfrm.newSa(this.#stateConfig(agreement, 'out', outId, local.address, outbound, encapOut))
+      this.#followLocal(path.local.address)
+      const { replaces } = agreement
+      this.#reqid = runtime.policies.acquire(this, this.#subject(agreement), this.#peerName(), this.#outer(), replaces)
+      this.#lifetime = lifetimeOf(config, suite.esn, runtime.random)
+      this.#installIn(agreement, inbound)
+      if (sends) this.#installOut(agreement, outId, outbound)
     } catch (error) {
+      wipeChildKeys(keys)
       runtime.policies.release(this)
       this.remove('error')
       throw error
-    } finally {
-      wipeChildKeys(agreement.keys)
     }
+    if (sends) wipeChildKeys(keys)
+    else wipeDirection(inbound)
     this.#agreement = agreement
     this.#outId = outId
+    this.#waitingKeys = sends ? undefined : outbound
     runtime.children.addOutbound(outId, this)
-    this.#lifecycle.to('installed')
+    this.#lifecycle.to(sends ? 'installed' : 'receiving')
     this.#installedAt = runtime.now
     children.push(this)
-    runtime.emit({ kind: 'child-established', sa: this.sa.ref, child: this.status() })
+  }
+
+  /** Installs the outbound state as well: the newest of its reqid is the one that packets find. */
+  startSending(): void {
+    const keys = this.#waitingKeys
+    if (keys === undefined) return
+    this.#installOut(this.#agreement!, this.#outId!, keys)
+    wipeDirection(keys)
+    this.#waitingKeys = undefined
+    this.#lifecycle.to('installed')
+  }
+
+  /** Another one takes its place. */
+  rekeyedBy(replacement: ChildSa): void {
+    this.replacement = replacement
+    if (this.state === 'installed') this.#lifecycle.to('rekeyed')
+  }
+
+  /** What was to take its place is gone. */
+  reinstate(): void {
+    const { runtime, childTimers } = this.sa
+    this.replacement = undefined
+    this.theirRekey = undefined
+    if (this.state === 'rekeyed') this.#lifecycle.to('installed')
+    if (this.rekeyDue && this.state === 'installed') childTimers.set(this, runtime.now)
   }
 
   deleting(): void {
     this.#lifecycle.to('deleting')
   }
 
-  /** Takes states, policies and the SPI back. */
+  /** It is replaced and deleted, and takes what is still under way. Nothing is told of it any more. */
+  linger(): void {
+    const { runtime, lingering, childTimers } = this.sa
+    this.#lifecycle.to('deleted')
+    this.#leave()
+    lingering.push(this)
+    childTimers.set(this, runtime.now + LINGER_MS)
+    if (lingering.length > MOST_LINGERING) lingering[0]!.remove('local')
+  }
+
+  /** Takes states, policies and the SPI back; users who know it are told. */
   remove(reason: CloseReason): void {
     if (this.state === 'closed') return
-    const { runtime, children, ref } = this.sa
+    const { runtime, lingering, childTimers, ref } = this.sa
     const status = this.status()
+    const lingered = this.state === 'deleted'
     runtime.xfrm.delSa(this.#inId)
     runtime.children.removeInbound(this)
+    childTimers.clear(this)
     this.#lifecycle.to('closed')
-    if (this.#outId === undefined) return
-    runtime.xfrm.delSa(this.#outId)
-    runtime.children.removeOutbound(this.#outId)
-    runtime.policies.release(this)
-    children.splice(children.indexOf(this), 1)
+    if (lingered) lingering.splice(lingering.indexOf(this), 1)
+    else this.#leave()
+    if (!this.announced) return
+    this.announced = false
     runtime.emit({ kind: 'child-closed', sa: ref, child: { ...status, state: 'closed' }, reason })
   }
 
   /** Another IKE_SA inherits it: states, policies and keys stay as they are. RFC 7296 §2.8. */
   moveTo(sa: IkeSa): void {
+    const { childTimers } = this.sa
+    const at = childTimers.at(this)
+    childTimers.clear(this)
     this.#sa = sa
-    if (this.#agreement !== undefined) sa.children.push(this)
+    if (at !== undefined) sa.childTimers.set(this, at)
+    if (this.#agreement !== undefined) (this.state === 'deleted' ? sa.lingering : sa.children).push(this)
   }
 
   /** When the last packet of the peer came, in ms; -1 for never, or where nobody can tell. */
@@ -162,7 +253,7 @@ export class ChildSa {
       { sport: local.port, dport: remote.port },
     ]
     runtime.xfrm.updSa(this.#inId, { daddr: local.address, saddr: remote.address, encap: encapIn })
-    runtime.xfrm.updSa(from, { daddr: remote.address, saddr: local.address, encap: encapOut })
+    if (this.sends) runtime.xfrm.updSa(from, { daddr: remote.address, saddr: local.address, encap: encapOut })
     this.#inId = { ...this.#inId, daddr: local.address }
     runtime.children.removeOutbound(from)
     runtime.children.addOutbound(to, this)
@@ -186,28 +277,61 @@ export class ChildSa {
     }
   }
 
-  #stateConfig(
-    { config, suite }: ChildAgreement,
-    direction: 'in' | 'out',
-    id: XfrmStateId,
-    saddr: IpAddress,
-    { encr, integ }: DirectionKeys,
-    encap: UdpEncap,
-  ): XfrmStateConfig {
-    return {
+  #installIn(agreement: ChildAgreement, keys: DirectionKeys): void {
+    const { runtime, path } = this.sa
+    const { local, remote } = path
+    const encap = { sport: remote.port, dport: local.port }
+    const { replayWindow } = agreement.config
+    const id = this.#inId
+    runtime.xfrm.newSa({
       ...id,
-      direction,
-      saddr,
+      direction: 'in',
+      saddr: remote.address,
+      replayWindow,
+      encap,
+      ...this.#common(agreement, keys),
+    })
+  }
+
+  #installOut(agreement: ChildAgreement, id: XfrmStateId, keys: DirectionKeys): void {
+    const { runtime, path } = this.sa
+    const { local, remote } = path
+    const encap = { sport: local.port, dport: remote.port }
+    const { replayWindow } = agreement.config
+    runtime.xfrm.newSa({
+      ...id,
+      direction: 'out',
+      saddr: local.address,
+      replayWindow,
+      encap,
+      ...this.#common(agreement, keys),
+    })
+  }
+
+  /** What the states of both directions have alike. */
+  #common({ config, suite }: ChildAgreement, { encr, integ }: DirectionKeys) {
+    return {
       reqid: this.#reqid,
       mode: config.mode,
       encr: { id: suite.encr, ...encr },
       ...(integ === undefined ? {} : { integ: { id: suite.integ, key: integ } }),
       esn: suite.esn,
-      replayWindow: config.replayWindow,
-      encap,
-      lifetime: config.lifetime,
+      lifetime: this.#lifetime!,
       label: `${this.sa.connection.name}/${config.name}`,
     }
+  }
+
+  /** Leaves the ranks of the IKE_SA's CHILD_SAs: no outbound state, no policies. */
+  #leave(): void {
+    const { runtime, children } = this.sa
+    if (this.#outId === undefined) return
+    if (this.sends) runtime.xfrm.delSa(this.#outId)
+    if (this.#waitingKeys !== undefined) wipeDirection(this.#waitingKeys)
+    this.#waitingKeys = undefined
+    runtime.children.removeOutbound(this.#outId)
+    this.#outId = undefined
+    runtime.policies.release(this)
+    children.splice(children.indexOf(this), 1)
   }
 
   /** The SPI was taken before the answer came, perhaps to another of our addresses. */
@@ -236,6 +360,8 @@ interface DirectionKeys {
   readonly encr: { readonly key: Uint8Array; readonly salt: Uint8Array }
   readonly integ: Uint8Array | undefined
 }
+
+const wipeDirection = ({ encr, integ }: DirectionKeys): void => wipe(encr.key, encr.salt, integ)
 
 const directionsOf = (keys: ChildKeys): { i2r: DirectionKeys; r2i: DirectionKeys } => ({
   i2r: { encr: keys.encrI2R, integ: keys.integI2R },

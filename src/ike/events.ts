@@ -52,6 +52,13 @@ export type IkeEvent =
       readonly child: ChildSaStatus
       readonly reason: CloseReason
     }
+  /** The traffic of `old` goes on through `child`. `old` may take packets for some seconds more, but nothing is told of it. */
+  | {
+      readonly kind: 'child-rekeyed'
+      readonly sa: IkeSaRef
+      readonly old: ChildSaStatus
+      readonly child: ChildSaStatus
+    }
   /** A negotiation was refused, by us or by the peer, with the whole explanation. */
   | {
       readonly kind: 'refused'

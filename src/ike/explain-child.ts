@@ -1,5 +1,6 @@
-import type { ChildConfig } from './config.ts'
-import type { PeerRefusal } from './refusal.ts'
+import type { ChildConfig, ConnectionConfig, TrafficSelectorConfig } from './config.ts'
+import type { PeerRefusal, TrafficSelectorRefusal } from './refusal.ts'
+import { formatTrafficSelector } from './traffic-selector-text.ts'
 
 /** The peer deleted a CHILD_SA before its answer, which made it, reached us. */
 export function explainDeletedEarly(child: ChildConfig): PeerRefusal {
@@ -54,5 +55,49 @@ export function explainTooManyChildren(limit: number): PeerRefusal {
     detail: 'NO_ADDITIONAL_SAS',
     message: `the peer asks for another CHILD_SA, and its IKE_SA has ${limit} of them, the most there may be`,
     hint: 'look at the peer: it makes new CHILD_SAs and does not delete the old ones',
+  }
+}
+
+/** The peer is in the middle of something when we rekey. RFC 7296 §2.25.1. */
+export function explainNotNow(child: ChildConfig, retryMs: number): PeerRefusal {
+  return {
+    kind: 'peer-error',
+    by: 'peer',
+    detail: 'TEMPORARY_FAILURE',
+    message: `the peer is busy and cannot rekey CHILD_SA ${child.name} at this moment (TEMPORARY_FAILURE)`,
+    hint: `nothing to change: it goes on, and is rekeyed again in ${Math.round(retryMs / 1000)} s`,
+  }
+}
+
+/** The peer takes no other SA on this IKE_SA, not even in place of one. RFC 7296 §1.3. */
+export function explainNoRekey(connection: ConnectionConfig, child: ChildConfig): PeerRefusal {
+  return {
+    kind: 'peer-error',
+    by: 'peer',
+    detail: 'NO_ADDITIONAL_SAS',
+    message: `the peer rekeys no CHILD_SA on this IKE_SA (NO_ADDITIONAL_SAS): ${child.name} goes on until its lifetime ends`,
+    hint: `connections.${connection.name}.rekey.reauth: set it below the lifetime of the child, so that the IKE_SA and its CHILD_SAs are set up anew in time`,
+  }
+}
+
+/** The answer to our rekeying leaves out traffic that is carried. RFC 7296 §2.9.2. */
+export function explainShrunk(
+  connection: ConnectionConfig,
+  child: ChildConfig,
+  answer: { readonly localTs: readonly TrafficSelectorConfig[]; readonly remoteTs: readonly TrafficSelectorConfig[] },
+): TrafficSelectorRefusal {
+  const textOf = (selectors: readonly TrafficSelectorConfig[]) => selectors.map(formatTrafficSelector)
+  const [local, remote] = [textOf(answer.localTs), textOf(answer.remoteTs)]
+  return {
+    kind: 'ts-unacceptable',
+    by: 'local',
+    offeredTSi: local,
+    offeredTSr: remote,
+    configuredLocal: textOf(child.localTs),
+    configuredRemote: textOf(child.remoteTs),
+    message:
+      `the peer would rekey CHILD_SA ${child.name} of connection ${connection.name} for less traffic than it carries: ` +
+      `${local.join(', ')} (our side) to ${remote.join(', ')} (its side)`,
+    hint: `connections.${connection.name}.children.${child.name}: name the traffic selectors that the peer allows, or widen them there`,
   }
 }

@@ -4,6 +4,8 @@ import { UsageError } from '../errors.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort } from '../xfrm/port.ts'
 import { ChildPolicies } from './child-policies.ts'
+import type { ChildSa } from './child-sa.ts'
+import { familyOf, takeOver } from './child-succession.ts'
 import { decodeHeader, ExchangeType, type IkeHeader } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
@@ -19,7 +21,8 @@ import { Revival } from './revival.ts'
 import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
 import { beginAuth } from './tasks/begin-auth.ts'
 import { ChildCreate } from './tasks/child-create.ts'
-import { ChildDelete } from './tasks/child-delete.ts'
+import { startDelete } from './tasks/child-delete.ts'
+import { startRekey } from './tasks/child-rekey.ts'
 import { SaInit } from './tasks/sa-init.ts'
 
 export interface IkeEndpointOptions {
@@ -152,12 +155,21 @@ export class IkeEndpoint {
     return this.#at(now, () => this.#begin(sa, () => sa.enqueue(new ChildCreate(sa, child))))
   }
 
-  /** Deletes the CHILD_SA with this inbound SPI. */
+  /** Deletes the CHILD_SA with this inbound SPI, and what is to take its place. */
   deleteChild(ikeSaId: number, spiIn: number, now: number): IkeAction[] {
     const sa = this.#byId(ikeSaId)
-    const child = sa.children.find((one) => one.spiIn === spiIn && one.state === 'installed')
-    if (child === undefined) throw new UsageError('spiIn', `IKE_SA ${ikeSaId} has no CHILD_SA 0x${spiIn.toString(16)}`)
-    return this.#at(now, () => this.#begin(sa, () => sa.enqueue(new ChildDelete(child))))
+    const child = childWith(sa, spiIn)
+    return this.#at(now, () => this.#begin(sa, () => deleteFamily(child)))
+  }
+
+  /**
+   * Replaces the CHILD_SA with this inbound SPI by a new one with fresh keys, without losing a packet. Nothing happens when that
+   * is under way.
+   */
+  rekeyChild(ikeSaId: number, spiIn: number, now: number): IkeAction[] {
+    const sa = this.#byId(ikeSaId)
+    const child = childWith(sa, spiIn)
+    return this.#at(now, () => this.#begin(sa, () => startRekey(child)))
   }
 
   /** Deletes an IKE_SA with its CHILD_SAs. */
@@ -221,13 +233,13 @@ export class IkeEndpoint {
     })
   }
 
-  /** A state reached a limit. Hard: its CHILD_SA is deleted. Soft limits ask for a rekey, which this core does not do. */
+  /** A state reached a limit. Soft: its CHILD_SA is rekeyed. Hard: it is deleted. RFC 7296 §2.8. */
   expire(expire: XfrmExpire, now: number): IkeAction[] {
     const child = this.#runtime.children.find(expire)
     return this.#at(now, () => {
-      if (!expire.hard || child?.state !== 'installed' || child.reqid !== expire.reqid) return
+      if (child?.isAlive !== true || child.reqid !== expire.reqid) return
       const { sa } = child
-      contained(sa, () => this.#begin(sa, () => sa.enqueue(new ChildDelete(child, 'expired'))))
+      contained(sa, () => this.#begin(sa, () => (expire.hard ? expireChild(child) : startRekey(child))))
     })
   }
 
@@ -412,6 +424,22 @@ function firstChildOf(connection: ConnectionConfig, name: string | undefined): C
   const { children, childless } = connection
   const isAlone = children.length === 0 && name === undefined && (childless === 'prefer' || childless === 'force')
   return isAlone ? undefined : childOf(connection, name)
+}
+
+function childWith(sa: IkeSa, spiIn: number): ChildSa {
+  const child = sa.children.find((one) => one.spiIn === spiIn && one.isAlive)
+  if (child === undefined) throw new UsageError('spiIn', `IKE_SA ${sa.id} has no CHILD_SA 0x${spiIn.toString(16)}`)
+  return child
+}
+
+function deleteFamily(child: ChildSa): void {
+  for (const one of familyOf(child)) startDelete(one, 'local')
+}
+
+/** Its states are gone: what is to take its place does so at once. */
+function expireChild(child: ChildSa): void {
+  if (child.sends && child.replacement?.state === 'receiving') takeOver(child.replacement, child)
+  startDelete(child, 'expired')
 }
 
 function childOf(connection: ConnectionConfig, name: string | undefined): ChildConfig {

@@ -41,7 +41,7 @@ function setFinite(sa: IkeSa, name: LifetimeTimer, at: number): void {
 }
 
 /** From 0 to below 1. */
-function randomShare(random: RandomSource): number {
+export function randomShare(random: RandomSource): number {
   const [high = 0, low = 0] = random(2)
   return ((high << 8) | low) / 0x1_0000
 }

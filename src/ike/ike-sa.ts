@@ -21,6 +21,7 @@ import { copyEndpoint, type IkeRuntime, type Path, sameEndpoint } from './runtim
 import type { SetUp } from './set-up.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
+import { startRekey } from './tasks/child-rekey.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { Timers } from './timers.ts'
 
@@ -50,6 +51,10 @@ export class IkeSa {
   readonly reassembly: Reassembly
   /** Shared with the IKE_SA that replaces this one. */
   readonly abilities: PeerAbilities
+  /** Replaced and deleted CHILD_SAs that still take what is under way. */
+  readonly lingering: ChildSa[] = []
+  /** When a lingering CHILD_SA ends, or another one is to be rekeyed (again). */
+  readonly childTimers = new Timers<ChildSa>(() => this.#timesChanged())
   /** A responder learns which of its candidates it is by the peer's identity, in IKE_AUTH. */
   connection: ConnectionConfig
   candidates: readonly ConnectionConfig[]
@@ -169,6 +174,14 @@ export class IkeSa {
     this.#postponed.set(task, this.runtime.now + ms)
   }
 
+  /** Gives up the tasks about `subject` that have not begun. */
+  cancelWaiting(subject: object): void {
+    for (const task of this.#queue.filter((one) => one.subject === subject)) {
+      this.#queue.splice(this.#queue.indexOf(task), 1)
+      task.abandon()
+    }
+  }
+
   /** The next task to begin, which becomes an active one; undefined when none is left or it has to wait. RFC 7296 §2.3. */
   nextTask(): Task | undefined {
     const [task] = this.#queue
@@ -197,7 +210,7 @@ export class IkeSa {
   /** True when a CHILD_SA of this config stands here, or one that we asked for is on its way. */
   hasOrMakes(child: ChildConfig): boolean {
     if (this.state === 'connecting' && this.firstChild === child) return true
-    if (this.children.some(({ config, state }) => config === child && state === 'installed')) return true
+    if (this.children.some(({ config, isAlive }) => config === child && isAlive)) return true
     return this.findTask(({ makes }) => makes === child) !== undefined
   }
 
@@ -237,6 +250,7 @@ export class IkeSa {
     this.mobike = old.mobike
     this.refusedPaths.push(...old.refusedPaths)
     for (const child of old.children.splice(0)) child.moveTo(this)
+    for (const child of old.lingering.splice(0)) child.moveTo(this)
     this.#start()
     for (const task of old.#takeMovable()) {
       task.moveTo!(this)
@@ -292,6 +306,7 @@ export class IkeSa {
     this.window.abandonAll()
     this.reassembly.forgetAll()
     this.timers.clearAll()
+    this.childTimers.clearAll()
     this.#wipe()
     if (!isKnown) return
     this.runtime.emit({ kind: 'ike-closed', sa: this.ref, reason, ...(refusal === undefined ? {} : { refusal }) })
@@ -299,7 +314,7 @@ export class IkeSa {
 
   /** Takes all CHILD_SAs down: nothing is sent into an IKE_SA that ends. */
   removeChildren(reason: CloseReason): void {
-    for (const child of [...this.children]) child.remove(reason)
+    for (const child of [...this.children, ...this.lingering]) child.remove(reason)
   }
 
   /** A fresh, authenticated message of the peer: a sign of life, and perhaps a new place (RFC 7296 §2.23). */
@@ -352,6 +367,7 @@ export class IkeSa {
   /** Serves the timers whose time has come, and gives back the others, which are about its lifetime. */
   serveTimers(): LifetimeTimer[] {
     this.#queue.push(...(this.#postponed?.due(this.runtime.now) ?? []))
+    if (this.childTimers.next() <= this.runtime.now) this.#serveChildTimers()
     return this.timers.due(this.runtime.now).filter((name) => {
       if (name === 'half-open') this.close('timeout')
       else if (name === 'follow-up') this.followUps?.expire()
@@ -385,12 +401,17 @@ export class IkeSa {
     }
   }
 
+  #serveChildTimers(): void {
+    for (const child of this.childTimers.due(this.runtime.now)) {
+      if (child.state === 'deleted') child.remove('local')
+      else startRekey(child)
+    }
+  }
+
   #timesChanged(): void {
-    const at =
-      this.state === 'closed'
-        ? Number.POSITIVE_INFINITY
-        : Math.min(this.timers.next(), this.#postponed?.next() ?? Number.POSITIVE_INFINITY, this.window.nextAt)
-    this.runtime.wakeups.set(this, at)
+    const taskAt = this.#postponed?.next() ?? Number.POSITIVE_INFINITY
+    const at = Math.min(this.timers.next(), taskAt, this.childTimers.next(), this.window.nextAt)
+    this.runtime.wakeups.set(this, this.state === 'closed' ? Number.POSITIVE_INFINITY : at)
   }
 
   /** Call it when `reassembly` has changed: it may have to be looked at in time. */

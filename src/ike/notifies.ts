@@ -1,7 +1,7 @@
 import { PeerError } from '../errors.ts'
 import { isErrorNotify, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
 
-type NotifyPayload = Extract<Payload, { kind: 'N' }>
+export type NotifyPayload = Extract<Payload, { kind: 'N' }>
 /** TSi and TSr (IDi and IDr) share one interface: the intersection picks one of them. */
 type PayloadOf<Kind extends Payload['kind']> = Payload & { readonly kind: Kind }
 

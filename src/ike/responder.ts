@@ -1,5 +1,6 @@
 import { PeerError } from '../errors.ts'
 import type { ChildSa } from './child-sa.ts'
+import { endChild } from './child-succession.ts'
 import { ExchangeType, exchangeName, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
 import { explainPeerRefusedAuthentication } from './explain-auth.ts'
 import { answerFollowUp } from './follow-up.ts'
@@ -8,8 +9,8 @@ import { answerMobike } from './mobike.ts'
 import { findNotify } from './notifies.ts'
 import type { Path } from './runtime.ts'
 import { answerAuth } from './tasks/auth-responder.ts'
-import { answerCreateChild } from './tasks/child-create.ts'
 import { deletePayload } from './tasks/child-delete.ts'
+import { answerCreateChild } from './tasks/child-responder.ts'
 import { answerIntermediate } from './tasks/intermediate.ts'
 
 /** Answers an authenticated request: the payloads of the response. Throws `PeerError` for an error notify. */
@@ -76,8 +77,9 @@ function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
     if (child === undefined) noteUnknown(sa, value)
     else if (!named.includes(child)) named.push(child)
   }
-  const answered = named.filter(({ state }) => state === 'installed').map(({ spiIn }) => spiIn)
-  for (const child of named) child.remove('peer')
+  const answered = named.filter(({ isAlive }) => isAlive).map(({ spiIn }) => spiIn)
+  // What does not send yet goes first: it does not take the place of what is deleted with it.
+  for (const child of named.sort((a, b) => Number(a.sends) - Number(b.sends))) endChild(child, 'peer')
   return answered.length === 0 ? [] : [deletePayload(answered)]
 }
 

@@ -1,4 +1,4 @@
-/** Named timers of one object: setting a name again moves it. Times are absolute, in the caller's monotonic ms. */
+/** Timers by name, or by what they are for: setting one again moves it. Times are absolute, in the caller's monotonic ms. */
 export class Timers<Name> {
   readonly #at = new Map<Name, number>()
   readonly #onChange: () => void
@@ -25,6 +25,11 @@ export class Timers<Name> {
   clearAll(): void {
     this.#at.clear()
     this.#onChange()
+  }
+
+  /** When it is due; undefined when it is not set. */
+  at(name: Name): number | undefined {
+    return this.#at.get(name)
   }
 
   /** The earliest of them, `Infinity` when none is set. */

@@ -179,7 +179,6 @@ describe('what the database tells', () => {
     const wrong = [
       { ...good, daddr: parseIp(left) },
       { ...good, reqid: good.reqid + 1 },
-      { ...good, hard: false },
     ]
     for (const expire of wrong) pair.a.perform(pair.a.ike.expire(expire, pair.clock.now))
     pair.clock.advance(1000)

@@ -1,18 +1,10 @@
-import { PeerError } from '../../errors.ts'
-import { acceptChild, ChildOffer, chooseChild } from '../child-negotiation.ts'
+import { ChildOffer } from '../child-negotiation.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
-import { explainTooManyChildren } from '../explain-child.ts'
 import { backOffMs } from '../ike-lifetime.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { findNotify } from '../notifies.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
 import { CreateExchange } from './create-exchange.ts'
-import { answerCreate } from './create-responder.ts'
-import { answerIkeRekey, isIkeRekey } from './ike-rekey-responder.ts'
-
-/** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
-const MOST_CHILDREN = 64
 
 /** TEMPORARY_FAILURE is taken for an answer when it came this often, each time after twice as long. */
 const MOST_BUSY_TRIES = 6
@@ -79,28 +71,4 @@ export class ChildCreate implements Task {
     this.#exchange.destroy()
     this.#offer.abandon()
   }
-}
-
-/** CREATE_CHILD_SA as responder: a further CHILD_SA. Rekeying is declined. RFC 7296 §1.3. */
-// <-- HDR, SK {SA, Ni, [KEi,] TSi, TSr}
-export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
-  if (isIkeRekey(payloads)) return answerIkeRekey(sa, payloads)
-  if (sa.state !== 'established' || sa.rekeying?.isOursUnderWay === true)
-    throw new PeerError('BUSY', `the IKE_SA is ${sa.state}`, { notify: NotifyType.TEMPORARY_FAILURE })
-  const isRekey = findNotify(payloads, NotifyType.REKEY_SA) !== undefined
-  if (isRekey) {
-    throw new PeerError('NO_REKEY', 'the peer wants to rekey', { notify: NotifyType.NO_ADDITIONAL_SAS })
-  }
-  if (sa.children.length >= MOST_CHILDREN) throw tooManyChildren(sa)
-  const choice = chooseChild(sa, payloads, false)
-  return answerCreate(sa, payloads, choice.suite, () => acceptChild(sa, choice))
-}
-
-function tooManyChildren(sa: IkeSa): PeerError {
-  const refusal = explainTooManyChildren(MOST_CHILDREN)
-  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: '' })
-  return new PeerError('TOO_MANY_CHILDREN', refusal.message, {
-    notify: NotifyType.NO_ADDITIONAL_SAS,
-    explanation: refusal,
-  })
 }

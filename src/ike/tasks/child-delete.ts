@@ -1,4 +1,5 @@
 import type { ChildSa } from '../child-sa.ts'
+import { endChild } from '../child-succession.ts'
 import { ExchangeType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { CloseReason } from '../events.ts'
 import type { Task } from '../task.ts'
@@ -7,25 +8,28 @@ import type { Task } from '../task.ts'
 export class ChildDelete implements Task {
   readonly name = 'child-delete'
   readonly exchangeType = ExchangeType.INFORMATIONAL
-  readonly subject: object
-  readonly #child: ChildSa
+  readonly subject: ChildSa
   readonly #reason: CloseReason
 
   constructor(child: ChildSa, reason: CloseReason = 'local') {
     this.subject = child
-    this.#child = child
     this.#reason = reason
+  }
+
+  /** Somebody here does not want it any more; else it is replaced, or its lifetime ended. */
+  get isLocal(): boolean {
+    return this.#reason === 'local' && this.subject.replacement === undefined
   }
 
   // HDR, SK {D} -->
   buildRequest(): Payload[] {
-    if (this.#child.state === 'installed') this.#child.deleting()
-    return [deletePayload([this.#child.spiIn])]
+    if (this.subject.isAlive) this.subject.deleting()
+    return [deletePayload([this.subject.spiIn])]
   }
 
   // <-- HDR, SK {D}, or SK {} when both sides deleted at once
   processResponse(): 'done' {
-    this.#child.remove(this.#reason)
+    endChild(this.subject, this.#reason)
     return 'done'
   }
 
@@ -34,6 +38,15 @@ export class ChildDelete implements Task {
 
   abandon(): void {}
 }
+
+/** Begins to delete a CHILD_SA, unless that is under way. */
+export function startDelete(child: ChildSa, reason: CloseReason): void {
+  const { sa } = child
+  if (child.isAlive && !isBeingDeleted(child)) sa.enqueue(new ChildDelete(child, reason))
+}
+
+export const isBeingDeleted = (child: ChildSa): boolean =>
+  child.sa.findTask((task) => task instanceof ChildDelete && task.subject === child) !== undefined
 
 export function deletePayload(spis: readonly number[]): Payload {
   const octets = spis.map((spi) => Uint8Array.of(spi >>> 24, (spi >>> 16) & 0xff, (spi >>> 8) & 0xff, spi & 0xff))

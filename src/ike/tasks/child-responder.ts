@@ -1,0 +1,34 @@
+import { PeerError } from '../../errors.ts'
+import { acceptChild, chooseChild } from '../child-negotiation.ts'
+import { NotifyType, type Payload } from '../codec/index.ts'
+import { explainTooManyChildren } from '../explain-child.ts'
+import type { IkeSa } from '../ike-sa.ts'
+import { findNotify } from '../notifies.ts'
+import { answerRekey } from './child-rekey-responder.ts'
+import { answerCreate } from './create-responder.ts'
+import { answerIkeRekey, isIkeRekey } from './ike-rekey-responder.ts'
+
+/** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
+const MOST_CHILDREN = 64
+
+/** CREATE_CHILD_SA as responder: a further CHILD_SA. RFC 7296 §1.3.1. */
+// <-- HDR, SK {SA, Ni, [KEi,] TSi, TSr}
+export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
+  if (isIkeRekey(payloads)) return answerIkeRekey(sa, payloads)
+  if (sa.state !== 'established' || sa.rekeying?.isOursUnderWay === true)
+    throw new PeerError('BUSY', `the IKE_SA is ${sa.state}`, { notify: NotifyType.TEMPORARY_FAILURE })
+  const rekeySa = findNotify(payloads, NotifyType.REKEY_SA)
+  if (rekeySa !== undefined) return answerRekey(sa, rekeySa, payloads)
+  if (sa.children.length >= MOST_CHILDREN) throw tooManyChildren(sa)
+  const choice = chooseChild(sa, payloads, false)
+  return answerCreate(sa, payloads, choice.suite, () => acceptChild(sa, choice))
+}
+
+function tooManyChildren(sa: IkeSa): PeerError {
+  const refusal = explainTooManyChildren(MOST_CHILDREN)
+  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: '' })
+  return new PeerError('TOO_MANY_CHILDREN', refusal.message, {
+    notify: NotifyType.NO_ADDITIONAL_SAS,
+    explanation: refusal,
+  })
+}
