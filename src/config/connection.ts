@@ -28,8 +28,8 @@ export const connectionDefaults = {
   keepaliveMs: 20_000,
   replayWindow: 1_024,
   startAction: 'none',
-  lifetime: unlimited,
-  jitter: { ms: 0, bytes: 0, packets: 0 },
+  /** Of a CHILD_SA: rekeyed after an hour, up to 6 min earlier; ends 6 min later when that did not succeed. */
+  lifetime: { ...unlimited, softMs: 3_600_000, hardMs: 3_960_000 },
   /** 4 h, up to 24 min earlier, and 24 min more when it does not succeed. */
   ikeLifetime: {
     rekeyMs: 14_400_000,
@@ -171,12 +171,26 @@ function pskChild(child: PskChild, allowWeak: readonly string[]): ChildConfig {
     espProposals: proposalsOr(child.espProposals, 'ESP', defaultEspProposals, allowWeak),
     mode: child.mode ?? connectionDefaults.mode,
     replayWindow: child.replayWindow ?? connectionDefaults.replayWindow,
-    lifetime: { ...connectionDefaults.lifetime, ...child.lifetime },
-    jitter: { ...connectionDefaults.jitter, ...child.jitter },
+    ...lifetimeSettings(child.lifetime, child.jitter),
     startAction: child.startAction ?? connectionDefaults.startAction,
     dpdAction: child.dpdAction ?? defaultDpdAction(child.startAction),
     closeAction: child.closeAction ?? connectionDefaults.closeAction,
     triggerTs: child.triggerTs ?? connectionDefaults.triggerTs,
+  }
+}
+
+/** What is left out stands in the proportion of the defaults to what is there: hard 1.1 times soft, jitter a tenth of it. */
+export function lifetimeSettings(
+  lifetime: Partial<XfrmLifetime> = {},
+  jitter: Partial<LifetimeJitter> = {},
+): Pick<ChildConfig, 'lifetime' | 'jitter'> {
+  const defaults = connectionDefaults.lifetime
+  const hardMs =
+    lifetime.hardMs ?? (lifetime.softMs === undefined ? defaults.hardMs : Math.round(1.1 * lifetime.softMs))
+  const softMs = lifetime.softMs ?? Math.min(defaults.softMs, Math.round(hardMs / 1.1))
+  return {
+    lifetime: { ...defaults, ...lifetime, softMs, hardMs },
+    jitter: { ms: Number.isFinite(softMs) ? Math.round(softMs / 10) : 0, bytes: 0, packets: 0, ...jitter },
   }
 }
 

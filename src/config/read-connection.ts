@@ -13,7 +13,7 @@ import { type ProposalKind, parseProposal, weakKeywords } from '../ike/proposal-
 import { parseTrafficSelector, toXfrmSelectors } from '../ike/traffic-selector.ts'
 import { type IpAddress, parseIp } from '../ip/address.ts'
 import type { XfrmLifetime } from '../xfrm/port.ts'
-import { connectionDefaults, defaultDpdAction } from './connection.ts'
+import { connectionDefaults, defaultDpdAction, lifetimeSettings } from './connection.ts'
 import { readDuration } from './duration.ts'
 import { readIkeSettings } from './read-ike-settings.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
@@ -89,8 +89,10 @@ function readChild(
     espProposals: readProposals(section, 'espProposals', 'ESP', context) ?? defaultEspProposals,
     mode: section.choice('mode', ['tunnel', 'transport']) ?? connectionDefaults.mode,
     replayWindow: section.number('replayWindow') ?? connectionDefaults.replayWindow,
-    lifetime: readLifetime(section.section('lifetime')),
-    jitter: readJitter(section.section('lifetime').section('jitter')),
+    ...lifetimeSettings(
+      readLifetime(section.section('lifetime')),
+      readJitter(section.section('lifetime').section('jitter')),
+    ),
     startAction,
     dpdAction: section.choice('dpdAction', ['clear', 'trap', 'restart']) ?? defaultDpdAction(startAction),
     closeAction: section.choice('closeAction', ['none', 'trap', 'start']) ?? connectionDefaults.closeAction,
@@ -162,37 +164,36 @@ function readProposals(
   })
 }
 
-function readLifetime(section: Section): XfrmLifetime {
+/** What stands there and no more. */
+function readLifetime(section: Section): Partial<XfrmLifetime> {
   const limits = (name: 'soft' | 'hard') => {
     const part = section.section(name)
-    const none = Number.POSITIVE_INFINITY
-    return {
-      bytes: part.number('bytes') ?? none,
-      packets: part.number('packets') ?? none,
-      time: readDuration(part, 'time') ?? none,
-    }
+    return { bytes: part.number('bytes'), packets: part.number('packets'), time: readDuration(part, 'time') }
   }
   const soft = limits('soft')
   const hard = limits('hard')
   for (const name of ['bytes', 'packets', 'time'] as const) {
-    if (soft[name] > hard[name] && section.section('soft').has(name)) {
+    if ((soft[name] ?? 0) > (hard[name] ?? Number.POSITIVE_INFINITY)) {
       section.section('soft').problem(name, 'is above the hard limit', 'less than the hard limit')
     }
   }
-  return {
+  return defined({
     softBytes: soft.bytes,
     hardBytes: hard.bytes,
     softPackets: soft.packets,
     hardPackets: hard.packets,
     softMs: soft.time,
     hardMs: hard.time,
-  }
+  })
 }
 
-function readJitter(section: Section): LifetimeJitter {
-  return {
-    ms: readDuration(section, 'time') ?? connectionDefaults.jitter.ms,
-    bytes: section.number('bytes') ?? connectionDefaults.jitter.bytes,
-    packets: section.number('packets') ?? connectionDefaults.jitter.packets,
-  }
+function readJitter(section: Section): Partial<LifetimeJitter> {
+  return defined({
+    ms: readDuration(section, 'time'),
+    bytes: section.number('bytes'),
+    packets: section.number('packets'),
+  })
 }
+
+const defined = <Name extends string>(values: Record<Name, number | undefined>): Partial<Record<Name, number>> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Record<Name, number>>

@@ -141,6 +141,11 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#loop.perform(this.#loop.core.deleteChild(ikeSaId, spiIn, this.#clock()))
   }
 
+  /** Replaces a CHILD_SA by one with fresh keys, without losing a packet. See `IkeEndpoint.rekeyChild`. */
+  rekeyChild(ikeSaId: number, spiIn: number): void {
+    this.#loop.perform(this.#loop.core.rekeyChild(ikeSaId, spiIn, this.#clock()))
+  }
+
   /** Deletes an IKE_SA with all its CHILD_SAs; the outcome comes as an event. */
   deleteIke(ikeSaId: number): void {
     this.#loop.perform(this.#loop.core.deleteIke(ikeSaId, this.#clock()))

@@ -7,7 +7,7 @@ import { randomShare } from './ike-lifetime.ts'
 const MOST_PACKETS_BEFORE_REKEY = 0xf000_0000
 
 /**
- * The limits of one CHILD_SA: as configured, the soft ones earlier by a random share of the jitter, so that two ends with the
+ * The limits of one CHILD_SA: as configured, the soft ones earlier by a random share of the jitter (at most by half), so that two ends with the
  * same configuration seldom rekey at once. RFC 7296 §2.8.
  */
 export function lifetimeOf({ lifetime, jitter }: ChildConfig, esn: boolean, random: RandomSource): XfrmLifetime {
@@ -22,5 +22,5 @@ export function lifetimeOf({ lifetime, jitter }: ChildConfig, esn: boolean, rand
 
 function earlier(limit: number, most: number, random: RandomSource): number {
   if (limit === Number.POSITIVE_INFINITY || most <= 0) return limit
-  return Math.max(1, limit - Math.floor(most * randomShare(random)))
+  return limit - Math.floor(Math.min(most, limit / 2) * randomShare(random))
 }

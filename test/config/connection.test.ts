@@ -25,6 +25,19 @@ describe('pskConnection', () => {
     expect(child?.remoteTs.map(formatTrafficSelector)).toEqual(['10.2.0.0/16[tcp/80]'])
   })
 
+  it.each([
+    [{}, { softMs: 3_600_000, hardMs: 3_960_000 }, 360_000],
+    [{ softMs: 600_000 }, { softMs: 600_000, hardMs: 660_000 }, 60_000],
+    [{ hardMs: 660_000 }, { softMs: 600_000, hardMs: 660_000 }, 60_000],
+    [{ hardMs: 86_400_000 }, { softMs: 3_600_000, hardMs: 86_400_000 }, 360_000],
+    [{ softMs: Number.POSITIVE_INFINITY }, { softMs: Number.POSITIVE_INFINITY, hardMs: Number.POSITIVE_INFINITY }, 0],
+    [{ softBytes: 7 }, { softMs: 3_600_000, hardMs: 3_960_000, softBytes: 7 }, 360_000],
+  ])('keeps the proportion of the lifetimes of a child: %o', (lifetime, whole, ms) => {
+    const children = settings.children.map((child) => ({ ...child, lifetime }))
+    const [child] = pskConnection({ ...settings, children }).children
+    expect(child).toMatchObject({ lifetime: whole, jitter: { ms, bytes: 0, packets: 0 } })
+  })
+
   it('copies the key', () => {
     const psk = Uint8Array.of(1, 2, 3)
     const connection = pskConnection({ ...settings, psk })

@@ -57,7 +57,10 @@ describe('a virtual gateway', () => {
   })
 
   it('expires its states by the virtual clock', () => {
-    const children = leftConnection.children.map((child) => ({ ...child, lifetime: { hardMs: 60_000 } }))
+    const children = leftConnection.children.map((child) => ({
+      ...child,
+      lifetime: { softMs: 70_000, hardMs: 60_000 },
+    }))
     const { clock, a, b } = makeGateways({ a: { children } })
     a.initiate('office')
     clock.advance(59_000)
