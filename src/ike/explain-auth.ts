@@ -28,12 +28,18 @@ export function explainAuthenticationFailed(subject: {
   }
 }
 
-/** The peer answered AUTHENTICATION_FAILED; it does not say why. `remoteId` when it has told its identity. */
+/**
+ * The peer answered AUTHENTICATION_FAILED; it does not say why. `remoteId` when it has told its identity, `announced` when it has
+ * told how it lets itself be convinced (RFC 9593).
+ */
 export function explainPeerRefusedAuthentication(subject: {
   readonly connection: ConnectionConfig
   readonly remoteId?: Identity | undefined
+  readonly announced?: readonly { readonly method: number }[] | undefined
 }): AuthenticationRefusal {
-  const { connection } = subject
+  const { connection, announced } = subject
+  const methods = [...new Set(announced?.map(({ method }) => method))]
+  if (announced !== undefined && !methods.includes(AuthMethod.SHARED_KEY_MIC)) return noPskThere(connection, methods)
   const localId = formatIdentity(connection.local.id)
   return {
     kind: 'authentication-failed',
@@ -48,6 +54,23 @@ export function explainPeerRefusedAuthentication(subject: {
       ' and have the same psk' +
       `${connection.ppk === undefined ? '' : ` and the post-quantum pre-shared key ${formatPpkId(connection.ppk.id)}`}` +
       '; its log says which of them is not so',
+  }
+}
+
+/** What the peer takes is not what we have. */
+function noPskThere(connection: ConnectionConfig, methods: readonly number[]): AuthenticationRefusal {
+  const localId = formatIdentity(connection.local.id)
+  const takes = methods.length === 0 ? 'nothing' : methods.slice(0, 8).map(methodName).join(', ')
+  return {
+    kind: 'authentication-failed',
+    by: 'peer',
+    localId,
+    remoteId: undefined,
+    method: 'psk',
+    message:
+      `the peer of connection ${connection.name} refused to authenticate us as ${localId} (AUTHENTICATION_FAILED): ` +
+      `it announced that it takes ${takes}, and we have a pre-shared key`,
+    hint: `configure the peer to take the pre-shared key of connections.${connection.name}.psk from ${localId}`,
   }
 }
 

@@ -4,6 +4,15 @@ import { explainNotChildless } from './explain-childless.ts'
 import { explainNoPpk } from './explain-ppk.ts'
 import { findNotify, notify } from './notifies.ts'
 import type { Refusal } from './refusal.ts'
+import {
+  type AuthAnnouncement,
+  decodeAuthMethods,
+  decodeHashes,
+  encodeAuthMethods,
+  encodeHashes,
+  ownAuthMethods,
+  ownHashes,
+} from './supported-methods.ts'
 
 /** What both ends said in IKE_SA_INIT that IKE_AUTH depends on. */
 export interface SetUp {
@@ -11,11 +20,25 @@ export interface SetUp {
   readonly ppk: boolean
   /** IKE_AUTH may be without a CHILD_SA: the responder said so. RFC 6023 §3. */
   readonly childless: boolean
+  /** Hashes under which the peer verifies signatures; undefined when it did not say. RFC 7427 §4. */
+  readonly peerHashes: readonly number[] | undefined
+  /** How the peer lets itself be convinced, as far as it said. A responder learns it in IKE_AUTH. RFC 9593. */
+  readonly peerAuthMethods: readonly AuthAnnouncement[] | undefined
 }
 
 /** Our notifies in an IKE_SA_INIT request. */
 export function requestNotifies(connection: ConnectionConfig): Payload[] {
-  return connection.ppk === undefined ? [] : [notify(NotifyType.USE_PPK)]
+  return [hashesPayload(), ...(connection.ppk === undefined ? [] : [notify(NotifyType.USE_PPK)])]
+}
+
+/** In the responder's IKE_SA_INIT, and in IKE_AUTH of an initiator whose responder has said it too. RFC 9593 §3.1. */
+export const authMethodsPayload = (): Payload =>
+  notify(NotifyType.SUPPORTED_AUTH_METHODS, encodeAuthMethods(ownAuthMethods))
+
+/** What a peer said of itself so. */
+export function authMethodsIn(payloads: readonly Payload[]): AuthAnnouncement[] | undefined {
+  const data = findNotify(payloads, NotifyType.SUPPORTED_AUTH_METHODS)?.data
+  return data === undefined ? undefined : decodeAuthMethods(data)
 }
 
 /** What the response says besides, and what comes of it: the peer's identity will choose among `candidates`. */
@@ -28,8 +51,10 @@ export function answerSetUp(
   const notifies = [
     ...(ppk ? [notify(NotifyType.USE_PPK)] : []),
     ...(childless ? [notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)] : []),
+    ...(has(request, NotifyType.SIGNATURE_HASH_ALGORITHMS) ? [hashesPayload()] : []),
+    authMethodsPayload(),
   ]
-  return { setUp: { ppk, childless }, notifies }
+  return { setUp: { ppk, childless, peerHashes: hashesIn(request), peerAuthMethods: undefined }, notifies }
 }
 
 /** What the response came to, as initiator. */
@@ -37,6 +62,8 @@ export function setUpOf(connection: ConnectionConfig, response: readonly Payload
   return {
     ppk: connection.ppk !== undefined && has(response, NotifyType.USE_PPK),
     childless: has(response, NotifyType.CHILDLESS_IKEV2_SUPPORTED),
+    peerHashes: hashesIn(response),
+    peerAuthMethods: authMethodsIn(response),
   }
 }
 
@@ -50,5 +77,12 @@ export function setUpObstacle(connection: ConnectionConfig, setUp: SetUp): Refus
 /** As initiator: the IKE_SA is set up alone, and its first CHILD_SA follows. RFC 6023 §2. */
 export const beginsChildless = ({ childless }: ConnectionConfig, setUp: SetUp): boolean =>
   setUp.childless && (childless === 'prefer' || childless === 'force')
+
+const hashesPayload = (): Payload => notify(NotifyType.SIGNATURE_HASH_ALGORITHMS, encodeHashes(ownHashes))
+
+function hashesIn(payloads: readonly Payload[]): number[] | undefined {
+  const data = findNotify(payloads, NotifyType.SIGNATURE_HASH_ALGORITHMS)?.data
+  return data === undefined ? undefined : decodeHashes(data)
+}
 
 const has = (payloads: readonly Payload[], type: number): boolean => findNotify(payloads, type) !== undefined

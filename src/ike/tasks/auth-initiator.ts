@@ -13,6 +13,7 @@ import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, findErrorNotify, need, notify } from '../notifies.ts'
 import { adoptPpk, discardPpk, ppkIdentity, ppkIdIn, ppkKeys } from '../ppk.ts'
 import type { Refusal } from '../refusal.ts'
+import { authMethodsPayload } from '../set-up.ts'
 import type { ResponseMessage, Task } from '../task.ts'
 import { RejectPeer } from './ike-delete.ts'
 
@@ -49,6 +50,7 @@ export class AuthInitiator implements Task {
       ...this.#ppkPayloads(encodeIdBody(IDi)),
       ...(this.#offer === undefined ? [] : [this.#offer.saPayload(), ...this.#offer.tsPayloads()]),
       ...mobikeAuthPayloads(this.#sa, true),
+      ...(setUp?.peerAuthMethods === undefined ? [] : [authMethodsPayload()]),
     ]
   }
 
@@ -132,7 +134,7 @@ export class AuthInitiator implements Task {
     const sa = this.#sa
     const refusal =
       type === NotifyType.AUTHENTICATION_FAILED
-        ? explainPeerRefusedAuthentication({ connection: sa.connection })
+        ? explainPeerRefusedAuthentication({ connection: sa.connection, announced: sa.setUp?.peerAuthMethods })
         : explainPeerNotify(type, 'IKE_AUTH')
     sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
     sa.close('refused', refusal)

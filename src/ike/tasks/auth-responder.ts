@@ -13,6 +13,7 @@ import { find, need, notify } from '../notifies.ts'
 import { adoptPpk } from '../ppk.ts'
 import { explainUnproven, type Proof, provePeer } from '../prove-peer.ts'
 import type { Refusal } from '../refusal.ts'
+import { authMethodsIn } from '../set-up.ts'
 
 /**
  * IKE_AUTH as responder: the peer's identity chooses the connection, its AUTH proves it, and the first CHILD_SA is made.
@@ -38,6 +39,7 @@ export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
   if (fitting.length === 0) {
     return reject(sa, explainNoConnection({ candidates: sa.candidates, remoteId: sa.remoteId, localId: wantedId }))
   }
+  if (sa.setUp !== undefined) sa.setUp = { ...sa.setUp, peerAuthMethods: authMethodsIn(payloads) }
   const idBody = encodeIdBody(IDi)
   const proof = firstProof(sa, fitting, payloads, idBody)
   if (proof === undefined) {
