@@ -15,14 +15,14 @@ interface EcdhTest extends WycheproofTest {
 const refused = expect.objectContaining({ code: 'INVALID_KE_VALUE', notify: 7 })
 
 describe.each([
-  { crypto: nobleProvider, file: 'x25519', group: KeGroup.CURVE25519, bytes: 32, step: 1 },
+  { crypto: nobleProvider, file: 'x25519', group: KeGroup.CURVE25519, bytes: 32, step: 3 },
   { crypto: nodeProvider, file: 'x25519', group: KeGroup.CURVE25519, bytes: 32, step: 1 },
-  { crypto: nobleProvider, file: 'x448', group: KeGroup.CURVE448, bytes: 56, step: 4 },
+  { crypto: nobleProvider, file: 'x448', group: KeGroup.CURVE448, bytes: 56, step: 8 },
   { crypto: nodeProvider, file: 'x448', group: KeGroup.CURVE448, bytes: 56, step: 1 },
 ])('$crypto.name: Wycheproof $file', ({ crypto, file, group, bytes, step }) => {
   const tests = wycheproof<EcdhTest>(file)
   it.skipIf(tests === undefined)('agrees, and refuses a shared secret of zero', () => {
-    // BigInt arithmetic takes 5 ms for each row of X448.
+    // BigInt arithmetic takes 2 ms for each row of X25519 and 5 of X448.
     const special = ['ZeroSharedSecret', 'PublicKeyTooLong', 'LowOrderPublic', 'NonCanonicalPublic']
     const rows = tests!.filter(({ flags }, i) => i % step === 0 || special.some((flag) => flags.includes(flag)))
     for (const test of rows) {
@@ -32,7 +32,7 @@ describe.each([
       if (isRefused) expect(finish, `${test.tcId}`).toThrow(refused)
       else expect(finish(), `${test.tcId}`).toBe(test.shared)
     }
-    expect(rows.length).toBeGreaterThan(50)
+    expect(rows.length).toBeGreaterThan(30)
   })
 })
 
@@ -41,13 +41,13 @@ describe.each([
 describe.each([
   { file: 'ecdh_secp256r1_ecpoint', group: KeGroup.ECP_256, nodeStep: 1, nobleStep: 3 },
   { file: 'ecdh_secp384r1_ecpoint', group: KeGroup.ECP_384, nodeStep: 3, nobleStep: 10 },
-  { file: 'ecdh_secp521r1_ecpoint', group: KeGroup.ECP_521, nodeStep: 6, nobleStep: 10 },
+  { file: 'ecdh_secp521r1_ecpoint', group: KeGroup.ECP_521, nodeStep: 8, nobleStep: 20 },
 ])('Wycheproof $file', ({ file, group, nodeStep, nobleStep }) => {
   const tests = wycheproof<EcdhTest>(file)
   it.skipIf(tests === undefined).each([
-    [nodeProvider, nodeStep],
-    [nobleProvider, nobleStep],
-  ])('over $name, one row in %i and all that must be refused', (crypto, step) => {
+    { crypto: nodeProvider, step: nodeStep },
+    { crypto: nobleProvider, step: nobleStep },
+  ])('over $crypto.name, one row in $step and all that must be refused', ({ crypto, step }) => {
     const rows = tests!.filter((test, i) => i % step === 0 || test.result !== 'valid')
     for (const test of rows) checkEcp(crypto, group, test)
     expect(rows.some(({ result }) => result === 'valid') && rows.some(({ result }) => result === 'invalid')).toBe(true)
