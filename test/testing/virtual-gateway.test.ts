@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { buildIcmpEcho, buildUdp, parseIp } from '../../src/ip/index.ts'
 import { VirtualNat, VirtualTraffic } from '../../src/testing/index.ts'
-import { leftConnection } from '../ike/support.ts'
+import { left, leftConnection, right } from '../ike/support.ts'
 import { makeGateways } from './gateways.ts'
 
 const ping = buildIcmpEcho('request', {
@@ -91,6 +91,14 @@ describe('a virtual gateway', () => {
     expect(b.eventsOf('remote-moved')).toMatchObject([{ to: { address: parseIp('203.0.113.8') } }])
   })
 
+  it('takes ESP that comes without UDP', () => {
+    const { clock, network, a } = makeGateways()
+    const [from, to] = [parseIp(right), parseIp(left)].map((address) => ({ address, port: 0 }))
+    network.send({ from: from!, to: to!, payload: new Uint8Array(40).fill(1) })
+    clock.advance(100)
+    expect(a.databases.stats.value('XfrmInNoStates')).toBe(1)
+  })
+
   it('has nothing after a crash', () => {
     const { clock, a } = makeGateways()
     a.initiate('office')
@@ -170,6 +178,28 @@ describe('virtual traffic', () => {
     expect(a.inject(packets[0]!)).toBe('sent')
     clock.advance(100)
     expect(traffic.report().aToB).toMatchObject({ sent: 1, delivered: 1, duplicated: 1 })
+  })
+
+  it('is IPv6, too, inside and outside', () => {
+    const inner = { a: '2001:db8:a::/64', b: '2001:db8:b::/64' }
+    const v6 = (local: string, remote: string, localTs: string, remoteTs: string) => ({
+      localAddress: local,
+      remoteAddress: remote,
+      children: [{ name: 'net', localTs: [localTs], remoteTs: [remoteTs] }],
+    })
+    const [addressA, addressB] = ['2001:db8::1', '2001:db8::2'] as const
+    const { clock, a, b } = makeGateways({
+      a: v6(addressA, addressB, inner.a, inner.b),
+      b: v6(addressB, addressA, inner.b, inner.a),
+    })
+    a.roam(addressA)
+    b.roam(addressB)
+    a.initiate('office')
+    clock.advance(1000)
+    const traffic = new VirtualTraffic(a, b)
+    traffic.send()
+    clock.advance(100)
+    expect(traffic.report()).toMatchObject({ aToB: { delivered: 1, ...none }, bToA: { delivered: 1, ...none } })
   })
 
   it('waits for a trap, and then leaves', () => {

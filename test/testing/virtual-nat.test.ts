@@ -142,6 +142,12 @@ describe('a NAT', () => {
     expect(inner[0]).toMatch(/^10\.0\.0\.9:/)
   })
 
+  it('has no way for ESP without UDP', () => {
+    const { nat, lost, seen } = makeNat()
+    nat.send({ from: socket('10.0.0.5', 0), to: socket('198.51.100.2', 0), payload: new Uint8Array(40) })
+    expect([lost, seen]).toEqual([['nat-no-mapping'], []])
+  })
+
   it('forwards a port to a host inside', () => {
     const { nat, inner, back } = makeNat()
     nat.forward(4500, '10.0.0.5')
