@@ -124,6 +124,18 @@ export class ModelWorld {
     this.advance(240_000)
   }
 
+  /** Packets that the VPN lost although neither side has given the other up. */
+  losses(): string[] {
+    const { a, b } = this.pair
+    if ([a, b].some((gateway) => gateway.eventsOf('ike-closed').some(({ reason }) => reason === 'timeout'))) return []
+    const report = this.traffic.report()
+    return (['aToB', 'bToA'] as const).flatMap((way) =>
+      report[way].vpnLosses.map(
+        ({ number, sentAt, cause }) => `${way}: packet ${number} of ${sentAt} ms is lost: ${cause}`,
+      ),
+    )
+  }
+
   /** What is not as it must be at rest; empty when all is well. */
   complaints(): string[] {
     const { a, b } = this.pair
