@@ -48,6 +48,7 @@ export const connectionDefaults = {
   mode: 'tunnel',
   closeAction: 'none',
   triggerTs: true,
+  singlePair: false,
 } as const satisfies {
   retransmit: RetransmitConfig
   lifetime: XfrmLifetime
@@ -115,6 +116,7 @@ export interface PskChild {
   readonly dpdAction?: ChildConfig['dpdAction']
   readonly closeAction?: ChildConfig['closeAction']
   readonly triggerTs?: boolean
+  readonly singlePair?: boolean
 }
 
 /** A connection with a pre-shared key in a few lines; what is left out gets its default. Throws `UsageError`. */
@@ -176,6 +178,7 @@ function pskChild(child: PskChild, allowWeak: readonly string[]): ChildConfig {
     dpdAction: child.dpdAction ?? defaultDpdAction(child.startAction),
     closeAction: child.closeAction ?? connectionDefaults.closeAction,
     triggerTs: child.triggerTs ?? connectionDefaults.triggerTs,
+    singlePair: child.singlePair ?? connectionDefaults.singlePair,
   }
 }
 

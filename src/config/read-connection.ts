@@ -97,6 +97,7 @@ function readChild(
     dpdAction: section.choice('dpdAction', ['clear', 'trap', 'restart']) ?? defaultDpdAction(startAction),
     closeAction: section.choice('closeAction', ['none', 'trap', 'start']) ?? connectionDefaults.closeAction,
     triggerTs: section.flag('triggerTs') ?? connectionDefaults.triggerTs,
+    singlePair: section.flag('singlePair') ?? connectionDefaults.singlePair,
   }
 }
 

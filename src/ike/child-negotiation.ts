@@ -1,13 +1,23 @@
+import { equalBytes } from '../bytes/index.ts'
 import { prfInfo } from '../crypto/transforms.ts'
 import { PeerError } from '../errors.ts'
 import { ChildSa } from './child-sa.ts'
 import { announce } from './child-succession.ts'
+import {
+  type ChildTerms,
+  offeredSelectors,
+  type Trigger,
+  termsAnswered,
+  termsForRequest,
+  termsOfAnswer,
+  termsOffered,
+} from './child-terms.ts'
 import { NotifyType, type Payload, type Proposal, ProtocolId, type TrafficSelector } from './codec/index.ts'
 import type { ChildConfig, ProposalConfig, TrafficSelectorConfig } from './config.ts'
 import { explainBusy, explainDeletedEarly, explainStateLost } from './explain-child.ts'
 import { explainPeerNotify } from './explain-peer.ts'
 import { explainPeerRefusedProposal, explainRefusedProposal } from './explain-proposal.ts'
-import { explainPeerRefusedTs, explainRefusedTs } from './explain-ts.ts'
+import { explainPairsOnly, explainPeerRefusedTs, explainPeerWantsPairs, explainRefusedTs } from './explain-ts.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { deriveChildKeys } from './keymat.ts'
 import { need, notify } from './notifies.ts'
@@ -17,12 +27,6 @@ import type { CreateKeying } from './tasks/create-exchange.ts'
 import type { CreateAnswer } from './tasks/create-responder.ts'
 import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector, toXfrmSelectors } from './traffic-selector.ts'
 
-/** What both sides agreed on; copied. */
-export interface NarrowedSelectors {
-  readonly localTs: readonly TrafficSelectorConfig[]
-  readonly remoteTs: readonly TrafficSelectorConfig[]
-}
-
 /** An initiator's offer of one CHILD_SA, in IKE_AUTH or CREATE_CHILD_SA. */
 export class ChildOffer {
   readonly config: ChildConfig
@@ -30,13 +34,24 @@ export class ChildOffer {
   #sa: IkeSa
   readonly #child: ChildSa
 
+  readonly #trigger: Trigger | undefined
+
   /**
    * `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). `proposals` are the configured
    * ones, perhaps in another order.
    */
-  constructor(sa: IkeSa, config: ChildConfig, inAuth: boolean, proposals = config.espProposals) {
+  constructor(
+    sa: IkeSa,
+    config: ChildConfig,
+    inAuth: boolean,
+    {
+      proposals = config.espProposals,
+      trigger,
+    }: { proposals?: readonly ProposalConfig[]; trigger?: Trigger | undefined } = {},
+  ) {
     this.config = config
     this.#sa = sa
+    this.#trigger = trigger
     this.#child = new ChildSa(sa)
     this.proposals = inAuth ? proposals.map(withoutKe) : proposals
   }
@@ -56,10 +71,13 @@ export class ChildOffer {
     return { kind: 'SA', critical: false, proposals: encodeProposals(this.proposals, ProtocolId.ESP, this.spi) }
   }
 
-  tsPayloads(): Payload[] {
+  // [N(USE_TRANSPORT_MODE),] TSi, TSr
+  termsPayloads(): Payload[] {
+    const { localTs, remoteTs } = offeredSelectors(this.config, this.#trigger)
     return [
-      { kind: 'TSi', critical: false, selectors: this.config.localTs.map(toTrafficSelector) },
-      { kind: 'TSr', critical: false, selectors: this.config.remoteTs.map(toTrafficSelector) },
+      ...termsOffered(this.config),
+      { kind: 'TSi', critical: false, selectors: localTs.map(toTrafficSelector) },
+      { kind: 'TSr', critical: false, selectors: remoteTs.map(toTrafficSelector) },
     ]
   }
 
@@ -71,11 +89,11 @@ export class ChildOffer {
   /** Installs the CHILD_SA of a good answer, and tells it. Throws `PeerError` when the answer is outside our offer. */
   complete(payloads: readonly Payload[], suite: ChosenProposal, keying: CreateKeying): void {
     if (this.isDeletedEarly(suite)) this.giveUp(explainDeletedEarly(this.config))
-    else announce(this.install(this.selectors(payloads), suite, keying))
+    else announce(this.install(this.terms(payloads), suite, keying))
   }
 
-  /** The traffic selectors of an answer. Throws `PeerError` when they are outside our offer. */
-  selectors(payloads: readonly Payload[]): NarrowedSelectors {
+  /** What an answer agrees to. Throws `PeerError` when its traffic selectors are outside our offer. */
+  terms(payloads: readonly Payload[]): ChildTerms {
     const localTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
     const remoteTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSr').selectors))
     const { config } = this
@@ -100,7 +118,7 @@ export class ChildOffer {
         },
       )
     }
-    return { localTs, remoteTs }
+    return { localTs, remoteTs, ...termsOfAnswer(config, payloads) }
   }
 
   /** The peer deleted it before its answer, which made it, reached us. */
@@ -110,7 +128,7 @@ export class ChildOffer {
 
   /** Installs what was agreed on. Throws `PeerError` when the peer's SPI cannot be used. */
   install(
-    selectors: NarrowedSelectors,
+    terms: ChildTerms,
     suite: ChosenProposal,
     keying: CreateKeying,
     { sends, replaces }: { readonly sends: boolean; readonly replaces?: ChildSa } = { sends: true },
@@ -118,7 +136,7 @@ export class ChildOffer {
     const spiOut = freeOutboundSpi(this.#sa, suite)
     const keys = childKeys(this.#sa, suite, keying)
     const { config } = this
-    this.#child.install({ config, role: 'initiator', suite, spiOut, keys, ...selectors, replaces }, sends)
+    this.#child.install({ config, role: 'initiator', suite, spiOut, keys, ...terms, replaces }, sends)
     return this.#child
   }
 
@@ -145,17 +163,16 @@ export class ChildOffer {
     if (type === NotifyType.NO_PROPOSAL_CHOSEN) return explainPeerRefusedProposal({ what: 'CHILD', ...about })
     if (type === NotifyType.TS_UNACCEPTABLE) return explainPeerRefusedTs(about)
     if (type === NotifyType.TEMPORARY_FAILURE) return explainBusy(this.config)
+    if (type === NotifyType.SINGLE_PAIR_REQUIRED) return explainPeerWantsPairs(about)
     if (type === NotifyType.STATE_NOT_FOUND) return explainStateLost(this.config)
     return explainPeerNotify(type, `CHILD_SA ${this.config.name}`)
   }
 }
 
 /** A responder's choice for one CHILD_SA, before keys and installation. */
-export interface ChildChoice {
+export interface ChildChoice extends ChildTerms {
   readonly config: ChildConfig
   readonly suite: ChosenProposal
-  readonly localTs: readonly TrafficSelectorConfig[]
-  readonly remoteTs: readonly TrafficSelectorConfig[]
 }
 
 /**
@@ -174,13 +191,19 @@ export function chooseChild(
   const matches = byFit(
     children.map((config) => narrowed(config, offeredTSi, offeredTSr)).filter((match) => match !== undefined),
   )
+  if (matches.length === 0 && children.some((config) => wantsPair(config, offeredTSi, offeredTSr))) {
+    throw refuse(sa, NotifyType.SINGLE_PAIR_REQUIRED, explainPairsOnly({ connection, offeredTSi, offeredTSr }))
+  }
   if (matches.length === 0) {
     throw refuse(sa, NotifyType.TS_UNACCEPTABLE, explainRefusedTs({ connection, offeredTSi, offeredTSr }))
   }
   const offered = need(payloads, 'SA').proposals
   for (const match of matches) {
     const suite = chooseFor(match.config, offered, inAuth)
-    if (suite !== undefined) return { config: match.config, suite, localTs: match.localTs, remoteTs: match.remoteTs }
+    if (suite === undefined) continue
+    const { config, localTs, remoteTs } = match
+    const moreTs = match.isCut || (!match.whole && matches.length > 1)
+    return { config, suite, localTs, remoteTs, moreTs, ...termsForRequest(sa, config, payloads) }
   }
   const child = matches[0]!.config
   throw refuse(
@@ -200,7 +223,7 @@ export function acceptChild(
   replaces?: ChildSa,
   onInstalled: (child: ChildSa) => void = announce,
 ): CreateAnswer {
-  const { config, suite, localTs, remoteTs } = choice
+  const { config, suite, ...terms } = choice
   if (sa.path.local.port !== sa.runtime.ports.nat) {
     throw new PeerError(
       'NO_UDP_ENCAPSULATION',
@@ -219,16 +242,14 @@ export function acceptChild(
     spi: spiBytes(child.spiIn),
     before: [],
     after: [
-      { kind: 'TSi', critical: false, selectors: remoteTs.map(toTrafficSelector) },
-      { kind: 'TSr', critical: false, selectors: localTs.map(toTrafficSelector) },
+      { kind: 'TSi', critical: false, selectors: terms.remoteTs.map(toTrafficSelector) },
+      { kind: 'TSr', critical: false, selectors: terms.localTs.map(toTrafficSelector) },
+      ...termsAnswered(terms),
     ],
     finish(keying) {
       const spiOut = freeOutboundSpi(sa, suite)
       const keys = childKeys(sa, suite, keying)
-      child.install(
-        { config, role: 'responder', suite, spiOut, keys, localTs, remoteTs, replaces },
-        replaces === undefined,
-      )
+      child.install({ config, role: 'responder', suite, spiOut, keys, ...terms, replaces }, replaces === undefined)
       onInstalled(child)
     },
     abandon,
@@ -244,6 +265,8 @@ interface Narrowed {
   readonly remoteTs: readonly TrafficSelectorConfig[]
   /** Nothing of the offer was cut away. */
   readonly whole: boolean
+  /** Pairs that we would take were cut away, because they are too many for one CHILD_SA. */
+  readonly isCut: boolean
 }
 
 function narrowed(
@@ -251,15 +274,38 @@ function narrowed(
   TSi: readonly TrafficSelector[],
   TSr: readonly TrafficSelector[],
 ): Narrowed | undefined {
+  if (config.singlePair) return narrowedToPair(config, TSi, TSr)
   const remoteTs = copySelectors(narrow(TSi, config.remoteTs))
   const localTs = copySelectors(narrow(TSr, config.localTs))
+  const pairs = localTs.length * remoteTs.length
   // What is left out the initiator may ask for with another CHILD_SA. RFC 7296 §2.9.
   const most = mostPairs(config)
   while (localTs.length * remoteTs.length > most) (localTs.length > remoteTs.length ? localTs : remoteTs).pop()
   if (selectsNothing(localTs, remoteTs)) return undefined
   const whole = isSubset(knownTrafficSelectors(TSi), remoteTs) && isSubset(knownTrafficSelectors(TSr), localTs)
-  return { config, localTs, remoteTs, whole }
+  return { config, localTs, remoteTs, whole, isCut: localTs.length * remoteTs.length < pairs }
 }
+
+/** The first selectors of both sides, when each is a single address: what a careful initiator puts there. RFC 7296 §2.9. */
+function narrowedToPair(
+  config: ChildConfig,
+  TSi: readonly TrafficSelector[],
+  TSr: readonly TrafficSelector[],
+): Narrowed | undefined {
+  const [first, second] = [knownTrafficSelectors(TSi)[0], knownTrafficSelectors(TSr)[0]]
+  if (first === undefined || second === undefined || !isSingle(first) || !isSingle(second)) return undefined
+  const remoteTs = copySelectors(narrow([first], config.remoteTs))
+  const localTs = copySelectors(narrow([second], config.localTs))
+  if (selectsNothing(localTs, remoteTs)) return undefined
+  const whole = TSi.length === 1 && TSr.length === 1
+  return { config, localTs, remoteTs, whole, isCut: !whole }
+}
+
+const isSingle = ({ startAddress, endAddress }: TrafficSelectorConfig): boolean => equalBytes(startAddress, endAddress)
+
+/** True for a child that would take a part of the offer, if it named one pair of addresses first. */
+const wantsPair = (config: ChildConfig, TSi: readonly TrafficSelector[], TSr: readonly TrafficSelector[]): boolean =>
+  config.singlePair && !selectsNothing(narrow(TSr, config.localTs), narrow(TSi, config.remoteTs))
 
 /** Each pair of a local and a remote selector is three policies, which a peer could otherwise ask for by ten thousands. */
 const mostPairs = ({ localTs, remoteTs }: ChildConfig): number => Math.max(64, localTs.length * remoteTs.length)

@@ -17,11 +17,13 @@ export interface PolicySubject {
   readonly child: string
   readonly localTs: readonly TrafficSelectorConfig[]
   readonly remoteTs: readonly TrafficSelectorConfig[]
+  readonly mode: 'tunnel' | 'transport'
 }
 
 interface PolicySet {
   readonly key: string
   readonly reqid: number
+  readonly mode: 'tunnel' | 'transport'
   policies: XfrmPolicyConfig[]
   /** Where each user's packets go, in the order in which they came: the last one's addresses are the templates'. */
   readonly users: Map<object, OuterAddresses>
@@ -76,7 +78,7 @@ export class ChildPolicies {
     if (heirTo !== undefined) heirTo.trap = undefined
     const reqid = heirTo?.reqid ?? trap?.reqid ?? this.#nextReqid++
     const policies = this.#build(subject, reqid, outer, ['out', 'in', 'fwd'])
-    const set: PolicySet = { key, reqid, policies, users: new Map([[user, outer]]), trap }
+    const set: PolicySet = { key, reqid, mode: subject.mode, policies, users: new Map([[user, outer]]), trap }
     this.#sets.set(key, set)
     this.#setOf.set(user, set)
     for (const policy of policies) this.#xfrm.newPolicy(policy)
@@ -149,7 +151,7 @@ export class ChildPolicies {
         selector,
         action: 'allow' as const,
         priority: selectorPriority(selector) + penalty,
-        templates: [template(direction, reqid, outer)],
+        templates: [template(direction, reqid, outer, subject.mode)],
         label: `${connection}/${child}`,
       })),
     )
@@ -160,7 +162,7 @@ export class ChildPolicies {
     const before = set.policies[0]?.templates[0]
     const wanted = set.policies.map((policy) => ({
       ...policy,
-      templates: [template(policy.direction, set.reqid, outer)],
+      templates: [template(policy.direction, set.reqid, outer, set.mode)],
     }))
     if (before !== undefined && sameTemplate(before, wanted[0]!.templates[0]!)) return
     set.policies = wanted
@@ -170,17 +172,22 @@ export class ChildPolicies {
 
 const trapKey = ({ connection, child }: PolicySubject): string => JSON.stringify([connection, child])
 
-function setKey({ connection, child, localTs, remoteTs }: PolicySubject, peer: string): string {
+function setKey({ connection, child, localTs, remoteTs, mode }: PolicySubject, peer: string): string {
   const texts = (selectors: readonly TrafficSelectorConfig[]) => selectors.map(formatTrafficSelector)
-  return JSON.stringify([connection, child, texts(localTs), texts(remoteTs), peer])
+  return JSON.stringify([connection, child, texts(localTs), texts(remoteTs), mode, peer])
 }
 
 const sameTemplate = (a: XfrmTemplate, b: XfrmTemplate): boolean =>
   equalBytes(a.saddr, b.saddr) && equalBytes(a.daddr, b.daddr)
 
-function template(direction: 'in' | 'out' | 'fwd', reqid: number, outer: OuterAddresses): XfrmTemplate {
+function template(
+  direction: 'in' | 'out' | 'fwd',
+  reqid: number,
+  outer: OuterAddresses,
+  mode: 'tunnel' | 'transport',
+): XfrmTemplate {
   const [saddr, daddr] = direction === 'out' ? [outer.local, outer.remote] : [outer.remote, outer.local]
-  return { saddr, daddr, proto: 50, mode: 'tunnel', reqid }
+  return { saddr, daddr, proto: 50, mode, reqid }
 }
 
 /**

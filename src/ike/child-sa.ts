@@ -4,7 +4,8 @@ import type { XfrmLifetime, XfrmStateId } from '../xfrm/port.ts'
 import { lifetimeOf } from './child-lifetime.ts'
 import type { OuterAddresses, PolicySubject } from './child-policies.ts'
 import { type ChildSaState, childSaStates } from './child-sa-states.ts'
-import type { ChildConfig, TrafficSelectorConfig } from './config.ts'
+import type { ChildTerms } from './child-terms.ts'
+import type { ChildConfig } from './config.ts'
 import type { ChildSaStatus, CloseReason } from './events.ts'
 import { formatIdentity } from './identity.ts'
 import type { IkeSa } from './ike-sa.ts'
@@ -16,7 +17,7 @@ import { formatTrafficSelector } from './traffic-selector-text.ts'
 const ESP = 50
 
 /** What a negotiation settles for one CHILD_SA. `keys` are handed over and wiped once they are installed. */
-export interface ChildAgreement {
+export interface ChildAgreement extends ChildTerms {
   readonly config: ChildConfig
   /** Our side of the exchange that made it decides which keys are for which direction. */
   readonly role: 'initiator' | 'responder'
@@ -24,8 +25,6 @@ export interface ChildAgreement {
   /** The SPI that the peer wants on packets to it. */
   readonly spiOut: number
   readonly keys: ChildKeys
-  readonly localTs: readonly TrafficSelectorConfig[]
-  readonly remoteTs: readonly TrafficSelectorConfig[]
   /** The CHILD_SA in whose place it is made. RFC 7296 §2.8. */
   readonly replaces?: ChildSa | undefined
 }
@@ -273,6 +272,9 @@ export class ChildSa {
       esn: agreement?.suite.esn ?? false,
       localTs: agreement?.localTs.map(formatTrafficSelector) ?? [],
       remoteTs: agreement?.remoteTs.map(formatTrafficSelector) ?? [],
+      mode: agreement?.mode ?? 'tunnel',
+      moreTs: agreement?.moreTs ?? false,
+      peerTakesTfc: agreement?.peerTakesTfc ?? true,
       installedAt: this.#installedAt,
     }
   }
@@ -309,10 +311,10 @@ export class ChildSa {
   }
 
   /** What the states of both directions have alike. */
-  #common({ config, suite }: ChildAgreement, { encr, integ }: DirectionKeys) {
+  #common({ config, suite, mode }: ChildAgreement, { encr, integ }: DirectionKeys) {
     return {
       reqid: this.#reqid,
-      mode: config.mode,
+      mode,
       encr: { id: suite.encr, ...encr },
       ...(integ === undefined ? {} : { integ: { id: suite.integ, key: integ } }),
       esn: suite.esn,
@@ -341,8 +343,8 @@ export class ChildSa {
     this.#inId = { ...this.#inId, daddr: local }
   }
 
-  #subject({ config, localTs, remoteTs }: ChildAgreement): PolicySubject {
-    return { connection: this.sa.connection.name, child: config.name, localTs, remoteTs }
+  #subject({ config, localTs, remoteTs, mode }: ChildAgreement): PolicySubject {
+    return { connection: this.sa.connection.name, child: config.name, localTs, remoteTs, mode }
   }
 
   #outer(): OuterAddresses {

@@ -133,6 +133,8 @@ export interface ChildConfig {
   readonly closeAction: 'none' | 'trap' | 'start'
   /** A CHILD_SA that a packet asks for names that packet's addresses, protocol and ports first. RFC 7296 §2.9. */
   readonly triggerTs: boolean
+  /** As responder: each CHILD_SA is for one pair of addresses, the first that is offered; else SINGLE_PAIR_REQUIRED. RFC 7296 §2.9. */
+  readonly singlePair: boolean
 }
 
 export interface LifetimeJitter {

@@ -168,5 +168,10 @@ export interface ChildSaStatus {
   /** As text, for example `10.1.0.0/16`. */
   readonly localTs: readonly string[]
   readonly remoteTs: readonly string[]
+  readonly mode: 'tunnel' | 'transport'
+  /** The responder would take more of what the initiator offered, in further CHILD_SAs. RFC 7296 §2.9. */
+  readonly moreTs: boolean
+  /** The peer discards padding for traffic flow confidentiality. */
+  readonly peerTakesTfc: boolean
   readonly installedAt: number | undefined
 }

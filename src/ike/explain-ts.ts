@@ -56,6 +56,34 @@ export function explainPeerRefusedTs(subject: {
   }
 }
 
+/** Our child takes one pair of addresses at a time, and the offer does not begin with one. */
+export function explainPairsOnly(subject: {
+  readonly connection: ConnectionConfig
+  readonly offeredTSi: readonly TrafficSelector[]
+  readonly offeredTSr: readonly TrafficSelector[]
+}): TrafficSelectorRefusal {
+  const { name } = subject.connection
+  return {
+    ...explainRefusedTs(subject),
+    message: `the peer of connection ${name} offers ranges, and each CHILD_SA is for one pair of addresses here (SINGLE_PAIR_REQUIRED)`,
+    hint: `connections.${name}.children: set singlePair to false, or let the peer put the addresses of the packet first`,
+  }
+}
+
+/** The peer wants a CHILD_SA for each pair of addresses, and no packet of ours names one. */
+export function explainPeerWantsPairs(subject: {
+  readonly connection: ConnectionConfig
+  readonly child: ChildConfig
+}): TrafficSelectorRefusal {
+  const { connection, child } = subject
+  const at = `connections.${connection.name}.children.${child.name}`
+  return {
+    ...explainPeerRefusedTs(subject),
+    message: `the peer of child ${child.name} of connection ${connection.name} wants one CHILD_SA for each pair of addresses (SINGLE_PAIR_REQUIRED)`,
+    hint: `${at}.start: set it to "trap", so that packets ask for their pair, or name single addresses in localTs and remoteTs`,
+  }
+}
+
 /** Names the setting of the child that comes nearest: the one of which at most one side does not fit. */
 function hintFor(
   connection: ConnectionConfig,

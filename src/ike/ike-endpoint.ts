@@ -6,6 +6,7 @@ import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort } from '../xfrm/por
 import { ChildPolicies } from './child-policies.ts'
 import type { ChildSa } from './child-sa.ts'
 import { familyOf, takeOver } from './child-succession.ts'
+import type { Trigger } from './child-terms.ts'
 import { decodeHeader, ExchangeType, type IkeHeader } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
@@ -70,6 +71,7 @@ export class IkeEndpoint {
   constructor(options: IkeEndpointOptions) {
     const { crypto, random, xfrm, connections } = options
     const ports = options.ports ?? { ike: 500, nat: 4500 }
+    refuseTransport(connections, xfrm)
     const policies = new ChildPolicies(xfrm)
     this.#runtime = new IkeRuntime({ crypto, random, xfrm, connections, ports, policies })
     this.#revival = new Revival(connections, {
@@ -96,7 +98,7 @@ export class IkeEndpoint {
     const connection = this.#connection(connectionName)
     const child = firstChildOf(connection, options.child)
     return this.#at(now, () => {
-      const id = this.#bringUp(connection, child, options.localAddress)
+      const id = this.#bringUp(connection, child, { localAddress: options.localAddress })
       if (id === 0) throw noLocalAddress(connection)
       if (child !== undefined) this.#revival.want(connection, child, id, now)
     })
@@ -229,7 +231,12 @@ export class IkeEndpoint {
     return this.#at(now, () => {
       if (trap === undefined) return
       const { connection, child } = trap
-      this.#revival.want(connection, child, this.#bringUp(connection, child), now)
+      this.#revival.want(
+        connection,
+        child,
+        this.#bringUp(connection, child, { trigger: { packet: acquire.packet, alone: false } }),
+        now,
+      )
     })
   }
 
@@ -321,7 +328,7 @@ export class IkeEndpoint {
     const local = this.#localFor(connection)
     if (remote === undefined || local === undefined) return
     const { localTs, remoteTs } = child
-    const subject = { connection: connection.name, child: child.name, localTs, remoteTs }
+    const subject = { connection: connection.name, child: child.name, localTs, remoteTs, mode: child.mode }
     const reqid = this.#runtime.policies.installTrap(subject, { local, remote })
     this.#traps.set(reqid, { connection, child })
   }
@@ -336,12 +343,13 @@ export class IkeEndpoint {
   #bringUp(
     connection: ConnectionConfig,
     child: ChildConfig | undefined,
-    localAddress = this.#localFor(connection),
+    options: { readonly localAddress?: IpAddress | undefined; readonly trigger?: Trigger } = {},
   ): number {
+    const { localAddress = this.#localFor(connection), trigger } = options
     const known = this.#carrierOf(connection, child)
     if (known !== undefined) {
       if (child !== undefined && !known.hasOrMakes(child))
-        this.#begin(known, () => known.enqueue(new ChildCreate(known, child)))
+        this.#begin(known, () => known.enqueue(new ChildCreate(known, child, trigger)))
       return known.id
     }
     const { address, port } = connection.remote
@@ -363,6 +371,7 @@ export class IkeEndpoint {
       },
     })
     sa.firstChild = child
+    sa.trigger = trigger
     this.#sas.set(toHex(sa.SPIi), sa)
     this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => beginAuth(sa))))
     return sa.id
@@ -449,6 +458,19 @@ function childOf(connection: ConnectionConfig, name: string | undefined): ChildC
   const child = name === undefined ? connection.children[0] : connection.children.find((one) => one.name === name)
   if (child === undefined) throw new UsageError('child', `${connection.name} has no child "${name ?? ''}"`)
   return child
+}
+
+/** What cannot be carried is refused before anything begins. */
+function refuseTransport(connections: readonly ConnectionConfig[], xfrm: XfrmPort): void {
+  if (xfrm.carriesTransport === true) return
+  for (const { name, children } of connections) {
+    const child = children.find(({ mode }) => mode === 'transport')
+    if (child === undefined) continue
+    throw new UsageError(
+      'mode',
+      `connections.${name}.children.${child.name} is to use transport mode, which is not carried here`,
+    )
+  }
 }
 
 const noLocalAddress = ({ name }: ConnectionConfig): UsageError =>

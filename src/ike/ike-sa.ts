@@ -1,5 +1,6 @@
 import { toHex, wipe } from '../bytes/index.ts'
 import type { ChildSa } from './child-sa.ts'
+import type { Trigger } from './child-terms.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
 import type { FollowUps } from './follow-up.ts'
@@ -69,6 +70,8 @@ export class IkeSa {
   remoteId: Identity | undefined
   /** The CHILD_SA that an initiator sets up in IKE_AUTH. */
   firstChild: ChildConfig | undefined
+  /** The packet that asked for it. */
+  trigger: Trigger | undefined
   establishedAt: number | undefined
   /** When the peer proved its identity: a rekeyed IKE_SA has it from the one before. */
   authenticatedAt: number | undefined

@@ -14,6 +14,7 @@ import type {
  * the port demands. States are under `keyOf` of their id.
  */
 export class RecordingXfrm implements XfrmPort {
+  readonly carriesTransport = true
   readonly larval = new Map<string, LarvalState>()
   readonly states = new Map<string, XfrmStateConfig>()
   readonly policies = new Map<number, XfrmPolicyConfig>()

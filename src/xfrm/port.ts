@@ -6,6 +6,8 @@ import type { IpAddress } from '../ip/address.ts'
  * are copied by the receiver of a call. Numbers of octets and packets are plain numbers (below 2^53).
  */
 export interface XfrmPort {
+  /** True for a side that carries transport mode as well. */
+  readonly carriesTransport?: boolean
   /** Makes a larval inbound state, so that the SPI is taken. IKE chooses the SPI; a duplicate is refused with `UsageError`. */
   allocSpi(larval: LarvalState): void
   /** Installs a state; replaces the larval one of the same (daddr, spi). Any other duplicate is refused with `UsageError`. */

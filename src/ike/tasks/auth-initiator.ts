@@ -15,6 +15,7 @@ import { adoptPpk, discardPpk, ppkIdentity, ppkIdIn, ppkKeys } from '../ppk.ts'
 import type { Refusal } from '../refusal.ts'
 import { authMethodsPayload } from '../set-up.ts'
 import type { ResponseMessage, Task } from '../task.ts'
+import { askForPair } from './child-create.ts'
 import { RejectPeer } from './ike-delete.ts'
 
 /**
@@ -33,7 +34,7 @@ export class AuthInitiator implements Task {
   /** `child` is undefined for an IKE_SA that is set up alone. */
   constructor(sa: IkeSa, child: ChildConfig | undefined) {
     this.#sa = sa
-    this.#offer = child === undefined ? undefined : new ChildOffer(sa, child, true)
+    this.#offer = child === undefined ? undefined : new ChildOffer(sa, child, true, { trigger: sa.trigger })
   }
 
   // HDR, SK {IDi, [IDr,] AUTH, [N(PPK_IDENTITY), N(NO_PPK_AUTH),] [SAi2, TSi, TSr]} -->
@@ -48,7 +49,7 @@ export class AuthInitiator implements Task {
       ...(wanted === undefined || isWildcard(wanted) ? [] : [idPayload('IDr', wanted)]),
       { kind: 'AUTH', critical: false, method: AuthMethod.SHARED_KEY_MIC, data },
       ...this.#ppkPayloads(encodeIdBody(IDi)),
-      ...(this.#offer === undefined ? [] : [this.#offer.saPayload(), ...this.#offer.tsPayloads()]),
+      ...(this.#offer === undefined ? [] : [this.#offer.saPayload(), ...this.#offer.termsPayloads()]),
       ...mobikeAuthPayloads(this.#sa, true),
       ...(setUp?.peerAuthMethods === undefined ? [] : [authMethodsPayload()]),
     ]
@@ -148,6 +149,7 @@ export class AuthInitiator implements Task {
       offer.complete(payloads, offer.verify(payloads), { Ni, Nr, secrets: [] })
       return
     }
+    if (askForPair(sa, offer.config, sa.trigger, error)) return offer.abandon()
     const refusal = offer.refused(error)
     // An IKE_SA that carries nothing is of no use to an initiator that wanted this CHILD_SA.
     if (sa.children.length === 0 && sa.isLastTask) sa.delete('refused', refusal)

@@ -10,6 +10,6 @@ export function beginAuth(sa: IkeSa): void {
     return sa.enqueueNext(new AuthInitiator(sa, firstChild))
   }
   // HDR, SK {IDi, [IDr,] AUTH} -->, then CREATE_CHILD_SA with a key exchange of its own where the proposals have one
-  sa.enqueueNext(new ChildCreate(sa, firstChild))
+  sa.enqueueNext(new ChildCreate(sa, firstChild, sa.trigger))
   sa.enqueueNext(new AuthInitiator(sa, undefined))
 }

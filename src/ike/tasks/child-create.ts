@@ -1,4 +1,5 @@
 import { ChildOffer } from '../child-negotiation.ts'
+import type { Trigger } from '../child-terms.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
 import { backOffMs } from '../ike-lifetime.ts'
@@ -18,10 +19,14 @@ export class ChildCreate implements Task {
   #sa: IkeSa
   #busyTries = 0
 
-  constructor(sa: IkeSa, config: ChildConfig) {
+  readonly #trigger: Trigger | undefined
+
+  /** `trigger` is the packet that asks for it, if any. */
+  constructor(sa: IkeSa, config: ChildConfig, trigger?: Trigger) {
     this.#sa = sa
     this.makes = config
-    this.#offer = new ChildOffer(sa, config, false)
+    this.#trigger = trigger
+    this.#offer = new ChildOffer(sa, config, false, { trigger })
     const { proposals, spi } = this.#offer
     this.#exchange = new CreateExchange(sa, {
       child: config,
@@ -29,7 +34,7 @@ export class ChildCreate implements Task {
       proposals,
       spi,
       before: [],
-      after: this.#offer.tsPayloads(),
+      after: this.#offer.termsPayloads(),
     })
   }
 
@@ -47,7 +52,9 @@ export class ChildCreate implements Task {
     const outcome = this.#exchange.processResponse(response)
     if (outcome.kind === 'again') return 'again'
     if (outcome.kind === 'refused' && outcome.notify === NotifyType.TEMPORARY_FAILURE && this.#postpone()) return 'done'
-    if (outcome.kind === 'refused') this.#offer.refused(outcome.notify)
+    if (outcome.kind === 'refused' && askForPair(this.#sa, this.makes, this.#trigger, outcome.notify))
+      this.#offer.abandon()
+    else if (outcome.kind === 'refused') this.#offer.refused(outcome.notify)
     else if (outcome.kind === 'hopeless') this.#offer.giveUp(outcome.refusal)
     else this.#offer.complete(outcome.payloads, outcome.suite, outcome.keying)
     this.#exchange.destroy()
@@ -71,4 +78,15 @@ export class ChildCreate implements Task {
     this.#exchange.destroy()
     this.#offer.abandon()
   }
+}
+
+/**
+ * A peer that answers SINGLE_PAIR_REQUIRED is asked for the pair of addresses of the packet alone. False when it was, or when no packet
+ * asked. RFC 7296 §2.9.
+ */
+export function askForPair(sa: IkeSa, config: ChildConfig, trigger: Trigger | undefined, type: number): boolean {
+  if (type !== NotifyType.SINGLE_PAIR_REQUIRED || trigger === undefined || trigger.alone || !config.triggerTs)
+    return false
+  sa.enqueueNext(new ChildCreate(sa, config, { ...trigger, alone: true }))
+  return true
 }

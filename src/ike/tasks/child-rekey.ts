@@ -71,7 +71,7 @@ export class ChildRekey implements Task {
   #begin(): CreateExchange {
     const { sa, spiIn, agreement } = this.subject
     const { config, suite } = agreement!
-    const offer = new ChildOffer(sa, config, false, likelyFirst(config.espProposals, suite))
+    const offer = new ChildOffer(sa, config, false, { proposals: likelyFirst(config.espProposals, suite) })
     this.#offer = offer
     const spi = spiBytes(spiIn)
     return new CreateExchange(sa, {
@@ -90,14 +90,14 @@ export class ChildRekey implements Task {
           data: new Uint8Array(0),
         },
       ],
-      after: offer.tsPayloads(),
+      after: offer.termsPayloads(),
     })
   }
 
   #agreed({ payloads, suite, keying }: Extract<CreateOutcome, { kind: 'agreed' }>): void {
     const old = this.subject
     const offer = this.#offer!
-    const selectors = offer.selectors(payloads)
+    const selectors = offer.terms(payloads)
     if (offer.isDeletedEarly(suite)) return this.#madeInVain()
     const { localTs, remoteTs } = old.agreement!
     const shrunk = !isSubset(localTs, selectors.localTs) || !isSubset(remoteTs, selectors.remoteTs)
