@@ -211,6 +211,18 @@ export class MessageWindow {
     return 'resend'
   }
 
+  /**
+   * They go another way from here on: what waits for its response is sent again at once, and has all its tries before it. What
+   * was lost on the old path says nothing about the peer on the new one. RFC 4555 §3.5.
+   */
+  beginAgain(now: number): void {
+    for (const pending of this.#pending.values()) {
+      pending.attempts = 0
+      pending.nextAt = now
+    }
+    this.#onChange()
+  }
+
   /** Requests may come in any order inside the window that we told the peer. */
   orderOf(messageId: number): RequestOrder {
     if (this.#responses.has(messageId)) return 'retransmit'

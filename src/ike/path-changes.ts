@@ -22,6 +22,7 @@ export function moveTo(sa: IkeSa, path: Path): boolean {
   }
   sa.path = { local: copyEndpoint(local), remote: copyEndpoint(remote) }
   for (const child of sa.children) child.moved()
+  sa.window.beginAgain(sa.runtime.now)
   if (!sameEndpoint(from.remote, remote)) {
     sa.runtime.emit({ kind: 'remote-moved', sa: sa.ref, from: from.remote, to: sa.path.remote })
   }

@@ -168,6 +168,18 @@ describe('MOBIKE', () => {
     expect(pair.nat.mappings).toContain(`${left}:4500 -> ${pair.b.ikeSa.remote.port}`)
   })
 
+  it('a request that was lost on the old path has all its tries on the new one', () => {
+    const pair = roamingPair({ nat: true, a: { livenessDelayMs: 150_000 }, b: { livenessDelayMs: 10_000 } })
+    const first = pair.b.status()
+    pair.nat.rebind()
+    const lost = pair.network.drop({ from: pair.a, response: true }, { times: 2 })
+    // The gateway's liveness check goes to the mapping that is gone, five times, until the client tells of the new one.
+    pair.clock.advance(180_000)
+    expect(lost.hits).toBe(2)
+    expect(pair.b.ikeSa.SPIi).toBe(first[0]!.SPIi)
+    expect(pair.nat.mappings).toContain(`${left}:4500 -> ${pair.b.ikeSa.remote.port}`)
+  })
+
   it('a mapping that ESP tells of is asked before traffic goes there', () => {
     const pair = roamingPair({ nat: true })
     const before = pair.b.ikeSa
