@@ -206,6 +206,8 @@ export class ChildSa {
     const lingered = this.state === 'deleted'
     runtime.xfrm.delSa(this.#inId)
     runtime.children.removeInbound(this)
+    // Else each would keep the one before it, and that one its own, for as long as there is any.
+    if (this.#agreement !== undefined) this.#agreement = { ...this.#agreement, replaces: undefined }
     childTimers.clear(this)
     this.#lifecycle.to('closed')
     if (lingered) lingering.splice(lingering.indexOf(this), 1)

@@ -24,6 +24,7 @@ export class LastWords {
 
   /** `response`, in one datagram or more, is kept, `request` is not. */
   keep(request: Uint8Array, response: readonly Uint8Array[], now: number): void {
+    this.#forget(now)
     const [oldest] = this.#kept.keys()
     if (oldest !== undefined && this.#kept.size >= MOST_KEPT) this.#kept.delete(oldest)
     this.#kept.set(this.#keyOf(request), { response, until: now + KEPT_MS })
@@ -31,11 +32,15 @@ export class LastWords {
 
   /** The response to exactly this request, if it is still kept. */
   repeat(request: Uint8Array, now: number): readonly Uint8Array[] | undefined {
+    this.#forget(now)
+    return this.#kept.size === 0 ? undefined : this.#kept.get(this.#keyOf(request))?.response
+  }
+
+  #forget(now: number): void {
     for (const [key, { until }] of this.#kept) {
       if (until > now) break
       this.#kept.delete(key)
     }
-    return this.#kept.size === 0 ? undefined : this.#kept.get(this.#keyOf(request))?.response
   }
 
   #keyOf(request: Uint8Array): string {

@@ -45,7 +45,7 @@ export interface FlowReport {
   readonly networkReasons: Readonly<Partial<Record<LossReason, number>>>
   /** Packets that did not arrive though the network did its part, or that never left: what a VPN must not do. */
   readonly lostByVpn: number
-  /** The last ones of each kind. */
+  /** The last thousand of each kind, or more. */
   readonly vpnLosses: readonly LostPacket[]
   readonly networkLosses: readonly LostPacket[]
   /** Given to a gateway that had no CHILD_SA for them, and not seen since. */
@@ -54,7 +54,7 @@ export interface FlowReport {
 }
 
 /** How many lost packets a report names of each kind. */
-const NAMED_LOSSES = 10_000
+const NAMED_LOSSES = 1_000
 
 /** Every so many packets the books are gone through for those that came to a host which did not say what became of them. */
 const SWEEP_EVERY = 1_024

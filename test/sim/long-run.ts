@@ -89,7 +89,8 @@ export function lossesOfVpn({ aToB, bToA }: LongRunReport): unknown[] {
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-function heapInUse(): number {
+/** Octets of heap in use after a collection. */
+export function heapInUse(): number {
   collect()
   return getHeapStatistics().used_heap_size
 }
