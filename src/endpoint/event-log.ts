@@ -124,10 +124,11 @@ const closeReasons = {
   refused: 'refused',
   error: 'the peer broke the protocol',
   expired: 'its lifetime ended',
+  replaced: 'another one has its place',
 } as const
 
 function closed(event: Extract<IkeEvent, { kind: 'ike-closed' }>): [LogLevel, string, string] {
-  const ordinary = event.reason === 'local' || event.reason === 'peer'
+  const ordinary = event.reason === 'local' || event.reason === 'peer' || event.reason === 'replaced'
   const text = `IKE_SA closed (${closeReasons[event.reason]})`
   // A refusal has its own event with the whole explanation; here one line is enough.
   const because = event.refusal === undefined ? '' : `: ${event.refusal.message}`

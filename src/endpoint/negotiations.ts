@@ -11,7 +11,7 @@ export interface Established {
 }
 
 interface Waiter {
-  readonly id: number
+  id: number
   readonly connection: string
   /** Undefined: the IKE_SA alone is waited for. */
   readonly child: string | undefined
@@ -68,7 +68,9 @@ export class Negotiations {
         this.#reject(waiter, event.refusal)
         break
       case 'ike-closed':
-        this.#reject(waiter, event.refusal ?? event.reason)
+        // What is waited for comes up on the IKE_SA that has its place.
+        if (event.reason === 'replaced' && event.by !== undefined) waiter.id = event.by.id
+        else this.#reject(waiter, event.refusal ?? event.reason)
         break
     }
   }

@@ -87,6 +87,11 @@ export class ChildPolicies {
     return reqid
   }
 
+  /** The other users of the set that `user` is in, in the order in which they came. */
+  sharersOf(user: object): object[] {
+    return [...(this.#setOf.get(user)?.users.keys() ?? [])].filter((other) => other !== user)
+  }
+
   /** Takes a user away. The last one removes the policies; else they lead to the newest that is left. */
   release(user: object): void {
     const set = this.#setOf.get(user)

@@ -41,6 +41,13 @@ export interface TheirRekey {
 /** How long packets that are under way are taken after a CHILD_SA was replaced and deleted. */
 export const LINGER_MS = 5_000
 
+/**
+ * One that another IKE_SA stands in for sends when the peer has used it, which is looked for this often, and after the longer
+ * time in any case: the peer may ask for our answer again until then.
+ */
+const LOOK_MS = 1_000
+const MOST_WAITING_MS = 30_000
+
 /** So many replaced ones of an IKE_SA linger, for a peer that rekeys without a pause; the oldest goes first. */
 const MOST_LINGERING = 64
 
@@ -125,20 +132,23 @@ export class ChildSa {
   }
 
   /**
-   * Installs policies and both states, inbound first: the peer may send as soon as it has our answer. With `sends` false the
-   * outbound state waits for `startSending`. The caller has checked that the outbound SPI is free. Should it throw all the
+   * Installs policies and both states, inbound first: the peer may send as soon as it has our answer. With `sends` false, or
+   * while as responder another IKE_SA carries the same traffic, the outbound state waits for `startSending`. The caller has checked that the outbound SPI is free. Should it throw all the
    * same, nothing of this CHILD_SA is left.
    */
-  install(agreement: ChildAgreement, sends: boolean): void {
+  install(agreement: ChildAgreement, maySend: boolean): void {
     const { runtime, path, children } = this.sa
     const { config, suite, keys } = agreement
     const { i2r, r2i } = directionsOf(keys)
     const [inbound, outbound] = agreement.role === 'initiator' ? [r2i, i2r] : [i2r, r2i]
     const outId = { daddr: path.remote.address, spi: agreement.spiOut, proto: ESP }
+    let sends = maySend
     try {
       this.#followLocal(path.local.address)
       const { replaces } = agreement
       this.#reqid = runtime.policies.acquire(this, this.#subject(agreement), this.#peerName(), this.#outer(), replaces)
+      // The peer cannot take its packets before it has our answer, and takes those of the other one until it deletes that.
+      if (agreement.role === 'responder' && this.#elsewhere().some((other) => other.sends)) sends = false
       this.#lifetime = lifetimeOf(config, suite.esn, runtime.random)
       this.#installIn(agreement, inbound)
       if (sends) this.#installOut(agreement, outId, outbound)
@@ -155,6 +165,7 @@ export class ChildSa {
     this.#waitingKeys = sends ? undefined : outbound
     runtime.children.addOutbound(outId, this)
     this.#lifecycle.to(sends ? 'installed' : 'receiving')
+    if (maySend && !sends) this.sa.childTimers.set(this, runtime.now + LOOK_MS)
     this.#installedAt = runtime.now
     children.push(this)
   }
@@ -166,7 +177,15 @@ export class ChildSa {
     this.#installOut(this.#agreement!, this.#outId!, keys)
     wipeDirection(keys)
     this.#waitingKeys = undefined
+    this.sa.childTimers.clear(this)
     this.#lifecycle.to('installed')
+  }
+
+  /** It waits to send until the peer has used it. */
+  lookWhetherUsed(): void {
+    const { runtime, childTimers } = this.sa
+    if (this.lastHeardAt >= 0 || runtime.now - this.#installedAt! >= MOST_WAITING_MS) this.startSending()
+    else childTimers.set(this, runtime.now + LOOK_MS)
   }
 
   /** Another one takes its place. */
@@ -334,8 +353,18 @@ export class ChildSa {
     this.#waitingKeys = undefined
     runtime.children.removeOutbound(this.#outId)
     this.#outId = undefined
+    const others = this.#elsewhere()
     runtime.policies.release(this)
     children.splice(children.indexOf(this), 1)
+    if (!others.some(({ sends }) => sends)) others.at(-1)?.startSending()
+  }
+
+  /** CHILD_SAs of other IKE_SAs for the same traffic, oldest first. */
+  #elsewhere(): ChildSa[] {
+    const { sa } = this
+    return sa.runtime.policies
+      .sharersOf(this)
+      .filter((other): other is ChildSa => other instanceof ChildSa && other.sa !== sa && other.isAlive)
   }
 
   /** The SPI was taken before the answer came, perhaps to another of our addresses. */

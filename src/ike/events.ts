@@ -44,7 +44,14 @@ export type IkeEvent =
       readonly old: { readonly SPIi: string; readonly SPIr: string }
       readonly details: IkeSaStatus
     }
-  | { readonly kind: 'ike-closed'; readonly sa: IkeSaRef; readonly reason: CloseReason; readonly refusal?: Refusal }
+  | {
+      readonly kind: 'ike-closed'
+      readonly sa: IkeSaRef
+      readonly reason: CloseReason
+      readonly refusal?: Refusal
+      /** The IKE_SA with the same peer that has its place. */
+      readonly by?: IkeSaRef
+    }
   | { readonly kind: 'child-established'; readonly sa: IkeSaRef; readonly child: ChildSaStatus }
   | {
       readonly kind: 'child-closed'
@@ -96,7 +103,8 @@ export type IkeEvent =
   /** A datagram was not processed; `reason` is one of a small fixed set, for counters. */
   | { readonly kind: 'dropped'; readonly remote: SocketAddress; readonly reason: DropReason; readonly detail: string }
 
-export type CloseReason = 'local' | 'peer' | 'timeout' | 'refused' | 'error' | 'expired'
+/** `replaced`: another IKE_SA of the same peer has its place, after a reauthentication or because only one may stand. */
+export type CloseReason = 'local' | 'peer' | 'timeout' | 'refused' | 'error' | 'expired' | 'replaced'
 
 export type DropReason =
   | 'malformed'

@@ -10,9 +10,10 @@ import type { Trigger } from './child-terms.ts'
 import { decodeHeader, ExchangeType, type IkeHeader } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
+import { beginIkeSa } from './ike-begin.ts'
 import { contained, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
-import { renewKeys } from './ike-renewal.ts'
-import { IkeSa } from './ike-sa.ts'
+import { reauthenticate, renewKeys } from './ike-renewal.ts'
+import type { IkeSa } from './ike-sa.ts'
 import { InitResponder } from './init-responder.ts'
 import { decodeOr, drop } from './message-drop.ts'
 import { beginSync, canSync } from './message-id-sync.ts'
@@ -20,11 +21,9 @@ import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
 import { Revival } from './revival.ts'
 import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
-import { beginAuth } from './tasks/begin-auth.ts'
 import { ChildCreate } from './tasks/child-create.ts'
 import { startDelete } from './tasks/child-delete.ts'
 import { startRekey } from './tasks/child-rekey.ts'
-import { SaInit } from './tasks/sa-init.ts'
 
 export interface IkeEndpointOptions {
   readonly crypto: CryptoProvider
@@ -208,6 +207,16 @@ export class IkeEndpoint {
     })
   }
 
+  /**
+   * Sets up a new IKE_SA, with authentication and the same CHILD_SAs, beside an established one, which is deleted when that is done. RFC 7296 §2.8.3.
+   */
+  reauthenticate(ikeSaId: number, now: number): IkeAction[] {
+    const sa = this.#byId(ikeSaId)
+    if (sa.state !== 'established')
+      throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot be reauthenticated: it is ${sa.state}`)
+    return this.#at(now, () => this.#begin(sa, () => reauthenticate(sa)))
+  }
+
   /** Deletes all IKE_SAs. `isIdle()` tells when every peer has answered or was given up. */
   shutdown(now: number): IkeAction[] {
     return this.#at(now, () => {
@@ -297,16 +306,19 @@ export class IkeEndpoint {
   #at(now: number, work: () => void): IkeAction[] {
     this.#runtime.now = now
     work()
-    for (const sa of this.#runtime.takeMade()) {
-      this.#sas.set(toHex(sa.ownSpi), sa)
-      // What waited on the one before goes on here.
-      contained(sa, () => pump(sa))
-    }
+    for (let sa = this.#runtime.nextReady(); sa !== undefined; sa = this.#runtime.nextReady()) this.#serveReady(sa)
     for (const sa of this.#runtime.takeClosed()) {
       this.#sas.delete(toHex(sa.ownSpi))
       this.#responder.forget(sa)
     }
     return this.#runtime.takeActions()
+  }
+
+  /** It may be new. */
+  #serveReady(sa: IkeSa): void {
+    if (sa.state === 'closed') return
+    this.#sas.set(toHex(sa.ownSpi), sa)
+    contained(sa, () => pump(sa))
   }
 
   #begin(sa: IkeSa, change: () => void): void {
@@ -356,24 +368,12 @@ export class IkeEndpoint {
     if (address === undefined)
       throw new UsageError('connection', `${connection.name} has no remote address: it can only wait`)
     if (localAddress === undefined) return 0
-    const sa = new IkeSa({
-      runtime: this.#runtime,
-      id: this.#runtime.nextId++,
-      role: 'initiator',
-      SPIi: this.#runtime.takeIkeSpi(),
-      connection,
-      path: {
-        local: {
-          address: localAddress,
-          port: port === connection.remote.natPort ? this.#runtime.ports.nat : this.#runtime.ports.ike,
-        },
-        remote: { address, port },
-      },
+    const localPort = port === connection.remote.natPort ? this.#runtime.ports.nat : this.#runtime.ports.ike
+    const sa = beginIkeSa(this.#runtime, connection, child, {
+      local: { address: localAddress, port: localPort },
+      remote: { address, port },
     })
-    sa.firstChild = child
     sa.trigger = trigger
-    this.#sas.set(toHex(sa.SPIi), sa)
-    this.#begin(sa, () => sa.enqueue(new SaInit(sa, () => beginAuth(sa))))
     return sa.id
   }
 
@@ -478,7 +478,7 @@ const noLocalAddress = ({ name }: ConnectionConfig): UsageError =>
 
 /** A further CHILD_SA goes on an IKE_SA that stands, or waits for the one that we are setting up. */
 const canCarry = (sa: IkeSa): boolean =>
-  sa.state === 'established' || (sa.state === 'connecting' && sa.role === 'initiator')
+  (sa.state === 'established' && sa.replacement === undefined) || (sa.state === 'connecting' && sa.role === 'initiator')
 
 /** Both SPIs and the direction fit: a peer that is the original initiator sets the Initiator flag. RFC 7296 §3.1. */
 function belongsTo(sa: IkeSa, header: IkeHeader): boolean {

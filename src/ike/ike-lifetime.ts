@@ -7,6 +7,9 @@ import type { IkeSa } from './ike-sa.ts'
  */
 export type LifetimeTimer = 'rekey-window' | 'rekey' | 'reauth-window' | 'reauth' | 'over' | 'linger' | 'replace'
 
+/** A reauthentication that did not come about is tried again after this long. */
+export const RETRY_MS = 180_000
+
 /**
  * Sets the timers of an IKE_SA that begins. What is random about them is drawn when their window opens, so that a handshake
  * takes the same octets whatever the lifetime.

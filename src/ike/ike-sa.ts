@@ -37,6 +37,13 @@ const HALF_OPEN_MS = 30_000
  */
 const LINGER_MS = 180_000
 
+interface Replacement {
+  readonly by: IkeSa
+  readonly since: number
+  /** We are to ask for the CHILD_SAs that the other one has not, and have not done so yet. */
+  asks: boolean
+}
+
 /**
  * One IKE_SA: its state, its keys, its message window, its queue of exchanges and its CHILD_SAs. How messages are made
  * and taken apart is in `ike-messages.ts`; what each exchange does is in `tasks/`.
@@ -75,6 +82,17 @@ export class IkeSa {
   establishedAt: number | undefined
   /** When the peer proved its identity: a rekeyed IKE_SA has it from the one before. */
   authenticatedAt: number | undefined
+  readonly createdAt: number
+  /** Our role in the IKE_SA that was authenticated: rekeying may change the roles of those that follow. */
+  beganAs: 'initiator' | 'responder'
+  /** Under what `IkePeers` knows it. */
+  peerKey: string | undefined
+  /** It was begun to take the place of this one. RFC 7296 §2.8.3. */
+  replaces: IkeSa | undefined
+  /** Runs when the peer of an IKE_SA that we began has authenticated, and its first CHILD_SA stands or is refused. */
+  onEstablished: (() => void) | undefined
+  /** Another one of the same peer has its place, and it is about to be deleted. */
+  replacement: Replacement | undefined
   /** What is under way to rekey it, if anything was. */
   rekeying: IkeRekeying | undefined
   /** The rekeying of another IKE_SA that this one came of, while it is undecided. */
@@ -125,6 +143,8 @@ export class IkeSa {
     this.runtime = parameters.runtime
     this.id = parameters.id
     this.role = parameters.role
+    this.beganAs = parameters.role
+    this.createdAt = parameters.runtime.now
     this.SPIi = parameters.SPIi
     this.connection = parameters.connection
     this.candidates = parameters.candidates ?? [parameters.connection]
@@ -237,6 +257,7 @@ export class IkeSa {
     this.runtime.halfOpen.delete(this)
     this.intermediate?.destroy()
     this.authenticatedAt = this.runtime.now
+    this.runtime.peers.add(this)
     this.nat = { natLocal: this.init!.natLocal, natRemote: this.init!.natRemote }
     this.#start()
     this.runtime.emit({ kind: 'ike-established', sa: this.ref, details: this.status() })
@@ -259,10 +280,22 @@ export class IkeSa {
       task.moveTo!(this)
       this.#queue.push(task)
     }
+    this.runtime.peers.remove(old)
+    this.runtime.peers.add(this)
+    if (old.replacement !== undefined) this.replaceBy(old.replacement.by, 0, old.replacement.asks)
     old.supersededBy(this)
     const { SPIi, SPIr } = old.status()
     this.runtime.emit({ kind: 'ike-rekeyed', sa: this.ref, old: { SPIi, SPIr }, details: this.status() })
     if (old.#ending !== undefined) this.delete(old.#ending.reason, old.#ending.refusal)
+  }
+
+  /**
+   * `other`, of the same peer, has its place: it is deleted after `delayMs`, when its CHILD_SAs are there as well. Who `asks` for
+   * those is one end alone.
+   */
+  replaceBy(other: IkeSa, delayMs: number, asks: boolean): void {
+    this.replacement = { by: other, since: this.runtime.now, asks }
+    this.timers.set('replace', this.runtime.now + delayMs)
   }
 
   /** `successor` is the one to use: this one waits for its DELETE, the peer's or ours. */
@@ -292,8 +325,8 @@ export class IkeSa {
     this.enqueue(farewell ?? new IkeDelete(this, reason, refusal))
   }
 
-  /** Ends this IKE_SA here and now: CHILD_SAs, timers, keys. RFC 7296 §1.4.1. */
-  close(reason: CloseReason, refusal?: Refusal): void {
+  /** Ends this IKE_SA here and now: CHILD_SAs, timers, keys. `by` has its place. RFC 7296 §1.4.1. */
+  close(reason: CloseReason, refusal?: Refusal, by = this.replacement?.by): void {
     if (this.state === 'closed') return
     // What the peer has rekeyed goes on.
     this.rekeying?.oldEnds()
@@ -302,6 +335,7 @@ export class IkeSa {
     this.removeChildren(reason)
     this.runtime.halfOpen.delete(this)
     this.#lifecycle.to('closed')
+    this.runtime.peers.remove(this)
     this.runtime.noteClosed(this)
     for (const task of this.#active.splice(0)) task.abandon()
     this.#abandonQueue()
@@ -312,7 +346,13 @@ export class IkeSa {
     this.childTimers.clearAll()
     this.#wipe()
     if (!isKnown) return
-    this.runtime.emit({ kind: 'ike-closed', sa: this.ref, reason, ...(refusal === undefined ? {} : { refusal }) })
+    this.runtime.emit({
+      kind: 'ike-closed',
+      sa: this.ref,
+      reason,
+      ...(refusal === undefined ? {} : { refusal }),
+      ...(by === undefined ? {} : { by: by.ref }),
+    })
   }
 
   /** Takes all CHILD_SAs down: nothing is sent into an IKE_SA that ends. */
@@ -407,6 +447,7 @@ export class IkeSa {
   #serveChildTimers(): void {
     for (const child of this.childTimers.due(this.runtime.now)) {
       if (child.state === 'deleted') child.remove('local')
+      else if (child.state === 'receiving') child.lookWhetherUsed()
       else startRekey(child)
     }
   }

@@ -7,6 +7,7 @@ import { ChildRegistry } from './child-registry.ts'
 import type { ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeEvent } from './events.ts'
 import { HalfOpen } from './half-open.ts'
+import { IkePeers } from './ike-peers.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { LastWords } from './last-words.ts'
 import { ReassemblyPool } from './reassembly.ts'
@@ -36,7 +37,8 @@ export class IkeRuntime {
   readonly wakeups = new WakeQueue<IkeSa>()
   /** The id of the next IKE_SA. */
   nextId = 1
-  #made: IkeSa[] = []
+  readonly peers = new IkePeers()
+  #ready: IkeSa[] = []
   #closed: IkeSa[] = []
   #actions: IkeAction[] = []
   readonly #ownSpis = new Set<string>()
@@ -65,14 +67,14 @@ export class IkeRuntime {
     return actions
   }
 
-  /** An IKE_SA that came of a rekeying. */
-  noteMade(sa: IkeSa): void {
-    this.#made.push(sa)
+  /** An IKE_SA that is new, or has something to begin, though this call is about another one. */
+  noteReady(sa: IkeSa): void {
+    this.#ready.push(sa)
   }
 
-  /** Takes the IKE_SAs that were made since the last call. */
-  takeMade(): IkeSa[] {
-    return this.#made.splice(0)
+  /** Takes one of them. */
+  nextReady(): IkeSa | undefined {
+    return this.#ready.shift()
   }
 
   noteClosed(sa: IkeSa): void {

@@ -309,10 +309,10 @@ describe('two IKE_SAs of one peer', () => {
     const network = new VirtualNetwork(clock)
     const xfrm = new RecordingXfrm()
     const { remoteAddress: _, ...waiting } = rightConnection
-    const connections = [pskConnection({ ...waiting, livenessDelayMs: 0, mobike: false })]
+    const connections = [pskConnection({ ...waiting, livenessDelayMs: 0, mobike: false, uniqueness: 'never' })]
     const b = new VirtualPeer(network, { address: right, xfrm, connections })
     const peers = [left, elsewhere].map((address) => {
-      const settings = { ...leftConnection, localAddress: address, livenessDelayMs: 0 }
+      const settings = { ...leftConnection, localAddress: address, livenessDelayMs: 0, uniqueness: 'never' as const }
       const one = new VirtualPeer(network, { address, connections: [pskConnection(settings)] })
       one.initiate('office')
       clock.advance(1000)

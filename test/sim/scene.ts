@@ -79,6 +79,7 @@ export function propose(scene: Scene, side: Side, proposal: string): void {
 
 const verbs: Readonly<Record<string, (peer: VirtualGateway, scene: Scene) => void>> = {
   'rekeys IKE': (peer) => peer.perform(peer.ike.rekeyIke(peer.ikeSa.sa.id, peer.now)),
+  reauthenticates: (peer) => peer.perform(peer.ike.reauthenticate(peer.ikeSa.sa.id, peer.now)),
   'deletes IKE': (peer) => peer.perform(peer.ike.deleteIke(peer.ikeSa.sa.id, peer.now)),
   'deletes child': (peer) =>
     peer.perform(peer.ike.deleteChild(peer.ikeSa.sa.id, peer.ikeSa.children[0]!.spiIn, peer.now)),
@@ -138,7 +139,9 @@ export function expectAgreement(scene: Scene, expected: { ikeSas?: number; child
   const { ikeSas = 1, children = ikeSas === 0 ? [] : ['net'] } = expected
   const { A, B } = scene
   const [a, b] = [A.status(), B.status()]
-  expect(b.map((sa) => keysOf(sa, true))).toEqual(a.map((sa) => keysOf(sa, false)))
+  const ordered = (sas: IkeSaStatus[], mirror: boolean) =>
+    sas.map((sa) => keysOf(sa, mirror)).sort((x, y) => (x.SPIi < y.SPIi ? -1 : 1))
+  expect(ordered(b, true)).toEqual(ordered(a, false))
   expect(a.map(({ state }) => state)).toEqual(Array(ikeSas).fill('established'))
   expect(a.flatMap((sa) => sa.children.map(({ name }) => name)).sort()).toEqual([...children].sort())
   for (const peer of [A, B]) {

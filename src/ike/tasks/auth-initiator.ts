@@ -8,9 +8,10 @@ import { explainPeerNotify } from '../explain-peer.ts'
 import { explainNoPpk } from '../explain-ppk.ts'
 import { identityMatches, isWildcard } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { initialContact, settleDuplicates } from '../ike-uniqueness.ts'
 import type { IkeKeys } from '../keymat.ts'
 import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
-import { find, findErrorNotify, need, notify } from '../notifies.ts'
+import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { adoptPpk, discardPpk, ppkIdentity, ppkIdIn, ppkKeys } from '../ppk.ts'
 import type { Refusal } from '../refusal.ts'
 import { authMethodsPayload } from '../set-up.ts'
@@ -37,7 +38,7 @@ export class AuthInitiator implements Task {
     this.#offer = child === undefined ? undefined : new ChildOffer(sa, child, true, { trigger: sa.trigger })
   }
 
-  // HDR, SK {IDi, [IDr,] AUTH, [N(PPK_IDENTITY), N(NO_PPK_AUTH),] [SAi2, TSi, TSr]} -->
+  // HDR, SK {IDi, [N(INITIAL_CONTACT),] [IDr,] AUTH, [N(PPK_IDENTITY), N(NO_PPK_AUTH),] [SAi2, TSi, TSr]} -->
   buildRequest(): Payload[] {
     const { connection, setUp } = this.#sa
     const IDi = idPayload('IDi', connection.local.id)
@@ -46,6 +47,7 @@ export class AuthInitiator implements Task {
     const data = this.#ownAuth(encodeIdBody(IDi), this.#ppkKeys)
     return [
       IDi,
+      ...initialContact(this.#sa),
       ...(wanted === undefined || isWildcard(wanted) ? [] : [idPayload('IDr', wanted)]),
       { kind: 'AUTH', critical: false, method: AuthMethod.SHARED_KEY_MIC, data },
       ...this.#ppkPayloads(encodeIdBody(IDi)),
@@ -83,6 +85,9 @@ export class AuthInitiator implements Task {
     noteMobikeSupport(sa, payloads)
     sa.established()
     if (this.#offer !== undefined) this.#finishChild(this.#offer, payloads, error?.notify)
+    if (sa.state !== 'established') return 'done'
+    sa.onEstablished?.()
+    settleDuplicates(sa, findNotify(payloads, NotifyType.INITIAL_CONTACT) !== undefined)
     return 'done'
   }
 

@@ -8,8 +8,9 @@ import { explainChildRefused } from '../explain-childless.ts'
 import { finishOrAbandon } from '../follow-up.ts'
 import { identityMatches } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { refuseDuplicate, settleDuplicates } from '../ike-uniqueness.ts'
 import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
-import { find, need, notify } from '../notifies.ts'
+import { find, findNotify, need, notify } from '../notifies.ts'
 import { adoptPpk } from '../ppk.ts'
 import { explainUnproven, type Proof, provePeer } from '../prove-peer.ts'
 import type { Refusal } from '../refusal.ts'
@@ -49,12 +50,17 @@ export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
   if (proof.ppkKeys !== undefined) adoptPpk(sa, proof.ppkKeys)
   const wantsChild = find(payloads, 'SA') !== undefined
   if (!wantsChild && (sa.setUp?.childless !== true || sa.connection.childless === 'never')) throw childlessRefused()
+  const isInitialContact = findNotify(payloads, NotifyType.INITIAL_CONTACT) !== undefined
+  const duplicate = refuseDuplicate(sa, isInitialContact)
+  if (duplicate !== undefined) return reject(sa, duplicate)
   noteMobikeSupport(sa, payloads)
   sa.established()
+  const child = wantsChild ? answerFirstChild(sa, payloads) : []
+  settleDuplicates(sa, isInitialContact)
   return [
     ...ourAuth(sa),
     ...(proof.ppkKeys === undefined ? [] : [notify(NotifyType.PPK_IDENTITY)]),
-    ...(wantsChild ? answerFirstChild(sa, payloads) : []),
+    ...child,
     ...mobikeAuthPayloads(sa, sa.mobike !== undefined),
   ]
 }

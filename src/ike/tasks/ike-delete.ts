@@ -25,7 +25,8 @@ export class IkeDelete implements Task {
 
   // HDR, SK {D} -->
   buildRequest(): Payload[] {
-    this.#sa.removeChildren(this.#reason)
+    // What another IKE_SA carries as well is taken until the peer has stopped to send it here.
+    if (this.#reason !== 'replaced') this.#sa.removeChildren(this.#reason)
     return [{ kind: 'D', critical: false, protocol: ProtocolId.IKE, spiSize: 0, spis: [] }]
   }
 

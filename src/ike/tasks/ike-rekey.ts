@@ -132,7 +132,8 @@ export function makeSuccessor(
   next.init = settleRekey(runtime, role, old.init!, secrets, result)
   next.remoteId = old.remoteId
   next.authenticatedAt = old.authenticatedAt
-  runtime.noteMade(next)
+  next.beganAs = old.beganAs
+  runtime.noteReady(next)
   return next
 }
 

@@ -135,6 +135,7 @@ export class SaInit implements Task {
   #settle({ payloads, message, SPIr }: ResponseMessage, nat: NatFindings): void {
     const sa = this.#sa
     const { ports } = sa.runtime
+    const { natPort } = sa.connection.remote
     const suite = verifyChosen(need(payloads, 'SA').proposals, sa.connection.ikeProposals, {
       protocol: ProtocolId.IKE,
       noIntermediate: findNotify(payloads, NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED) === undefined,
@@ -159,7 +160,8 @@ export class SaInit implements Task {
     // RFC 7296 §2.23: from here on both IKE and ESP use the NAT traversal ports.
     sa.path = {
       local: { address: sa.path.local.address, port: ports.nat },
-      remote: { address: sa.path.remote.address, port: sa.connection.remote.natPort },
+      // A peer that is reached at these ports already may have any behind its NAT.
+      remote: sa.path.local.port === ports.nat ? sa.path.remote : { address: sa.path.remote.address, port: natPort },
     }
   }
 }
