@@ -112,9 +112,10 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
    * Sets up the connection `name` with its CHILD_SA `child` (the first one by default). Resolves when both are established, at
    * once when they are; a negotiation for them that is under way is waited for, and no second one is begun. Rejects with
    * `NegotiationError`, which holds the refusal; with `PlatformError` when no local address reaches the peer; with `UsageError`
-   * when there is no such connection or its peer's address is not configured.
+   * when there is no such connection or its peer's address is not configured. `ticket`, from the event of that name, resumes a
+   * session where a new IKE_SA is set up and the peer takes it (RFC 5723).
    */
-  async initiate(name: string, child?: string): Promise<Established> {
+  async initiate(name: string, child?: string, ticket?: Uint8Array): Promise<Established> {
     const connection = this.#connections.find((one) => one.name === name)
     if (connection === undefined) throw new UsageError('name', `there is no connection "${name}"`)
     const { address } = connection.remote
@@ -125,6 +126,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     const actions = this.#loop.core.initiate(name, this.#clock(), {
       localAddress,
       ...(wanted === undefined ? {} : { child: wanted }),
+      ...(ticket === undefined ? {} : { ticket }),
     })
     const established = this.#negotiations.wait(this.#loop.core.ikeSaOf(name, wanted), name, wanted)
     this.#loop.perform(actions)

@@ -65,6 +65,16 @@ export class EventLog {
       case 'local-moved':
         log.write('info', subject(event.sa), `we moved${moveText(log, event.from, event.to)}`)
         break
+      case 'ticket':
+        log.write('debug', subject(event.sa), `ticket received, good for ${Math.round(event.lifetimeMs / 60_000)} min`)
+        break
+      case 'ticket-refused':
+        log.write(
+          'info',
+          subject(event.sa),
+          `the peer did not resume the session (${event.why}): a whole handshake follows`,
+        )
+        break
       case 'next-try':
         log.write('info', `${event.connection}/${event.child}`, `next try in ${Math.round(event.inMs / 1000)} s`)
         break

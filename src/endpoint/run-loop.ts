@@ -1,6 +1,6 @@
 import { nodeProvider } from '../crypto/node.ts'
 import { Datapath, droppedAs } from '../datapath/index.ts'
-import { ExchangeType } from '../ike/codec/index.ts'
+import { isInitial } from '../ike/codec/index.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
 import { IkeEndpoint } from '../ike/ike-endpoint.ts'
 import { recordIke } from '../ike/recording.ts'
@@ -179,6 +179,5 @@ export class RunLoop {
 }
 
 /** RFC 7296 §3.1: the exchange type and the flags stand at octets 18 and 19. */
-const isInitRequest = (message: Uint8Array): boolean =>
-  message[18] === ExchangeType.IKE_SA_INIT && (message[19]! & RESPONSE_FLAG) === 0
+const isInitRequest = (message: Uint8Array): boolean => isInitial(message[18]!) && (message[19]! & RESPONSE_FLAG) === 0
 const RESPONSE_FLAG = 0x20

@@ -40,5 +40,7 @@ export function authData(
     side === 'initiator'
       ? signedOctets(crypto, prf, initRequest, Nr, keys.SK_pi, idBody, intAuth)
       : signedOctets(crypto, prf, initResponse, Ni, keys.SK_pr, idBody, intAuth)
+  // RFC 5723 §5.2: what both sides have proves them when a session is resumed.
+  if (sa.resumed !== undefined) return crypto.prf(prf.id, side === 'initiator' ? keys.SK_pi : keys.SK_pr, octets)
   return pskAuth(crypto, prf, secret, octets)
 }

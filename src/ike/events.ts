@@ -77,6 +77,18 @@ export type IkeEvent =
       /** Only its rekeying, or another one in its place, is refused: the IKE_SA goes on as it was. */
       readonly renewal?: true
     }
+  /**
+   * The peer gave us a ticket, with which `initiate` comes back quickly within `lifetimeMs`: the last one of a connection is
+   * the one to use. It holds keys: keep it as secret as a pre-shared key, and not longer than it is good. RFC 5723.
+   */
+  | {
+      readonly kind: 'ticket'
+      readonly sa: IkeSaRef
+      readonly ticket: Uint8Array
+      readonly lifetimeMs: number
+    }
+  /** The peer did not take the ticket that `initiate` was given: the whole handshake follows. */
+  | { readonly kind: 'ticket-refused'; readonly sa: IkeSaRef; readonly why: string }
   /** A mistake of ours, met while a message was handled: please report it. It cost that IKE_SA. */
   | { readonly kind: 'internal-error'; readonly sa: IkeSaRef; readonly error: unknown }
   | { readonly kind: 'remote-moved'; readonly sa: IkeSaRef; readonly from: SocketAddress; readonly to: SocketAddress }

@@ -74,6 +74,26 @@ function noPskThere(connection: ConnectionConfig, methods: readonly number[]): A
   }
 }
 
+/** The peer of a resumed session is another one than before, or does not have its keys. RFC 5723 §4.3. */
+export function explainNotResumed(subject: {
+  readonly connection: ConnectionConfig
+  readonly remoteId: Identity
+  readonly expected: Identity
+}): AuthenticationRefusal {
+  const { connection } = subject
+  const [remoteId, expected] = [formatIdentity(subject.remoteId), formatIdentity(subject.expected)]
+  const problem = remoteId === expected ? 'its AUTH does not verify' : `the session is one with ${expected}`
+  return {
+    kind: 'authentication-failed',
+    by: 'local',
+    localId: formatIdentity(connection.local.id),
+    remoteId,
+    method: 'session',
+    message: `${remoteId} did not resume the session of connection ${connection.name}: ${problem}`,
+    hint: `connections.${connection.name}.resumption: false, to make the whole handshake each time`,
+  }
+}
+
 /** We, as initiator, reached a peer with another identity than the configured one. */
 export function explainWrongIdentity(subject: {
   readonly connection: ConnectionConfig

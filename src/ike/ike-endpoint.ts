@@ -7,7 +7,7 @@ import { ChildPolicies } from './child-policies.ts'
 import type { ChildSa } from './child-sa.ts'
 import { familyOf, takeOver } from './child-succession.ts'
 import type { Trigger } from './child-terms.ts'
-import { decodeHeader, ExchangeType, type IkeHeader } from './codec/index.ts'
+import { decodeHeader, type IkeHeader, isInitial } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
 import { beginIkeSa } from './ike-begin.ts'
@@ -19,6 +19,7 @@ import { decodeOr, drop } from './message-drop.ts'
 import { beginSync, canSync } from './message-id-sync.ts'
 import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
+import { decodeResumable, type Resumable } from './resumption.ts'
 import { Revival } from './revival.ts'
 import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
 import { ChildCreate } from './tasks/child-create.ts'
@@ -87,17 +88,19 @@ export class IkeEndpoint {
    * Sets up a connection from `localAddress` (left out: what `localAddressesChanged` told) with one of its children (the first when none is named), or that child on the
    * IKE_SA that the connection has or is setting up. A connection without children gets its IKE_SA alone, when `childless` is
    * `prefer` or `force` (RFC 6023). A child that stands, or is being set up by us, is left at that: nothing
-   * happens. The outcome comes as events; `ikeSaOf` tells on which IKE_SA.
+   * happens. `ticket`, from the event of that name, resumes a session in a new IKE_SA, where the peer takes it (RFC 5723). The
+   * outcome comes as events; `ikeSaOf` tells on which IKE_SA.
    */
   initiate(
     connectionName: string,
     now: number,
-    options: { localAddress?: IpAddress; child?: string } = {},
+    options: { localAddress?: IpAddress; child?: string; ticket?: Uint8Array } = {},
   ): IkeAction[] {
     const connection = this.#connection(connectionName)
     const child = firstChildOf(connection, options.child)
+    const resumable = options.ticket === undefined ? undefined : resumableFor(connection, options.ticket)
     return this.#at(now, () => {
-      const id = this.#bringUp(connection, child, { localAddress: options.localAddress })
+      const id = this.#bringUp(connection, child, { localAddress: options.localAddress, resumable })
       if (id === 0) throw noLocalAddress(connection)
       if (child !== undefined) this.#revival.want(connection, child, id, now)
     })
@@ -355,9 +358,13 @@ export class IkeEndpoint {
   #bringUp(
     connection: ConnectionConfig,
     child: ChildConfig | undefined,
-    options: { readonly localAddress?: IpAddress | undefined; readonly trigger?: Trigger } = {},
+    options: {
+      readonly localAddress?: IpAddress | undefined
+      readonly trigger?: Trigger
+      readonly resumable?: Resumable | undefined
+    } = {},
   ): number {
-    const { localAddress = this.#localFor(connection), trigger } = options
+    const { localAddress = this.#localFor(connection), trigger, resumable } = options
     const known = this.#carrierOf(connection, child)
     if (known !== undefined) {
       if (child !== undefined && !known.hasOrMakes(child))
@@ -369,10 +376,8 @@ export class IkeEndpoint {
       throw new UsageError('connection', `${connection.name} has no remote address: it can only wait`)
     if (localAddress === undefined) return 0
     const localPort = port === connection.remote.natPort ? this.#runtime.ports.nat : this.#runtime.ports.ike
-    const sa = beginIkeSa(this.#runtime, connection, child, {
-      local: { address: localAddress, port: localPort },
-      remote: { address, port },
-    })
+    const path = { local: { address: localAddress, port: localPort }, remote: { address, port } }
+    const sa = beginIkeSa(this.#runtime, connection, child, path, resumable)
     sa.trigger = trigger
     return sa.id
   }
@@ -387,7 +392,7 @@ export class IkeEndpoint {
     const header = decodeOr(() => decodeHeader(message), this.#runtime, path)
     if (header === undefined) return
     if (header.majorVersion !== 2) return this.#responder.refuseVersion(header, path)
-    if (header.exchangeType === ExchangeType.IKE_SA_INIT) return this.#receiveInit(header, message, path)
+    if (isInitial(header.exchangeType)) return this.#receiveInit(header, message, path)
     // RFC 7296 §2.6: our own SPI finds the IKE_SA; which of the two it is, the Initiator flag tells.
     const sa = this.#sas.get(toHex(header.flags.initiator ? header.SPIr : header.SPIi))
     if (sa === undefined || !belongsTo(sa, header)) {
@@ -426,6 +431,13 @@ export class IkeEndpoint {
     if (sa !== undefined) return sa
     throw new UsageError('ikeSaId', `there is no IKE_SA ${id}`)
   }
+}
+
+/** A ticket is of the connection that it was given on. */
+function resumableFor(connection: ConnectionConfig, ticket: Uint8Array): Resumable {
+  const resumable = decodeResumable(ticket)
+  if (resumable?.session.connection === connection.name) return resumable
+  throw new UsageError('ticket', `is not one of connection ${connection.name}`)
 }
 
 /** The child to set up first; undefined for an IKE_SA alone. */

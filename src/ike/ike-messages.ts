@@ -1,6 +1,14 @@
 import { PeerError } from '../errors.ts'
 import { heedAnnouncements } from './announcements.ts'
-import { decodeMessage, ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
+import {
+  decodeMessage,
+  ExchangeType,
+  exchangeName,
+  type IkeHeader,
+  isInitial,
+  NotifyType,
+  type Payload,
+} from './codec/index.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import { safeBytes } from './fragmentation.ts'
 import { serveLifetime } from './ike-renewal.ts'
@@ -43,11 +51,11 @@ export function serveTime(sa: IkeSa): void {
   pump(sa)
 }
 
-/** An IKE_SA_INIT response to us as initiator: the only response that is not inside SK{}. */
+/** A response to IKE_SA_INIT or IKE_SESSION_RESUME of ours: the only ones that are not inside SK{}. */
 export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8Array, path: Path): void {
   const pending = sa.window.pendingOf(header.messageId)
   if (sa.init !== undefined || pending === undefined) {
-    return drop(sa.runtime, path, 'bad-message-id', 'a late or repeated IKE_SA_INIT response')
+    return drop(sa.runtime, path, 'bad-message-id', 'a late or repeated first response')
   }
   const payloads = decodeOr(() => decodeMessage(message).payloads, sa.runtime, path)
   if (payloads === undefined) return
@@ -124,12 +132,12 @@ function takeResponse(
     else sa.taskDone(task)
   } catch (error) {
     if (!(error instanceof PeerError)) return broken(sa, error)
-    if (header.exchangeType === ExchangeType.IKE_SA_INIT) return doubt(sa, error)
+    if (isInitial(header.exchangeType)) return doubt(sa, error)
     failed(sa, pending, error)
   }
 }
 
-/** Nobody has authenticated an IKE_SA_INIT answer: a forged one must not end the attempt, the good one may follow. */
+/** Nobody has authenticated a first answer: a forged one must not end the attempt, the good one may follow. */
 function doubt(sa: IkeSa, error: PeerError): void {
   sa.lastProblem = error.message
   drop(sa.runtime, sa.path, 'invalid-syntax', error.message)
@@ -203,6 +211,7 @@ function failed(sa: IkeSa, { task, messageId }: PendingRequest, error: PeerError
 }
 
 function giveUp(sa: IkeSa, { task, attempts }: PendingRequest): void {
+  if (task.unanswered?.() === true) return sa.taskDone(task)
   const refusal = explainGivenUp(task.name, attempts, sa.path.remote, sa.lastProblem)
   if (sa.state !== 'deleting') sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
   sa.close('timeout', refusal)

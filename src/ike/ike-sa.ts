@@ -70,6 +70,8 @@ export class IkeSa {
   init: InitResult | undefined
   /** What IKE_SA_INIT settled besides; undefined before, and for one that came of a rekeying. */
   setUp: SetUp | undefined
+  /** Set when it resumes a session: whom that was with, and when the peer proved it. RFC 5723. */
+  resumed: { readonly remoteId: Identity; readonly authenticatedAt: number } | undefined
   /** Set when additional key exchanges were agreed on. */
   intermediate: Intermediate | undefined
   /** Set once the peer owes us additional key exchanges in IKE_FOLLOWUP_KE. */
@@ -256,7 +258,7 @@ export class IkeSa {
   established(): void {
     this.runtime.halfOpen.delete(this)
     this.intermediate?.destroy()
-    this.authenticatedAt = this.runtime.now
+    this.authenticatedAt = this.resumed?.authenticatedAt ?? this.runtime.now
     this.runtime.peers.add(this)
     this.nat = { natLocal: this.init!.natLocal, natRemote: this.init!.natRemote }
     this.#start()

@@ -1,6 +1,6 @@
 import { toHex } from '../bytes/index.ts'
 import { PeerError } from '../errors.ts'
-import { decodeMessage, encodeMessage, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
+import { decodeMessage, ExchangeType, encodeMessage, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
 import type { DropReason, IkeSaRef } from './events.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { decodeOr, drop } from './message-drop.ts'
@@ -13,6 +13,7 @@ import type { Refusal } from './refusal.ts'
 import { type GateLimits, ResponderGate } from './responder-gate.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
 import { answerInit } from './tasks/sa-init-responder.ts'
+import { answerResume } from './tasks/session-resume-responder.ts'
 
 /**
  * Octets of an IKE_SA_INIT request. A long one has some hundreds; what is beyond would only cost time, and memory for each
@@ -23,7 +24,7 @@ const MOST_REQUEST_BYTES = 8192
 /** So many explanations for strangers in 1 to 2 s: a person reads the first ones, a flood must not cost or write more. */
 const MOST_EXPLANATIONS = 5
 
-/** Serves IKE_SA_INIT requests of strangers, and answers what belongs to no IKE_SA, without state where it can. */
+/** Serves IKE_SA_INIT and IKE_SESSION_RESUME requests of strangers, and answers what belongs to no IKE_SA, without state where it can. */
 export class InitResponder {
   readonly #runtime: IkeRuntime
   readonly #gate: ResponderGate
@@ -115,7 +116,8 @@ export class InitResponder {
     path: Path,
     id: number,
   ): IkeSa | undefined {
-    const answer = answerInit(this.#runtime, { header, payloads, message, path }, id)
+    const answering = header.exchangeType === ExchangeType.IKE_SESSION_RESUME ? answerResume : answerInit
+    const answer = answering(this.#runtime, { header, payloads, message, path }, id)
     if (answer.sa === undefined) {
       this.#gate.failed(this.#runtime.now)
       if (answer.explain !== undefined) this.#explain(answer.explain, path)
@@ -165,9 +167,9 @@ function misfitOf(
   message: Uint8Array,
 ): { readonly reason: DropReason; readonly detail: string } | undefined {
   if (header.messageId !== 0 || !header.flags.initiator || !isZero(header.SPIr)) {
-    return { reason: 'unexpected-exchange', detail: 'an IKE_SA_INIT request with a message id or a responder SPI' }
+    return { reason: 'unexpected-exchange', detail: 'a first request with a message id or a responder SPI' }
   }
   if (isZero(header.SPIi)) return { reason: 'invalid-syntax', detail: "the initiator's SPI is zero" }
   if (message.length <= MOST_REQUEST_BYTES) return undefined
-  return { reason: 'too-long', detail: `an IKE_SA_INIT request of ${message.length} octets` }
+  return { reason: 'too-long', detail: `a first request of ${message.length} octets` }
 }

@@ -1,7 +1,7 @@
 import { wipe } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { prfInfo } from '../crypto/transforms.ts'
-import { deriveIkeKeys, deriveSkeyseed, deriveSkeyseedRekey, type IkeKeys } from './keymat.ts'
+import { deriveIkeKeys, deriveSkeyseed, deriveSkeyseedRekey, deriveSkeyseedResumption, type IkeKeys } from './keymat.ts'
 import { MessageProtector } from './message-crypto.ts'
 import type { ChosenProposal } from './proposal.ts'
 
@@ -76,6 +76,20 @@ function settleKeys(
   const keys = deriveIkeKeys(world.crypto, suite, SKEYSEED, Ni, Nr, SPIi, SPIr)
   wipe(SKEYSEED)
   return { ...settled, keys, ...protectorsOf(world, role, suite, keys) }
+}
+
+/** SKEYSEED and the keys of an IKE_SA that resumes a session. Wipes the session's `SK_d`. The octet strings are kept. RFC 5723 §5.1. */
+export function settleResumption(
+  world: { readonly crypto: CryptoProvider; readonly random: RandomSource },
+  role: 'initiator' | 'responder',
+  SPIi: Uint8Array,
+  SK_d: Uint8Array,
+  settled: Omit<InitResult, 'keys' | 'protectOutbound' | 'protectInbound'>,
+): InitResult {
+  const { suite, Ni, Nr } = settled
+  const SKEYSEED = deriveSkeyseedResumption(world.crypto, prfInfo(suite.prf)!, SK_d, Ni, Nr)
+  wipe(SK_d)
+  return settleKeys(world, role, SPIi, SKEYSEED, settled)
 }
 
 /** What protects the messages of both directions under `keys`. */

@@ -82,6 +82,20 @@ export function deriveSkeyseedAdditional(
   return deriveSkeyseedRekey(crypto, prf, SK_d, sharedSecret, Ni, Nr)
 }
 
+/** SKEYSEED = prf(SK_d (old), "Resumption" | Ni | Nr), with the prf of the session. RFC 5723 §5.1. */
+export function deriveSkeyseedResumption(
+  crypto: CryptoProvider,
+  prf: PrfInfo,
+  SK_d: Uint8Array,
+  Ni: Uint8Array,
+  Nr: Uint8Array,
+): Uint8Array {
+  return crypto.prf(prf.id, SK_d, concat(resumption, Ni, Nr))
+}
+
+/** 10 octets of ASCII without a terminator. */
+const resumption = Uint8Array.from('Resumption', (character) => character.charCodeAt(0))
+
 /**
  * SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr [| SK(1) | ... SK(n)]), with the prf of the old IKE SA. `additional` holds the
  * shared secrets of IKE_FOLLOWUP_KE in their order. RFC 7296 §2.18, RFC 9370 §2.2.4.

@@ -1,5 +1,5 @@
 import { announcements } from './announcements.ts'
-import { ExchangeType, encodeMessage, type IkeHeader, type Payload } from './codec/index.ts'
+import { ExchangeType, encodeMessage, type IkeHeader, isInitial, type Payload } from './codec/index.ts'
 import { type Sealed, sealMessage } from './fragmentation.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { emitMessage } from './message-event.ts'
@@ -31,7 +31,7 @@ function headerOf(sa: IkeSa, exchangeType: number, response: boolean, messageId:
 export function sendRequest(sa: IkeSa, task: Task): void {
   const payloads = task.buildRequest()
   const header = headerOf(sa, task.exchangeType, false, sa.window.nextRequestId)
-  const encrypted = task.exchangeType !== ExchangeType.IKE_SA_INIT
+  const encrypted = !isInitial(task.exchangeType)
   if (encrypted) payloads.push(...announcements(sa, task.exchangeType, payloads))
   const path = pathOfTransmission(sa, task, 1)
   const sealed: Sealed = encrypted

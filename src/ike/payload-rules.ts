@@ -43,6 +43,13 @@ const rules: readonly ExchangeRule[] = [
     ],
   },
   {
+    exchange: ExchangeType.IKE_SESSION_RESUME,
+    // --> HDR, [N(COOKIE),] Ni, N(TICKET_OPAQUE)
+    request: [[['Nonce', 1, 1]]],
+    // <-- HDR, Nr
+    response: [[['Nonce', 1, 1]]],
+  },
+  {
     exchange: ExchangeType.IKE_INTERMEDIATE,
     // Both directions: HDR, SK {KE}, for an additional key exchange. RFC 9370 §2.2.2.
     request: [[['KE', 1, 1]]],
@@ -125,9 +132,10 @@ const rules: readonly ExchangeRule[] = [
 
 const ruleByExchange = new Map(rules.map((rule) => [rule.exchange, rule]))
 
-/** Status notifies that may take the place of the answer in a response. RFC 7296 §2.6; RFC 5685 §3, §6. */
+/** Status notifies that may take the place of the answer in a response. RFC 7296 §2.6; RFC 5723 §4.3; RFC 5685 §3, §6. */
 const insteadOfAnswer: ReadonlyMap<number, readonly number[]> = new Map([
   [ExchangeType.IKE_SA_INIT, [NotifyType.COOKIE, NotifyType.REDIRECT]],
+  [ExchangeType.IKE_SESSION_RESUME, [NotifyType.COOKIE, NotifyType.TICKET_NACK]],
   [ExchangeType.IKE_AUTH, [NotifyType.REDIRECT]],
 ])
 

@@ -2,8 +2,9 @@ import { equalConstantTime } from '../bytes/index.ts'
 import { authData } from './auth-payloads.ts'
 import { AuthMethod, NotifyType, type Payload } from './codec/index.ts'
 import type { ConnectionConfig } from './config.ts'
-import { explainAuthenticationFailed } from './explain-auth.ts'
+import { explainAuthenticationFailed, explainNotResumed } from './explain-auth.ts'
 import { explainNoPpk, explainUnknownPpk, explainWrongPpk } from './explain-ppk.ts'
+import { equalIdentities } from './identity.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { IkeKeys } from './keymat.ts'
 import { find, findNotify } from './notifies.ts'
@@ -27,6 +28,10 @@ export function provePeer(
 ): Proof | undefined {
   const AUTH = find(payloads, 'AUTH')
   if (AUTH?.method !== AuthMethod.SHARED_KEY_MIC) return undefined
+  if (sa.resumed !== undefined) {
+    const isSame = equalIdentities(sa.remoteId!, sa.resumed.remoteId)
+    return isSame && verifies(sa, connection, AUTH.data, idBody) ? { ppkKeys: undefined } : undefined
+  }
   const plain = (data: Uint8Array | undefined): Proof | undefined =>
     data !== undefined && verifies(sa, connection, data, idBody) ? { ppkKeys: undefined } : undefined
   const wanted = wantedPpk(sa, payloads)
@@ -49,6 +54,7 @@ export function explainUnproven(
   idBody: Uint8Array,
 ): Refusal {
   const subject = { connection, remoteId: sa.remoteId! }
+  if (sa.resumed !== undefined) return explainNotResumed({ ...subject, expected: sa.resumed.remoteId })
   const AUTH = find(payloads, 'AUTH')
   const method = AUTH?.method
   const wanted = wantedPpk(sa, payloads)

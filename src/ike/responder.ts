@@ -7,6 +7,7 @@ import { answerFollowUp } from './follow-up.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { answerMobike } from './mobike.ts'
 import { findNotify } from './notifies.ts'
+import { answerTicketRequest } from './resumption.ts'
 import type { Path } from './runtime.ts'
 import { answerAuth } from './tasks/auth-responder.ts'
 import { deletePayload } from './tasks/child-delete.ts'
@@ -49,7 +50,7 @@ function answerInformational(sa: IkeSa, payloads: readonly Payload[], path: Path
     })
   }
   const spis = ofEsp.flatMap((payload) => payload.spis)
-  const answer = answerMobike(sa, payloads, path)
+  const answer = [...answerMobike(sa, payloads, path), ...answerTicketRequest(sa, payloads)]
   return spis.length === 0 ? answer : [...answer, ...deleteChildren(sa, spis)]
 }
 

@@ -11,6 +11,7 @@ import { IkePeers } from './ike-peers.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { LastWords } from './last-words.ts'
 import { ReassemblyPool } from './reassembly.ts'
+import { TicketOffice } from './ticket-office.ts'
 import { WakeQueue } from './wake-queue.ts'
 
 /** What every IKE_SA of one endpoint shares: the injected world, the time of the current call, and its actions so far. */
@@ -22,6 +23,7 @@ export class IkeRuntime {
   readonly ports: LocalPorts
   readonly policies: ChildPolicies
   readonly lastWords: LastWords
+  readonly tickets: TicketOffice
   readonly children = new ChildRegistry()
   /** The machine's addresses, as far as the caller has told them. */
   localAddresses: readonly IpAddress[] = []
@@ -58,6 +60,7 @@ export class IkeRuntime {
     this.ports = world.ports
     this.policies = world.policies
     this.lastWords = new LastWords(world.crypto)
+    this.tickets = new TicketOffice(world.crypto, world.random)
   }
 
   /** Takes the actions collected since the last call. */

@@ -67,6 +67,14 @@ export function setUpOf(connection: ConnectionConfig, response: readonly Payload
   }
 }
 
+/** The same of a resumed session, whose keys have had the PPK already if there was one. RFC 5723 §4.3. */
+export const resumedSetUp = (response: readonly Payload[]): SetUp => ({
+  ppk: false,
+  childless: has(response, NotifyType.CHILDLESS_IKEV2_SUPPORTED),
+  peerHashes: hashesIn(response),
+  peerAuthMethods: authMethodsIn(response),
+})
+
 /** What keeps an initiator from going on with IKE_AUTH. */
 export function setUpObstacle(connection: ConnectionConfig, setUp: SetUp): Refusal | undefined {
   if (connection.ppk?.required === true && !setUp.ppk) return explainNoPpk({ connection })

@@ -25,6 +25,8 @@ export interface Task {
   processResponse(response: ResponseMessage): TaskResult
   /** Retransmissions before the peer is given up, where the connection's number is too many. */
   readonly mostRetransmissions?: number | undefined
+  /** Nobody answered. True: another way is taken, and the IKE_SA goes on. Left out: the peer is given up. */
+  unanswered?(): boolean
   /** Where its transmissions go in turn, when not on the IKE_SA's path. */
   paths?(): readonly Path[]
   /** The IKE_SA was rekeyed before this began: it is to begin on `sa`. Tasks without it stay where they are. RFC 7296 §2.8. */

@@ -37,6 +37,7 @@ export {
   EapCode,
   ExchangeType,
   IdType,
+  isInitial,
   PayloadType,
   ProtocolId,
   TransformAttributeType,

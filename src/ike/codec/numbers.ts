@@ -18,6 +18,10 @@ export const ExchangeType = {
   IKE_FOLLOWUP_KE: 44,
 } as const
 
+/** True for the exchanges that have no keys yet, so that nothing in them is encrypted. RFC 7296 §1.2, RFC 5723 §4.3. */
+export const isInitial = (exchangeType: number): boolean =>
+  exchangeType === ExchangeType.IKE_SA_INIT || exchangeType === ExchangeType.IKE_SESSION_RESUME
+
 /** RFC 7296 §3.2; GSPM RFC 6467; IDg, GSA, KD RFC 9838; SKF RFC 7383; PS RFC 8019. */
 export const PayloadType = {
   NONE: 0,

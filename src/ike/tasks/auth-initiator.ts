@@ -3,10 +3,15 @@ import { authData, idPayload } from '../auth-payloads.ts'
 import { ChildOffer } from '../child-negotiation.ts'
 import { AuthMethod, ExchangeType, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
-import { explainAuthenticationFailed, explainPeerRefusedAuthentication, explainWrongIdentity } from '../explain-auth.ts'
+import {
+  explainAuthenticationFailed,
+  explainNotResumed,
+  explainPeerRefusedAuthentication,
+  explainWrongIdentity,
+} from '../explain-auth.ts'
 import { explainPeerNotify } from '../explain-peer.ts'
 import { explainNoPpk } from '../explain-ppk.ts'
-import { identityMatches, isWildcard } from '../identity.ts'
+import { equalIdentities, identityMatches, isWildcard } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { initialContact, settleDuplicates } from '../ike-uniqueness.ts'
 import type { IkeKeys } from '../keymat.ts'
@@ -14,6 +19,7 @@ import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { adoptPpk, discardPpk, ppkIdentity, ppkIdIn, ppkKeys } from '../ppk.ts'
 import type { Refusal } from '../refusal.ts'
+import { takeTicket, ticketRequest } from '../resumption.ts'
 import { authMethodsPayload } from '../set-up.ts'
 import type { ResponseMessage, Task } from '../task.ts'
 import { askForPair } from './child-create.ts'
@@ -54,6 +60,7 @@ export class AuthInitiator implements Task {
       ...(this.#offer === undefined ? [] : [this.#offer.saPayload(), ...this.#offer.termsPayloads()]),
       ...mobikeAuthPayloads(this.#sa, true),
       ...(setUp?.peerAuthMethods === undefined ? [] : [authMethodsPayload()]),
+      ...ticketRequest(connection),
     ]
   }
 
@@ -84,6 +91,7 @@ export class AuthInitiator implements Task {
     if (refusal !== undefined) return this.#reject(refusal)
     noteMobikeSupport(sa, payloads)
     sa.established()
+    takeTicket(sa, payloads)
     if (this.#offer !== undefined) this.#finishChild(this.#offer, payloads, error?.notify)
     if (sa.state !== 'established') return 'done'
     sa.onEstablished?.()
@@ -121,10 +129,14 @@ export class AuthInitiator implements Task {
     const { connection } = sa
     const remoteId = sa.remoteId!
     if (!identityMatches(connection.remote.id, remoteId)) return explainWrongIdentity({ connection, remoteId })
-    if (connection.ppk?.required === true && ppkIdIn(payloads) === undefined)
+    const { resumed } = sa
+    if (resumed !== undefined && !equalIdentities(remoteId, resumed.remoteId))
+      return explainNotResumed({ connection, remoteId, expected: resumed.remoteId })
+    if (resumed === undefined && connection.ppk?.required === true && ppkIdIn(payloads) === undefined)
       return explainNoPpk({ connection, remoteId })
     const expected = authData(sa, connection.remote.auth.secret, 'responder', idBody)
     const good = AUTH.method === AuthMethod.SHARED_KEY_MIC && equalConstantTime(expected, AUTH.data)
+    if (resumed !== undefined && !good) return explainNotResumed({ connection, remoteId, expected: resumed.remoteId })
     return good ? undefined : explainAuthenticationFailed({ connection, remoteId, method: AUTH.method })
   }
 

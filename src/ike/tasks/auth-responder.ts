@@ -14,6 +14,7 @@ import { find, findNotify, need, notify } from '../notifies.ts'
 import { adoptPpk } from '../ppk.ts'
 import { explainUnproven, type Proof, provePeer } from '../prove-peer.ts'
 import type { Refusal } from '../refusal.ts'
+import { answerTicketRequest } from '../resumption.ts'
 import { authMethodsIn } from '../set-up.ts'
 
 /**
@@ -61,6 +62,7 @@ export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
     ...ourAuth(sa),
     ...(proof.ppkKeys === undefined ? [] : [notify(NotifyType.PPK_IDENTITY)]),
     ...child,
+    ...answerTicketRequest(sa, payloads),
     ...mobikeAuthPayloads(sa, sa.mobike !== undefined),
   ]
 }

@@ -54,7 +54,7 @@ export function answerInit(runtime: IkeRuntime, request: InitRequest, id: number
 }
 
 /** Connections whose addresses fit, those that name the peer's address first. */
-function connectionsFor(connections: readonly ConnectionConfig[], path: Path): ConnectionConfig[] {
+export function connectionsFor(connections: readonly ConnectionConfig[], path: Path): ConnectionConfig[] {
   const fitting = connections.filter(
     ({ local, remote }) =>
       (local.address === undefined || sameAddress(local.address, path.local.address)) &&

@@ -134,8 +134,6 @@ export class SaInit implements Task {
 
   #settle({ payloads, message, SPIr }: ResponseMessage, nat: NatFindings): void {
     const sa = this.#sa
-    const { ports } = sa.runtime
-    const { natPort } = sa.connection.remote
     const suite = verifyChosen(need(payloads, 'SA').proposals, sa.connection.ikeProposals, {
       protocol: ProtocolId.IKE,
       noIntermediate: findNotify(payloads, NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED) === undefined,
@@ -157,11 +155,17 @@ export class SaInit implements Task {
       natRemote: nat.natRemote,
     })
     this.#keyExchange.destroy()
-    // RFC 7296 §2.23: from here on both IKE and ESP use the NAT traversal ports.
-    sa.path = {
-      local: { address: sa.path.local.address, port: ports.nat },
-      // A peer that is reached at these ports already may have any behind its NAT.
-      remote: sa.path.local.port === ports.nat ? sa.path.remote : { address: sa.path.remote.address, port: natPort },
-    }
+    floatToNatPorts(sa)
+  }
+}
+
+/** From here on both IKE and ESP use the NAT traversal ports. RFC 7296 §2.23. */
+export function floatToNatPorts(sa: IkeSa): void {
+  const { local, remote } = sa.path
+  const port = sa.runtime.ports.nat
+  sa.path = {
+    local: { address: local.address, port },
+    // A peer that is reached at these ports already may have any behind its NAT.
+    remote: local.port === port ? remote : { address: remote.address, port: sa.connection.remote.natPort },
   }
 }
