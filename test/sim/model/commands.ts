@@ -4,7 +4,7 @@ import type { ModelWorld, Side } from './world.ts'
 /** One thing that happens, as plain data: so that a failure prints as what can be pasted into a test. */
 export type Command =
   | readonly ['connect' | 'child', Side]
-  | readonly ['child-down' | 'ike-down' | 'rekey-child' | 'rekey-ike', Side, number]
+  | readonly ['child-down' | 'ike-down' | 'rekey-child' | 'rekey-ike' | 'reauth', Side, number]
   | readonly ['roam' | 'rebind']
   | readonly ['crash' | 'restart', Side]
   | readonly ['wait', number]
@@ -28,11 +28,13 @@ export function run(world: ModelWorld, command: Command): void {
       })
     case 'ike-down':
     case 'rekey-ike':
+    case 'reauth':
       return world.withIkeSa(command[1], command[2], (ikeSa) => {
         const gateway = world.gateway(command[1])
         const { ike, now } = gateway
         if (command[0] === 'ike-down') gateway.perform(ike.deleteIke(ikeSa, now))
-        else gateway.perform(ike.rekeyIke(ikeSa, now))
+        else if (command[0] === 'rekey-ike') gateway.perform(ike.rekeyIke(ikeSa, now))
+        else if (command[1] === 'a') gateway.perform(ike.reauthenticate(ikeSa, now))
       })
     case 'roam':
       return world.roam()
@@ -64,7 +66,7 @@ const setUp = { weight: 2, arbitrary: fc.tuple(fc.constantFrom('connect' as cons
 const renew = {
   weight: 6,
   arbitrary: fc.tuple(
-    fc.constantFrom('rekey-child' as const, 'rekey-child' as const, 'rekey-ike' as const),
+    fc.constantFrom('rekey-child' as const, 'rekey-child' as const, 'rekey-ike' as const, 'reauth' as const),
     side,
     choice,
   ),
