@@ -31,5 +31,7 @@ export interface EndpointConfig {
     /** Half-open IKE_SAs of one address at which new ones of that address are dropped. */
     readonly halfOpenPerAddress: number
   }
+  /** From which tokens for quick crash detection are made; undefined: none are. */
+  readonly qcdSecret: Uint8Array | undefined
   readonly connections: readonly ConnectionConfig[]
 }

@@ -8,6 +8,7 @@ import { JsonSource } from './json-source.ts'
 import type { EndpointConfig } from './model.ts'
 import { ConfigProblems, ProblemList } from './problems.ts'
 import { readConnection } from './read-connection.ts'
+import { type ReadContext, readSecret } from './read-secret.ts'
 import { checkSchema } from './schema-check.ts'
 import { Section } from './section.ts'
 
@@ -66,8 +67,17 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
       halfOpenLimit: root.number('halfOpenLimit') ?? 1000,
       halfOpenPerAddress: root.number('halfOpenPerAddress') ?? 16,
     },
+    qcdSecret: readQcdSecret(root, readSecretFile),
     connections,
   }
+}
+
+function readQcdSecret(root: Section, readSecretFile: ReadContext['readSecretFile']): Uint8Array | undefined {
+  if (!root.has('qcdSecret')) return undefined
+  const secret = readSecret(root, 'qcdSecret', { allowWeak: [], readSecretFile })
+  if (secret.length > 0 && secret.length < 16)
+    root.problem('qcdSecret', 'is too short', '16 random octets or more, the same after each restart')
+  return secret
 }
 
 function readListen(section: Section): EndpointConfig['listen'] {

@@ -36,7 +36,10 @@ export class Inbound {
     if (offset < 0 || length < 0 || offset + length > buffer.length) return this.#drop(XfrmCounter.XfrmInBufferError)
     if (length < ESP_HEADER_BYTES) return this.#drop(XfrmCounter.XfrmInHdrError)
     const state = this.#xfrm.inboundState(readU32(buffer, offset), local.address)
-    if (state === undefined) return this.#drop(XfrmCounter.XfrmInNoStates)
+    if (state === undefined) {
+      this.#xfrm.tellUnknownSpi(readU32(buffer, offset), local, remote, now)
+      return this.#drop(XfrmCounter.XfrmInNoStates)
+    }
     if (state.phase !== StatePhase.VALID) return this.#drop(XfrmCounter.XfrmInStateInvalid)
     const esp = state.decapsulator
     if (esp === undefined) return this.#drop(XfrmCounter.XfrmInStateDirError)

@@ -27,6 +27,11 @@ export interface EndpointOptions {
   /** How many strangers may be half way in; see `GateLimits`. */
   readonly limits?: Partial<GateLimits>
   /**
+   * 16 random octets or more that are the same after a restart: peers then believe at once that it lost their IKE_SAs (RFC 6290).
+   * Left out: they find out by liveness checks.
+   */
+  readonly qcdSecret?: Uint8Array
+  /**
    * Writes every call into the IKE core down, with the octets it drew: `replayRecording` of `typeswan/testing` runs it again.
    * **Whoever has the recording can read the traffic.**
    */

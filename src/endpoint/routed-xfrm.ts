@@ -40,7 +40,7 @@ export class RoutedXfrm implements XfrmPort {
   }
 
   skipSequence(id: XfrmStateId, count: number): void {
-    this.#xfrm.skipSequence?.(id, count)
+    this.#xfrm.skipSequence(id, count)
   }
 
   newPolicy(policy: XfrmPolicyConfig): void {

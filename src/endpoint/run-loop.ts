@@ -43,7 +43,7 @@ export class RunLoop {
 
   constructor(options: EndpointOptions, around: Surroundings) {
     const { paths, inner, clock, log } = around
-    const { connections, limits, crypto = nodeProvider, random = systemRandom } = options
+    const { connections, limits, qcdSecret, crypto = nodeProvider, random = systemRandom } = options
     this.#around = around
     this.#eventLog = new EventLog(log)
     this.#alarm = new Alarm(clock, () => this.#tick())
@@ -58,7 +58,11 @@ export class RunLoop {
     })
     const xfrm = inner.routes === undefined ? this.xfrm : new RoutedXfrm(this.xfrm, inner.routes)
     const { ports } = paths
-    const world = { crypto, random, xfrm, connections, ports, ...(limits === undefined ? {} : { limits }) }
+    const world = {
+      ...{ crypto, random, xfrm, connections, ports },
+      ...(limits === undefined ? {} : { limits }),
+      ...(qcdSecret === undefined ? {} : { qcdSecret }),
+    }
     this.core = options.record === undefined ? new IkeEndpoint(world) : recordIke(world, options.record)
   }
 
@@ -173,6 +177,7 @@ export class RunLoop {
     return {
       acquire: (acquire) => this.#told.push(() => (this.#ending ? [] : this.core.acquire(acquire, clock()))),
       expire: (expire) => this.#told.push(() => this.core.expire(expire, clock())),
+      unknownSpi: (packet) => this.#told.push(() => this.core.unknownSpi(packet, clock())),
       mapping: (mapping) => this.#told.push(() => this.core.mapping(mapping, clock())),
     }
   }

@@ -1,17 +1,22 @@
 import { ExchangeType, NotifyType, type Payload } from './codec/index.ts'
+import { announceToken, heedToken } from './crash-tokens.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { findNotify, notify } from './notifies.ts'
 import { announceWindow, heedWindow } from './window-size.ts'
 
 /** What we tell of ourselves in an encrypted message with these `payloads`. */
 export function announcements(sa: IkeSa, exchangeType: number, payloads: readonly Payload[]): Payload[] {
-  const ofAuth = exchangeType === ExchangeType.IKE_AUTH && isOurProof(sa, payloads) ? authNotifies(sa) : []
-  return [...announceWindow(sa, payloads), ...ofAuth]
+  const isAuth = exchangeType === ExchangeType.IKE_AUTH
+  const isProof = isAuth && isOurProof(sa, payloads)
+  // An IKE_SA that came of a rekey has other SPIs than the one before.
+  const ofCrash = isProof || (sa.state === 'established' && !isAuth) ? announceToken(sa) : []
+  return [...announceWindow(sa, payloads), ...(isProof ? authNotifies(sa) : []), ...ofCrash]
 }
 
 /** Heeds what the peer tells of itself in an authenticated message. */
 export function heedAnnouncements(sa: IkeSa, exchangeType: number, payloads: readonly Payload[]): void {
   heedWindow(sa, payloads)
+  heedToken(sa, payloads)
   if (exchangeType !== ExchangeType.IKE_AUTH) return
   const isTold = (type: number) => findNotify(payloads, type) !== undefined
   sa.abilities.messageIdSync ||= isTold(NotifyType.IKEV2_MESSAGE_ID_SYNC_SUPPORTED)
@@ -23,8 +28,8 @@ function isOurProof(sa: IkeSa, payloads: readonly Payload[]): boolean {
   return payloads.some(({ kind }) => kind === 'AUTH') && (sa.role === 'initiator' || sa.state === 'established')
 }
 
-function authNotifies({ connection, runtime }: IkeSa): Payload[] {
+function authNotifies({ connection }: IkeSa): Payload[] {
   if (!connection.messageIdSync) return []
-  const ofEsp = runtime.xfrm.skipSequence === undefined ? [] : [notify(NotifyType.IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED)]
-  return [notify(NotifyType.IKEV2_MESSAGE_ID_SYNC_SUPPORTED), ...ofEsp]
+  const types = [NotifyType.IKEV2_MESSAGE_ID_SYNC_SUPPORTED, NotifyType.IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED]
+  return types.map((type) => notify(type))
 }

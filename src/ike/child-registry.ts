@@ -17,6 +17,11 @@ export class ChildRegistry {
     return this.#inbound.get(spi)
   }
 
+  /** The CHILD_SA that sends to this address with this SPI. */
+  ofOutbound(daddr: IpAddress, spi: number): ChildSa | undefined {
+    return this.#outbound.get(outboundKey(daddr, spi))
+  }
+
   /** The CHILD_SA of which this is a state, in either direction. */
   find({ daddr, spi }: XfrmStateId): ChildSa | undefined {
     const inbound = this.#inbound.get(spi)

@@ -253,7 +253,7 @@ export class ChildSa {
 
   /** Our packets leave out `count` sequence numbers. RFC 6311 §5.2. */
   skipSequenceNumbers(count: number): void {
-    if (this.#outId !== undefined) this.sa.runtime.xfrm.skipSequence?.(this.#outId, count)
+    if (this.#outId !== undefined) this.sa.runtime.xfrm.skipSequence(this.#outId, count)
   }
 
   /** False when another state already has our outbound SPI at that address. */

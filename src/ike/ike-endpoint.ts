@@ -2,13 +2,14 @@ import { equalBytes, toHex } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
-import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort } from '../xfrm/port.ts'
+import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort, XfrmUnknownSpi } from '../xfrm/port.ts'
 import { ChildPolicies } from './child-policies.ts'
 import type { ChildSa } from './child-sa.ts'
 import { familyOf, takeOver } from './child-succession.ts'
 import type { Trigger } from './child-terms.ts'
 import { decodeHeader, type IkeHeader, isInitial } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
+import { CrashTokens } from './crash-tokens.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
 import { beginIkeSa } from './ike-begin.ts'
 import { contained, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
@@ -22,6 +23,7 @@ import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
 import { decodeResumable, type Resumable } from './resumption.ts'
 import { Revival } from './revival.ts'
 import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
+import { hint, namedByInvalidSpi, StrayMessages } from './stray-messages.ts'
 import { ChildCreate } from './tasks/child-create.ts'
 import { startDelete } from './tasks/child-delete.ts'
 import { startRekey } from './tasks/child-rekey.ts'
@@ -35,6 +37,11 @@ export interface IkeEndpointOptions {
   /** Our own UDP ports, 500 and 4500 when absent. */
   readonly ports?: LocalPorts
   readonly limits?: Partial<GateLimits>
+  /**
+   * 16 random octets or more that outlive a crash; left out: no tokens are given. With them peers believe at once that an IKE_SA was
+   * lost. RFC 6290.
+   */
+  readonly qcdSecret?: Uint8Array
 }
 
 /** An IKE datagram without its non-ESP marker. `message` is borrowed for the duration of the call. */
@@ -64,6 +71,7 @@ export class IkeEndpoint {
   readonly #runtime: IkeRuntime
   readonly #sas = new Map<string, IkeSa>()
   readonly #responder: InitResponder
+  readonly #strays: StrayMessages
   readonly #traps = new Map<number, Trap>()
   readonly #revival: Revival
   #begun = false
@@ -81,6 +89,8 @@ export class IkeEndpoint {
       has: (connection, child) => this.#carrierOf(connection, child)?.hasOrMakes(child) === true,
     })
     this.#runtime.onEvent = (event) => this.#revival.notice(event, this.#runtime.now)
+    if (options.qcdSecret !== undefined) this.#runtime.crashTokens = new CrashTokens(crypto, options.qcdSecret)
+    this.#strays = new StrayMessages(this.#runtime)
     this.#responder = new InitResponder(this.#runtime, { ...defaultGateLimits, ...options.limits })
   }
 
@@ -272,6 +282,14 @@ export class IkeEndpoint {
     })
   }
 
+  /** An ESP packet came with an SPI that is not here: its sender is told, so that it need not send into the void. RFC 7296 §1.5. */
+  unknownSpi({ spi, local, remote }: XfrmUnknownSpi, now: number): IkeAction[] {
+    return this.#at(now, () => {
+      const sa = this.#strays.unknownSpi(spi, { local, remote }, this.#sas.values())
+      if (sa !== undefined) contained(sa, () => pump(sa))
+    })
+  }
+
   /** Addresses that peers may be reached at, for the routes that `localAddressesChanged` asks about. */
   remoteAddresses(): IpAddress[] {
     const all = [...this.#sas.values()].flatMap(({ path, mobike }) => [
@@ -391,7 +409,7 @@ export class IkeEndpoint {
     const path: Path = { local, remote }
     const header = decodeOr(() => decodeHeader(message), this.#runtime, path)
     if (header === undefined) return
-    if (header.majorVersion !== 2) return this.#responder.refuseVersion(header, path)
+    if (header.majorVersion !== 2) return this.#responder.refuseVersion(header, path, this.#strays)
     if (isInitial(header.exchangeType)) return this.#receiveInit(header, message, path)
     // RFC 7296 §2.6: our own SPI finds the IKE_SA; which of the two it is, the Initiator flag tells.
     const sa = this.#sas.get(toHex(header.flags.initiator ? header.SPIr : header.SPIi))
@@ -401,9 +419,21 @@ export class IkeEndpoint {
         for (const one of lastWord) this.#runtime.send(copyEndpoint(local), copyEndpoint(remote), one)
         return
       }
-      return drop(this.#runtime, path, 'unknown-spi', `${toHex(header.SPIi)}/${toHex(header.SPIr)}`)
+      return this.#receiveStray(header, message, path)
     }
     receiveProtected(sa, header, message, path)
+  }
+
+  #receiveStray(header: IkeHeader, message: Uint8Array, path: Path): void {
+    const named = decodeOr(() => ({ sa: namedByInvalidSpi(this.#runtime, header, message, path) }), this.#runtime, path)
+    if (named === undefined) return
+    if (named.sa !== undefined) return this.#begin(named.sa, () => hint(named.sa!))
+    const { SPIi, SPIr } = header
+    drop(this.#runtime, path, 'unknown-spi', `${toHex(SPIi)}/${toHex(SPIr)}`)
+    // Only for an IKE_SA that is gone: for one that stands the token is a secret between its peers.
+    const isGone = !this.#sas.has(toHex(SPIi)) && !this.#sas.has(toHex(SPIr))
+    const token = isGone ? this.#runtime.crashTokens?.make(SPIi, SPIr) : undefined
+    this.#strays.answerUnknown(header, path, token)
   }
 
   #receiveInit(header: IkeHeader, message: Uint8Array, path: Path): void {

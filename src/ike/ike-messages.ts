@@ -11,7 +11,7 @@ import {
 } from './codec/index.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import { safeBytes } from './fragmentation.ts'
-import { serveLifetime } from './ike-renewal.ts'
+import { renewKeys, serveLifetime } from './ike-renewal.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { MessageProtector } from './message-crypto.ts'
 import { decodeOr, drop } from './message-drop.ts'
@@ -29,6 +29,10 @@ import type { Path } from './runtime.ts'
 
 /** Begins what waits, as far as it may begin. */
 export function pump(sa: IkeSa): void {
+  if (sa.window.runsLow && !sa.isRenewedForIds) {
+    sa.isRenewedForIds = true
+    renewKeys(sa)
+  }
   for (let task = sa.nextTask(); task !== undefined; task = sa.nextTask()) sendRequest(sa, task)
   // What the ids that are left are for. RFC 7296 §2.2.
   if (sa.window.isUsedUp && sa.state === 'established') {
@@ -127,6 +131,7 @@ function takeResponse(
     if (result === 'ignore' || sa.state === 'closed') return
     sa.window.answered(messageId)
     answeredElsewhere(sa, path)
+    sa.lastProblem = undefined
     if (pending.wasCut) sa.fragmentBytes = safeBytes(sa.path)
     if (result === 'again') sa.taskContinues(task)
     else sa.taskDone(task)

@@ -103,6 +103,13 @@ export class IkeSa {
   successor: IkeSa | undefined
   /** Octets of an IP packet that got through where those of the configured size did not. */
   fragmentBytes: number | undefined
+  /** The token by which the peer can prove that it lost this IKE_SA, and whether it has ours. RFC 6290. */
+  peerToken: Uint8Array | undefined
+  hasToldToken = false
+  /** From when on a hint that the peer has lost it is followed. */
+  hintsFrom = Number.NEGATIVE_INFINITY
+  /** Its message ids ran low, and it was to be rekeyed for that. */
+  isRenewedForIds = false
   /** Our synchronisation of message ids, while it waits for its response, and the peer's last one. */
   ownSync: OwnSync | undefined
   peerSync: PeerSync | undefined
@@ -288,6 +295,8 @@ export class IkeSa {
     old.supersededBy(this)
     const { SPIi, SPIr } = old.status()
     this.runtime.emit({ kind: 'ike-rekeyed', sa: this.ref, old: { SPIi, SPIr }, details: this.status() })
+    // Says what is new about this one: the peer could not prove a crash before.
+    if (this.runtime.crashTokens !== undefined) this.enqueue(livenessTask(this))
     if (old.#ending !== undefined) this.delete(old.#ending.reason, old.#ending.refusal)
   }
 
@@ -334,9 +343,10 @@ export class IkeSa {
     this.rekeying?.oldEnds()
     this.rekeyingOf?.theirsEnds()
     const isKnown = this.successor === undefined && this.state !== 'undecided'
+    // First, so that whoever hears of the children finds nothing here that still makes them.
+    this.#lifecycle.to('closed')
     this.removeChildren(reason)
     this.runtime.halfOpen.delete(this)
-    this.#lifecycle.to('closed')
     this.runtime.peers.remove(this)
     this.runtime.noteClosed(this)
     for (const task of this.#active.splice(0)) task.abandon()

@@ -12,6 +12,7 @@ import { RecentCount } from './recent-count.ts'
 import type { Refusal } from './refusal.ts'
 import { type GateLimits, ResponderGate } from './responder-gate.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
+import type { StrayMessages } from './stray-messages.ts'
 import { answerInit } from './tasks/sa-init-responder.ts'
 import { answerResume } from './tasks/session-resume-responder.ts'
 
@@ -73,10 +74,10 @@ export class InitResponder {
   }
 
   /** A message of another major version gets INVALID_MAJOR_VERSION, in ours. Responses are never answered. RFC 7296 §2.5. */
-  refuseVersion(header: IkeHeader, path: Path): void {
+  refuseVersion(header: IkeHeader, path: Path, strays: StrayMessages): void {
     drop(this.#runtime, path, 'unsupported-version', `IKE version ${header.majorVersion}.${header.minorVersion}`)
     // IKEv1 peers (major version 1) would not understand an IKEv2 notify, and its flags mean something else.
-    if (header.majorVersion < 2 || header.flags.response) return
+    if (header.majorVersion < 2 || header.flags.response || !strays.mayAnswer()) return
     this.#refuse(header, path, [notify(NotifyType.INVALID_MAJOR_VERSION)])
   }
 

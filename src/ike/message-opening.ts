@@ -1,10 +1,19 @@
 import { DecodeError } from '../errors.ts'
-import { decodeMessage, decodePayloads, type IkeHeader, type Payload, type SkfPayload } from './codec/index.ts'
+import {
+  decodeMessage,
+  decodePayloads,
+  type IkeHeader,
+  NotifyType,
+  type Payload,
+  type SkfPayload,
+} from './codec/index.ts'
+import { explainForgotten, provesCrash } from './crash-tokens.ts'
 import { packetBytes, safeBytes } from './fragmentation.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { MessageProtector } from './message-crypto.ts'
 import { decodeOr, drop } from './message-drop.ts'
 import type { RequestOrder } from './message-window.ts'
+import { findNotify } from './notifies.ts'
 import { MOST_FRAGMENTS } from './reassembly.ts'
 import type { Path } from './runtime.ts'
 
@@ -45,11 +54,34 @@ export function openMessage(
   message: Uint8Array,
   path: Path,
 ): ArrivedMessage | MalformedInside | undefined {
-  const last = decodeOr(() => decodeMessage(message).payloads.at(-1), sa.runtime, path)
-  if (last?.kind === 'SK') return openWhole(sa, header, protector, message, path)
+  const outer = decodeOr(() => decodeMessage(message).payloads, sa.runtime, path)
+  if (outer === undefined) return undefined
+  const last = outer.at(-1)
   if (last?.kind === 'SKF') return takeFragment(sa, header, order, protector, last, message, path)
-  if (last !== undefined) drop(sa.runtime, path, 'malformed', 'no Encrypted payload (RFC 7296 §3.14)')
+  if (last?.kind === 'SK') return openWhole(sa, header, protector, message, outer.filter(isForeign), path)
+  if (header.flags.response) takeUnprotectedAnswer(sa, outer)
+  drop(sa.runtime, path, 'malformed', 'no Encrypted payload (RFC 7296 §3.14)')
   return undefined
+}
+
+/**
+ * A payload before SK that must be understood: the ICV covers it, and the rules of payloads will refuse it. Known ones
+ * have no business there. RFC 7296 §2.5, §3.14.
+ */
+const isForeign = (payload: Payload): boolean => payload.kind === 'unknown' && payload.critical
+
+/**
+ * An answer to a request of ours that is not protected. It ends the IKE_SA if it holds the token that the peer gave us for that.
+ * Else it is no more than a hint, and the request that it answers asks the peer already. RFC 6290 §4.3, RFC 7296 §2.21.4.
+ */
+function takeUnprotectedAnswer(sa: IkeSa, payloads: readonly Payload[]): void {
+  if (provesCrash(sa, payloads)) {
+    const refusal = explainForgotten()
+    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+    sa.close('timeout', refusal)
+  } else if (findNotify(payloads, NotifyType.INVALID_IKE_SPI) !== undefined) {
+    sa.lastProblem = 'INVALID_IKE_SPI, which anybody may have sent'
+  }
 }
 
 function openWhole(
@@ -57,6 +89,7 @@ function openWhole(
   header: IkeHeader,
   protector: MessageProtector,
   message: Uint8Array,
+  foreign: readonly Payload[],
   path: Path,
 ): ArrivedMessage | MalformedInside | undefined {
   return insideOf(message, () => {
@@ -64,7 +97,8 @@ function openWhole(
     if (!opened.ok) return badIntegrity(sa, header, path)
     sa.reassembly.forget(keyOf(header))
     sa.reassemblyChanged()
-    const { payloads, firstPayload, plaintext } = opened
+    const { firstPayload, plaintext } = opened
+    const payloads = [...foreign, ...opened.payloads]
     const answerBytes = Number.POSITIVE_INFINITY
     return { payloads, firstPayload, plaintext, datagram: message, bytes: message.length, answerBytes }
   })

@@ -34,6 +34,8 @@ export type RequestOrder = 'fresh' | 'retransmit' | 'out-of-window'
 
 /** Message ids do not wrap: from here on an IKE_SA has to be replaced, and its last ids are for its DELETE. RFC 7296 §2.2. */
 const LAST_FREE_ID = 0xffff_ff00
+/** From here on it should be rekeyed. */
+const FEW_LEFT_ID = 0xff00_0000
 
 /**
  * Message ids, the requests that wait for their responses, and the responses that may be asked for again. Both directions
@@ -78,6 +80,11 @@ export class MessageWindow {
   /** The message id that our next request gets. */
   get nextRequestId(): number {
     return this.#nextRequestId
+  }
+
+  /** True when few message ids are left, ours or the peer's: the IKE_SA should be rekeyed. RFC 7296 §2.2. */
+  get runsLow(): boolean {
+    return Math.max(this.#nextRequestId, this.#expectedId) >= FEW_LEFT_ID
   }
 
   /** True when our message ids or the peer's come to their end: the IKE_SA has to be replaced. RFC 7296 §2.2. */

@@ -15,6 +15,7 @@ export interface RecordingHeader {
   readonly connections: Plain
   readonly ports?: Plain
   readonly limits?: Plain
+  readonly qcdSecret?: Plain
   /** Drawn while the core was made. */
   readonly entropy: readonly RecordedDraw[]
 }
@@ -82,6 +83,7 @@ export function recordIke(options: IkeEndpointOptions, recording: RecordingOptio
     connections: encodePlain(options.connections, secrets ? [] : ['secret']),
     ...(options.ports === undefined ? {} : { ports: encodePlain(options.ports) }),
     ...(options.limits === undefined ? {} : { limits: encodePlain(options.limits) }),
+    ...(options.qcdSecret === undefined || !secrets ? {} : { qcdSecret: encodePlain(options.qcdSecret) }),
     entropy: notes.entropy,
   })
   return new Proxy(ike, { get: (_, name) => recorded(ike, name, notes, write) })

@@ -9,6 +9,7 @@ import { answerMobike } from './mobike.ts'
 import { findNotify } from './notifies.ts'
 import { answerTicketRequest } from './resumption.ts'
 import type { Path } from './runtime.ts'
+import { heedInvalidSpi } from './stray-messages.ts'
 import { answerAuth } from './tasks/auth-responder.ts'
 import { deletePayload } from './tasks/child-delete.ts'
 import { answerCreateChild } from './tasks/child-responder.ts'
@@ -50,6 +51,7 @@ function answerInformational(sa: IkeSa, payloads: readonly Payload[], path: Path
     })
   }
   const spis = ofEsp.flatMap((payload) => payload.spis)
+  heedInvalidSpi(sa, payloads)
   const answer = [...answerMobike(sa, payloads, path), ...answerTicketRequest(sa, payloads)]
   return spis.length === 0 ? answer : [...answer, ...deleteChildren(sa, spis)]
 }

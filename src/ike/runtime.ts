@@ -5,6 +5,7 @@ import type { XfrmPort } from '../xfrm/port.ts'
 import type { ChildPolicies } from './child-policies.ts'
 import { ChildRegistry } from './child-registry.ts'
 import type { ConnectionConfig } from './config.ts'
+import type { CrashTokens } from './crash-tokens.ts'
 import type { IkeAction, IkeEvent } from './events.ts'
 import { HalfOpen } from './half-open.ts'
 import { IkePeers } from './ike-peers.ts'
@@ -32,6 +33,8 @@ export class IkeRuntime {
   /** Hears every event at the moment in which it happens. It must not change an IKE_SA then. */
   onEvent: (event: IkeEvent) => void = () => {}
   readonly reassembly = new ReassemblyPool()
+  /** Set when we make tokens for quick crash detection. */
+  crashTokens: CrashTokens | undefined
   /** Monotonic ms of the call that is being served. */
   now = 0
   readonly halfOpen = new HalfOpen()

@@ -20,8 +20,8 @@ export class RecordingXfrm implements XfrmPort {
   readonly policies = new Map<number, XfrmPolicyConfig>()
   /** Set by a test that wants packets to have used the states. */
   lastUsed?: (id: XfrmStateId) => number
-  /** Set by a test that wants to hear of it. */
-  skipSequence?: (id: XfrmStateId, count: number) => void
+  /** Sequence numbers that were left out, by the SPI of the state. */
+  readonly skipped = new Map<number, number>()
   /** Every call by its verb, in order. */
   readonly calls: string[] = []
 
@@ -35,6 +35,7 @@ export class RecordingXfrm implements XfrmPort {
     this.larval.clear()
     this.states.clear()
     this.policies.clear()
+    this.skipped.clear()
     this.calls.length = 0
   }
 
@@ -69,6 +70,11 @@ export class RecordingXfrm implements XfrmPort {
     this.calls.push('delSa')
     this.larval.delete(RecordingXfrm.keyOf(id))
     this.states.delete(RecordingXfrm.keyOf(id))
+  }
+
+  skipSequence({ spi }: XfrmStateId, count: number): void {
+    this.calls.push('skipSequence')
+    this.skipped.set(spi, (this.skipped.get(spi) ?? 0) + count)
   }
 
   newPolicy(policy: XfrmPolicyConfig): void {

@@ -30,6 +30,8 @@ export interface VirtualPeerOptions {
   readonly crypto?: CryptoProvider
   readonly xfrm?: XfrmPort
   readonly limits?: IkeEndpointOptions['limits']
+  /** See `IkeEndpointOptions`: the same before and after a crash. */
+  readonly qcdSecret?: Uint8Array
   /** Our own UDP ports, 500 and 4500 when absent. */
   readonly ports?: { readonly ike: number; readonly nat: number }
   /** Where its core's calls are written down, to be run again by `replayRecording`. */
@@ -246,7 +248,7 @@ export class VirtualPeer {
   readonly #preferred = (remote: IpAddress) => this.addresses.find(({ length }) => length === remote.length)
 
   #makeIke(): IkeEndpoint {
-    const { crypto = nobleProvider, connections, limits, ports, record } = this.options
+    const { crypto = nobleProvider, connections, limits, ports, qcdSecret, record } = this.options
     const options = {
       crypto,
       random: this.entropy.random,
@@ -254,6 +256,7 @@ export class VirtualPeer {
       connections,
       ...(limits === undefined ? {} : { limits }),
       ...(ports === undefined ? {} : { ports }),
+      ...(qcdSecret === undefined ? {} : { qcdSecret }),
     }
     const ike = record === undefined ? new IkeEndpoint(options) : recordIke(options, record)
     ike.localAddressesChanged(this.addresses, this.#preferred, this.now)

@@ -1,4 +1,4 @@
-import type { IpAddress } from '../ip/address.ts'
+import type { IpAddress, SocketAddress } from '../ip/address.ts'
 
 /**
  * The seam between IKE and the SA and policy database: the verbs of Linux' XFRM netlink interface. No call waits for an
@@ -24,11 +24,8 @@ export interface XfrmPort {
    * tell without waiting leaves it out.
    */
   lastUsed?(id: XfrmStateId): number
-  /**
-   * Leaves out `count` sequence numbers of an outbound state; as many as there are when that is too many. A side that cannot leaves
-   * it out.
-   */
-  skipSequence?(id: XfrmStateId, count: number): void
+  /** Leaves out `count` sequence numbers of an outbound state, or all that are left when they are fewer. Unknown ids are ignored. */
+  skipSequence(id: XfrmStateId, count: number): void
   /** Installs a policy; `index` names it in later calls. A duplicate index is refused with `UsageError`. */
   newPolicy(policy: XfrmPolicyConfig): void
   /** Changes all but the direction of the policy of this index; installs it when there is none. */
@@ -43,6 +40,8 @@ export interface XfrmListener {
   acquire(acquire: XfrmAcquire): void
   /** A state reached its soft (rekey it) or hard (it is gone) limit. */
   expire(expire: XfrmExpire): void
+  /** A packet came with an SPI that no state has; told at most once a second. A side that does not care leaves it out. */
+  unknownSpi?(packet: XfrmUnknownSpi): void
   /** An authenticated packet came from another outer address or port than the state's. */
   mapping(mapping: XfrmMapping): void
 }
@@ -165,6 +164,13 @@ export interface XfrmAcquire {
 export interface XfrmExpire extends XfrmStateId {
   readonly reqid: number
   readonly hard: boolean
+}
+
+/** Nobody has authenticated it. The outer addresses and UDP ports, port 0 for plain ESP. */
+export interface XfrmUnknownSpi {
+  readonly spi: number
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
 }
 
 export interface XfrmMapping extends XfrmStateId {

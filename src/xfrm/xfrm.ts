@@ -25,6 +25,10 @@ import { XfrmCounter, XfrmStats } from './stats.ts'
  */
 export const ACQUIRE_TIMEOUT_MS = 30_000
 
+/** SPIs that name no state. RFC 4303 §2.1. */
+const RESERVED_SPIS = 255
+const UNKNOWN_SPI_PAUSE_MS = 1_000
+
 /** What `checkInbound` returns for a packet that may pass. */
 export const POLICY_OK = -1
 
@@ -63,6 +67,7 @@ export class Xfrm implements XfrmPort {
   /** Policies with an unanswered acquire: seldom any, so that installing a state need not look at all policies. */
   readonly #asking = new Set<XfrmPolicy>()
   #nextExpiry = Number.POSITIVE_INFINITY
+  #unknownSpiFrom = Number.NEGATIVE_INFINITY
 
   constructor(options: XfrmOptions) {
     this.#crypto = options.crypto
@@ -233,6 +238,17 @@ export class Xfrm implements XfrmPort {
       oldPort: state.encap?.sport ?? 0,
       newAddress: remote.address.slice(),
       newPort: remote.port,
+    })
+  }
+
+  /** Tells that a packet has an SPI that no state has; at most once a second, because anybody can send such. */
+  tellUnknownSpi(spi: number, local: SocketAddress, remote: SocketAddress, now: number): void {
+    if (now < this.#unknownSpiFrom || spi <= RESERVED_SPIS) return
+    this.#unknownSpiFrom = now + UNKNOWN_SPI_PAUSE_MS
+    this.#listener.unknownSpi?.({
+      spi,
+      local: { address: local.address.slice(), port: local.port },
+      remote: { address: remote.address.slice(), port: remote.port },
     })
   }
 

@@ -19,7 +19,7 @@ const full = `{
   "log": "debug",
   "allowWeak": ["sha1"],
   "cookieThreshold": 5,
-  "halfOpenLimit": 50, "halfOpenPerAddress": 7,
+  "halfOpenLimit": 50, "halfOpenPerAddress": 7, "qcdSecret": "0x000102030405060708090a0b0c0d0e0f",
   "connections": {
     "office": {
       "local": { "address": "10.91.1.2", "id": "client.example.org" },
@@ -80,6 +80,7 @@ describe('parseConfig', () => {
       logLevel: 'debug',
       allowWeak: ['sha1'],
       limits: { cookieThreshold: 5, halfOpenLimit: 50, halfOpenPerAddress: 7 },
+      qcdSecret: Uint8Array.from({ length: 16 }, (_, i) => i),
     })
     const [office] = config.connections
     expect(office).toMatchObject({

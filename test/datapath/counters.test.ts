@@ -49,6 +49,22 @@ describe('inbound, one packet for each counter', () => {
     expectDrop(right, right.receive(esp, left.socket), 'XfrmInNoStates')
   })
 
+  it('an SPI that nobody has is told with where the packet came from, once a second', () => {
+    const { left, right } = twoSides()
+    const esp = left.seal(inner())
+    for (const spi of [0xdead, 0xbeef, 255]) {
+      writeU32(esp, 0, spi)
+      right.receive(esp, left.socket)
+    }
+    expect(right.told.unknown).toEqual([{ spi: 0xdead, local: right.socket, remote: left.socket }])
+    right.clock.now += 1000
+    right.receive(esp, left.socket)
+    expect(right.told.unknown).toHaveLength(1)
+    writeU32(esp, 0, 0xbeef)
+    right.receive(esp, left.socket)
+    expect(right.told.unknown.map(({ spi }) => spi)).toEqual([0xdead, 0xbeef])
+  })
+
   it('XfrmInStateDirError: the SPI of a state that sends', () => {
     const { left, right } = twoSides()
     const esp = left.seal(inner())

@@ -44,10 +44,10 @@ export function makePair(
     b?: Partial<PskConnection>
     bConnections?: readonly PskConnection[]
     limits?: VirtualPeerOptions['limits']
+    /** Of b. */
+    qcdSecret?: Uint8Array
     crypto?: VirtualPeerOptions['crypto']
     /** Settings that the builder has no words for. */
-    /** Both databases leave out sequence numbers so. */
-    skipSequence?: RecordingXfrm['skipSequence']
     adjustB?: (connection: ConnectionConfig) => ConnectionConfig
   } = {},
 ): Pair {
@@ -55,7 +55,6 @@ export function makePair(
   const network = new VirtualNetwork(clock)
   const xfrmA = new RecordingXfrm()
   const xfrmB = new RecordingXfrm()
-  if (changes.skipSequence !== undefined) for (const xfrm of [xfrmA, xfrmB]) xfrm.skipSequence = changes.skipSequence
   const ofB = changes.bConnections ?? [{ ...rightConnection, ...changes.b }]
   const crypto = changes.crypto === undefined ? {} : { crypto: changes.crypto }
   const a = new VirtualPeer(network, {
@@ -70,6 +69,7 @@ export function makePair(
     xfrm: xfrmB,
     ...crypto,
     ...(changes.limits === undefined ? {} : { limits: changes.limits }),
+    ...(changes.qcdSecret === undefined ? {} : { qcdSecret: changes.qcdSecret }),
   })
   return { clock, network, a, b, xfrmA, xfrmB }
 }

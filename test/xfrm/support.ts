@@ -11,6 +11,7 @@ import {
   type XfrmPolicyConfig,
   type XfrmSelector,
   type XfrmStateConfig,
+  type XfrmUnknownSpi,
 } from '../../src/xfrm/port.ts'
 import { Xfrm } from '../../src/xfrm/xfrm.ts'
 import { countingRandom, parametersOf, type Suite, suites } from '../esp/suites.ts'
@@ -20,12 +21,16 @@ export class Recorder implements XfrmListener {
   readonly acquires: XfrmAcquire[] = []
   readonly expires: XfrmExpire[] = []
   readonly mappings: XfrmMapping[] = []
+  readonly unknown: XfrmUnknownSpi[] = []
 
   acquire(acquire: XfrmAcquire): void {
     this.acquires.push(acquire)
   }
   expire(expire: XfrmExpire): void {
     this.expires.push(expire)
+  }
+  unknownSpi(packet: XfrmUnknownSpi): void {
+    this.unknown.push(packet)
   }
   mapping(mapping: XfrmMapping): void {
     this.mappings.push(mapping)
