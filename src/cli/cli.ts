@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { logLevels } from '../endpoint/log.ts'
 import { version } from '../endpoint/version.ts'
 import { ExitCode, exitCodesHelp } from './exit-codes.ts'
+import { type RekeyOptions, runRekey } from './rekey.ts'
 import { reportError } from './report-error.ts'
 import { type StatusOptions, showStatus } from './status.ts'
 import type { Terminal } from './terminal.ts'
@@ -49,6 +50,14 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option('--json', 'one JSON object')
     .option('--control <path>', 'its Unix control socket')
     .action(async (options: StatusOptions) => finish(await showStatus(options, terminal)))
+  program
+    .command('rekey')
+    .description('give an SA of the running endpoint fresh keys: the IKE_SA of a connection, or one of its CHILD_SAs')
+    .argument('<connection>', 'its name in the configuration')
+    .option('--child <name>', 'the CHILD_SA of this name instead')
+    .option('--reauth', 'set the whole IKE_SA up anew, with authentication')
+    .option('--control <path>', 'the Unix control socket of the endpoint')
+    .action(async (connection: string, options: RekeyOptions) => finish(await runRekey(connection, options, terminal)))
   program
     .command('demo')
     .description('two endpoints in one process: handshake, packets, attacks, figures; no root needed')

@@ -6,7 +6,7 @@ export const ExitCode = {
   FAILURE: 1,
   /** Wrong usage of the command, or a wrong configuration: nothing was started. */
   USAGE: 2,
-  /** `status` found no running endpoint. */
+  /** `status` or `rekey` found no running endpoint. */
   NOT_RUNNING: 3,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
@@ -16,4 +16,4 @@ Exit codes:
   0  done
   1  failure at run time
   2  wrong usage or configuration; nothing was started
-  3  status: no endpoint is running`
+  3  status, rekey: no endpoint is running`

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 export type ControlResponse = { readonly result: unknown } | { readonly error: ControlError }
 
 export interface ControlError {
-  /** `BAD_REQUEST`, `UNKNOWN_COMMAND`, `REQUEST_TOO_LARGE`, `INTERNAL`. */
+  /** `BAD_REQUEST`, `UNKNOWN_COMMAND`, `REQUEST_TOO_LARGE`, `FAILED` (the peer or the machine did not go along), `INTERNAL`. */
   readonly code: string
   readonly message: string
 }

@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
-import { PlatformError } from '../errors.ts'
+import { PeerError, PlatformError, UsageError } from '../errors.ts'
 import { type ControlResponse, maxRequestBytes, maxSocketPathBytes } from './control-protocol.ts'
 import { systemCode } from './system-code.ts'
 
@@ -120,7 +120,10 @@ async function answer(line: string, handlers: ControlHandlers): Promise<ControlR
   try {
     return { result: await handler(request) }
   } catch (error) {
-    return refused('INTERNAL', error instanceof Error ? error.message : String(error))
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof UsageError) return refused('BAD_REQUEST', message)
+    if (error instanceof PeerError || error instanceof PlatformError) return refused('FAILED', message)
+    return refused('INTERNAL', message)
   }
 }
 

@@ -7,6 +7,7 @@ import type { TunDevice } from '../tap-tun/index.ts'
 import type { Xfrm } from '../xfrm/index.ts'
 import { AddressWatch } from './address-watch.ts'
 import { type Clock, monotonicClock } from './clock.ts'
+import { controlHandlers } from './control-handlers.ts'
 import { ControlServer } from './control-server.ts'
 import { type InnerSide, openInnerSide } from './inner-side.ts'
 import { systemIpCommand } from './ip-command.ts'
@@ -17,6 +18,7 @@ import { openPaths } from './open-paths.ts'
 import { Opened } from './opened.ts'
 import type { EndpointOptions } from './options.ts'
 import { RefusalHistory } from './refusal-history.ts'
+import { findRenewable, type RenewalRequest, Renewals, type Renewed } from './renewals.ts'
 import { RunLoop } from './run-loop.ts'
 import { type EndpointStatus, reportStatus } from './status.ts'
 import type { UdpPaths } from './udp-paths.ts'
@@ -48,6 +50,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   readonly #startedAt: number
   readonly #log: Log
   readonly #negotiations = new Negotiations()
+  readonly #renewals = new Renewals()
   readonly #refusals = new RefusalHistory()
   /** What `close` takes back. */
   readonly #opened: Opened
@@ -89,7 +92,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       })
       // The control socket comes first: a second endpoint must not disturb the first one's devices. Who asks early waits.
       if (controlPath !== undefined) {
-        opened.add(await ControlServer.listen(controlPath, { status: async () => (await started).status() }))
+        opened.add(await ControlServer.listen(controlPath, controlHandlers(started)))
       }
       const paths = opened.add(await openPaths(options))
       const inner = opened.add(await openInnerSide(options.tun, log, options.ip ?? systemIpCommand))
@@ -148,6 +151,29 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#loop.perform(this.#loop.core.rekeyChild(ikeSaId, spiIn, this.#clock()))
   }
 
+  /** Replaces the keys of an IKE_SA; its id stays. The outcome comes as an event. See `IkeEndpoint.rekeyIke`. */
+  rekeyIke(ikeSaId: number): void {
+    this.#loop.perform(this.#loop.core.rekeyIke(ikeSaId, this.#clock()))
+  }
+
+  /** Sets an IKE_SA up anew beside the old one; the outcome comes as an event. See `IkeEndpoint.reauthenticate`. */
+  reauthenticate(ikeSaId: number): void {
+    this.#loop.perform(this.#loop.core.reauthenticate(ikeSaId, this.#clock()))
+  }
+
+  /**
+   * Renews the established IKE_SA of a connection, or one of its CHILD_SAs. Resolves when that is done. Rejects with `NegotiationError`
+   * when the peer refuses, with `UsageError` when there is no such SA, with `PlatformError` when it is not done within 20 s.
+   */
+  async renew(request: RenewalRequest): Promise<Renewed> {
+    if (this.#closed !== undefined) throw new UsageError('endpoint', 'is closed')
+    const { id, spis } = findRenewable(this.#loop.core.status(), request)
+    if (request.child !== undefined) for (const spiIn of spis) this.rekeyChild(id, spiIn)
+    else if (request.reauth === true) this.reauthenticate(id)
+    else this.rekeyIke(id)
+    return this.#renewals.wait(request, id)
+  }
+
   /** Deletes an IKE_SA with all its CHILD_SAs; the outcome comes as an event. */
   deleteIke(ikeSaId: number): void {
     this.#loop.perform(this.#loop.core.deleteIke(ikeSaId, this.#clock()))
@@ -200,6 +226,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
 
   #tell(event: IkeEvent): void {
     this.#negotiations.notice(event)
+    this.#renewals.notice(event)
     this.#refusals.notice(event, this.#clock())
     this.emit('event', event)
   }
@@ -215,6 +242,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#log.write('info', 'endpoint', 'closing')
     await this.#loop.end(closePatienceMs)
     this.#negotiations.abandon()
+    this.#renewals.abandon()
     await this.#opened.close()
     this.#log.write('info', 'endpoint', 'closed')
   }

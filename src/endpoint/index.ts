@@ -6,6 +6,7 @@ export { NegotiationError } from './negotiation-error.ts'
 export type { Established } from './negotiations.ts'
 export type { EndpointOptions, ListenOptions, TunSettings } from './options.ts'
 export { optionsOfConfig } from './options-of-config.ts'
+export type { RenewalRequest, Renewed } from './renewals.ts'
 export type {
   ChildSaReport,
   EndpointStatus,

@@ -95,6 +95,7 @@ export class AuthInitiator implements Task {
     if (this.#offer !== undefined) this.#finishChild(this.#offer, payloads, error?.notify)
     if (sa.state !== 'established') return 'done'
     sa.onEstablished?.()
+    sa.onEstablished = undefined
     settleDuplicates(sa, findNotify(payloads, NotifyType.INITIAL_CONTACT) !== undefined)
     return 'done'
   }
