@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { type Command, commands, harmlessCommands, run } from './commands.ts'
 import { ModelWorld } from './world.ts'
 
-/** Sequences for each kind of world; `npm run test:sim` runs more. */
-const runs = Number(process.env.MODEL_RUNS ?? 10)
+/** Sequences for each of the eight properties: 1,000 together in `npm run test:sim`, which sets the mode. */
+const runs = Number(process.env.MODEL_RUNS ?? (process.env.MODE === 'full' ? 125 : 5))
 const seed = Number(process.env.MODEL_SEED ?? Date.now() % 0x7fff_ffff)
 
 const worlds = [
