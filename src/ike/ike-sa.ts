@@ -67,6 +67,8 @@ export class IkeSa {
   connection: ConnectionConfig
   candidates: readonly ConnectionConfig[]
   path: Path
+  /** Where the peer seems to be, while a request under way keeps us from asking: it goes there in turn. */
+  alsoAt: Path | undefined
   init: InitResult | undefined
   /** What IKE_SA_INIT settled besides; undefined before, and for one that came of a rekeying. */
   setUp: SetUp | undefined

@@ -21,6 +21,7 @@ export function moveTo(sa: IkeSa, path: Path): boolean {
     return false
   }
   sa.path = { local: copyEndpoint(local), remote: copyEndpoint(remote) }
+  sa.alsoAt = undefined
   for (const child of sa.children) child.moved()
   sa.window.beginAgain(sa.runtime.now)
   if (!sameEndpoint(from.remote, remote)) {
@@ -48,6 +49,10 @@ export function probePath(sa: IkeSa, target: Path): void {
   if (isAsked !== undefined) return
   const copy = { local: copyEndpoint(target.local), remote: copyEndpoint(target.remote) }
   sa.enqueueNext(new ProbePath(sa, copy))
+  if (sa.window.hasRoom) return
+  // What waits for its response stands before it, and perhaps waits in vain because the peer has moved: it goes there as well.
+  sa.alsoAt = copy
+  sa.window.beginAgain(sa.runtime.now)
 }
 
 /**
@@ -119,6 +124,7 @@ const BEFORE_OTHER_PATHS = 2
 export function pathOfTransmission(sa: IkeSa, task: Task, attempt: number): Path {
   const own = task.paths?.()
   if (own !== undefined) return own[(attempt - 1) % own.length]!
+  if (sa.alsoAt !== undefined && attempt % 2 === 1) return sa.alsoAt
   if (attempt <= BEFORE_OTHER_PATHS || sa.mobike?.decides !== true) return sa.path
   const paths = candidatePaths(sa)
   return paths[(attempt - BEFORE_OTHER_PATHS) % paths.length]!

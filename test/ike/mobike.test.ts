@@ -180,6 +180,30 @@ describe('MOBIKE', () => {
     expect(pair.nat.mappings).toContain(`${left}:4500 -> ${pair.b.ikeSa.remote.port}`)
   })
 
+  it('a request goes to where ESP comes from as well, when it stands before the question whether the peer is there', () => {
+    const pair = roamingPair({ nat: true })
+    const before = pair.b.ikeSa
+    const answer = pair.network.drop({ from: pair.a, exchange: 'CREATE_CHILD_SA', response: true }, { nth: 1 })
+    pair.b.perform(pair.b.ike.rekeyIke(before.sa.id, pair.b.now))
+    pair.clock.advance(1_000)
+    // The client goes on with an IKE_SA that the gateway does not know yet, and the gateway sends to a mapping that is gone.
+    expect(answer.hits).toBe(1)
+    pair.nat.rebind()
+    const [from, to] = [left, right].map((address) => ({ address: parseIp(address), port: 4500 }))
+    pair.a.transmit(from!, to!, Uint8Array.of(0xff))
+    pair.clock.advance(10)
+    const { from: seen } = pair.network.sent.at(-1)!
+    const [child] = before.children
+    const state = { daddr: parseIp(right), spi: child!.spiIn, proto: 50, reqid: child!.reqid }
+    const old = { oldAddress: before.remote.address, oldPort: before.remote.port }
+    const mapping = { ...state, ...old, newAddress: seen.address, newPort: seen.port }
+    pair.b.perform(pair.b.ike.mapping(mapping, pair.b.now))
+    pair.clock.advance(1_000)
+    expect(pair.b.ikeSa.SPIi).toBe(pair.a.ikeSa.SPIi)
+    expect(pair.b.ikeSa.SPIi).not.toBe(before.SPIi)
+    expect(pair.b.ikeSa.remote).toEqual(seen)
+  })
+
   it('a mapping that ESP tells of is asked before traffic goes there', () => {
     const pair = roamingPair({ nat: true })
     const before = pair.b.ikeSa

@@ -101,7 +101,7 @@ export class ProbePath implements Task {
   readonly name = 'probe-path'
   readonly exchangeType = ExchangeType.INFORMATIONAL
   readonly target: Path
-  readonly #sa: IkeSa
+  #sa: IkeSa
   readonly #cookie: Uint8Array
 
   constructor(sa: IkeSa, target: Path) {
@@ -116,6 +116,7 @@ export class ProbePath implements Task {
 
   // HDR, SK {N(COOKIE2)} -->
   buildRequest(): Payload[] {
+    this.#sa.alsoAt = undefined
     return [notify(NotifyType.COOKIE2, this.#cookie)]
   }
 
@@ -124,6 +125,10 @@ export class ProbePath implements Task {
     checkCookie(payloads, this.#cookie)
     if (samePath(path, this.target) && !samePath(path, this.#sa.path)) this.#sa.moveTo(path)
     return 'done'
+  }
+
+  moveTo(sa: IkeSa): void {
+    this.#sa = sa
   }
 
   abandon(): void {}
