@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createPair, simulationProvider } from '../../src/testing/index.ts'
-import { DAY, HOUR, type LongRun, type LongRunReport, lossesOfVpn, MINUTE, runLong } from './long-run.ts'
+import { cpuMs, DAY, HOUR, type LongRun, type LongRunReport, lossesOfVpn, MINUTE, runLong } from './long-run.ts'
 
 /** `npm run test:sim` runs them at their whole length. */
 const isFull = process.env.MODE === 'full'
@@ -53,16 +53,16 @@ describe('two gateways', () => {
     () => {
       const report = runLong({ days: 31, ...bad })
       expectNothingLost(report, 31)
-      const [, second] = report.heap
-      // What a month leaves behind: caches of the engine, not SAs.
-      expect(report.heap.at(-1)! - second!).toBeLessThan(1_000_000)
+      // From the second week on: compiled code, and the names of the last losses. A twentieth of what is made in the rekeyings
+      // after it would be more.
+      expect(report.heap.at(-1)! - report.heap[7]!).toBeLessThan(1_500_000)
     },
     1_800_000,
   )
 
-  it('rekey for a week of the clock', () => {
+  it('rekey for a week of the clock in less than a second', () => {
     const week = () => {
-      const startedAt = performance.now()
+      const startedAt = cpuMs()
       const options = { ...lifetimes, both: { ...lifetimes.both, livenessDelayMs: 0 } }
       const { a, clock, connect } = createPair({ crypto: simulationProvider, remember: 0, ...options })
       let rekeyings = 0
@@ -72,10 +72,9 @@ describe('two gateways', () => {
       connect()
       clock.advance(7 * DAY)
       expect(rekeyings).toBeGreaterThan(7 * 29)
-      return performance.now() - startedAt
+      return cpuMs() - startedAt
     }
-    const best = Math.min(...Array.from({ length: isFull ? 5 : 1 }, week))
-    // The machine may be busy with other things in between; not five times over.
-    if (isFull) expect(best).toBeLessThan(1_000)
+    // The second time everything is compiled.
+    expect(Math.min(week(), week())).toBeLessThan(1_000)
   }, 60_000)
 })

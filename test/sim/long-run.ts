@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { ConnectionConfig } from '../../src/ike/config.ts'
@@ -93,4 +94,13 @@ const collect = runInNewContext('gc') as () => void
 export function heapInUse(): number {
   collect()
   return getHeapStatistics().used_heap_size
+}
+
+/** Ms that this thread has run, where the system tells (Linux): other work on the machine does not count. Else of any clock. */
+export function cpuMs(): number {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]) / 1e6
+  } catch {
+    return performance.now()
+  }
 }
