@@ -107,6 +107,7 @@ export class IkeRekeying {
   }
 
   #settleForOurs(ours: IkeSa): void {
+    this.#ours = undefined
     this.#settleFor(ours)
     this.#theirs?.sa?.supersededBy(ours)
     this.#old.delete('local')

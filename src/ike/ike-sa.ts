@@ -315,6 +315,7 @@ export class IkeSa {
   supersededBy(successor: IkeSa): void {
     this.successor = successor
     this.rekeyingOf = undefined
+    this.followUps?.abandonAll()
     if (this.state === 'deleting') return
     this.#lifecycle.to('superseded')
     this.timers.clearAll()

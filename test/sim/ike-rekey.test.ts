@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectAgreement, expectNoLoss, makeScene, play, propose, type Scene, type Side, settle } from './scene.ts'
 
@@ -54,9 +55,9 @@ describe('one side rekeys the IKE_SA', () => {
   it.each(['A', 'B'] as const)('%s, and every message is lost at first', (side) => {
     const other = side === 'A' ? 'B' : 'A'
     const scene = makeScene()
-    play(scene, [`${side} rekeys IKE`, `${other} loses request`, 'wait 4000', `${other} gets request`])
-    play(scene, [`${side} loses response`, 'wait 8000', `${other} gets request`, `${side} gets response`])
-    play(scene, [`${other} loses request`, 'wait 4000', `${other} gets request`, `${side} loses response`])
+    play(scene, [`${side} rekeys IKE`, `${other} loses request`, 'wait 400', `${other} gets request`])
+    play(scene, [`${side} loses response`, 'wait 800', `${other} gets request`, `${side} gets response`])
+    play(scene, [`${other} loses request`, 'wait 400', `${other} gets request`, `${side} loses response`])
     expectRekeyed(scene, side)
   })
 })
@@ -81,6 +82,105 @@ describe.each(places)('both rekey the IKE_SA, the lowest nonce is the $name', ({
     lowest(scene, at)
     play(scene, [...groupsRefused, 'B gets request', 'A gets request', 'A gets response', 'B gets response'])
     expectRekeyed(scene, winner)
+  })
+})
+
+/** The groups of each side's requests: with an additional key exchange, in IKE_FOLLOWUP_KE, where the other side prefers that. */
+const kinds = [
+  { name: 'both with additional key exchanges', A: 'x25519-ke1_mlkem512', B: 'x25519-ke1_mlkem512' },
+  {
+    name: 'only that of A with an additional key exchange',
+    A: 'x25519-ke1_none-ke1_mlkem512',
+    B: 'x25519-ke1_mlkem512-ke1_none',
+  },
+  {
+    name: 'only that of B with an additional key exchange',
+    A: 'x25519-ke1_mlkem512-ke1_none',
+    B: 'x25519-ke1_none-ke1_mlkem512',
+  },
+]
+
+function proposeKinds(scene: Scene, { A, B }: (typeof kinds)[number]): void {
+  propose(scene, 'A', `aes128gcm16-prfsha256-${A}`)
+  propose(scene, 'B', `aes128gcm16-prfsha256-${B}`)
+}
+
+describe.each(kinds)('rekeyings of the IKE_SA, $name', (kind) => {
+  it.each(['A', 'B'] as const)('%s alone', (side) => {
+    const scene = makeScene()
+    proposeKinds(scene, kind)
+    play(scene, [`${side} rekeys IKE`])
+    expectRekeyed(scene, side)
+  })
+
+  describe.each(places)('both at once, the lowest nonce is the $name', ({ at, winner }) => {
+    it.each([
+      ['in turn', []],
+      ['the answer to A is late', ['B gets request', 'A gets request', 'B gets response']],
+      ['the answer to B is late', ['B gets request', 'A gets request', 'A gets response']],
+      ['the answer to A is lost', ['B gets request', 'A gets request', 'A loses response', 'B gets response']],
+    ])('%s', (_, steps) => {
+      const scene = makeScene()
+      proposeKinds(scene, kind)
+      lowest(scene, at)
+      play(scene, [...both, ...steps])
+      if (steps.length > 0) scene.clock.advance(1000)
+      expectRekeyed(scene, steps.length === 0 ? winner : undefined)
+    })
+  })
+
+  it.each([0, 2, 3])('the request of A is late, the lowest nonce is number %i', (at) => {
+    const scene = makeScene()
+    proposeKinds(scene, kind)
+    lowest(scene, at)
+    play(scene, [...both, 'A gets request', 'B gets response', 'wait 500'])
+    expectRekeyed(scene)
+  })
+
+  it.each(['A', 'B'] as const)('while the other deletes it (%s rekeys)', (side) => {
+    const other = side === 'A' ? 'B' : 'A'
+    const scene = makeScene()
+    proposeKinds(scene, kind)
+    play(scene, [`${side} rekeys IKE`, `${other} gets request`, `${side} gets response`, `${other} deletes IKE`])
+    settle(scene)
+    expectAgreement(scene, { ikeSas: 0 })
+  })
+})
+
+describe('rekeyings in whatever order their messages come', () => {
+  const choice = fc.constantFrom('A gets', 'B gets', 'A loses', 'B loses')
+  const groups = fc.constantFrom(
+    'x25519',
+    'ecp256-x25519',
+    'x25519-ke1_none-ke1_mlkem512',
+    'x25519-ke1_mlkem512-ke1_none',
+  )
+
+  it('end with one IKE_SA, and no packet is lost', () => {
+    fc.assert(
+      fc.property(fc.nat(3), groups, groups, fc.array(choice, { maxLength: 16 }), (at, ofA, ofB, choices) => {
+        const scene = makeScene()
+        proposeKinds(scene, { name: '', A: ofA, B: ofB })
+        lowest(scene, at)
+        play(scene, both)
+        for (const step of choices) {
+          const [side, verb] = [step[0] as Side, step.slice(2)]
+          const oldest = scene.mail.waiting.find(({ note }) => note?.sender === scene[side === 'A' ? 'B' : 'A'])
+          if (oldest === undefined) continue
+          if (verb === 'gets') scene.mail.deliver(oldest)
+          else scene.mail.drop(oldest)
+          scene.clock.advance(20)
+        }
+        settle(scene)
+        expectAgreement(scene)
+        expectNoLoss(scene)
+        for (const peer of [scene.A, scene.B]) {
+          expect(peer.eventsOf('ike-rekeyed').length).toBeGreaterThanOrEqual(1)
+          expect(peer.eventsOf('ike-closed')).toEqual([])
+        }
+      }),
+      { numRuns: 40 },
+    )
   })
 })
 

@@ -1,10 +1,16 @@
 import { expect } from 'vitest'
 import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
-import { nodeProvider } from '../../src/crypto/node.ts'
 import type { ConnectionConfig } from '../../src/ike/config.ts'
 import type { IkeSaStatus } from '../../src/ike/events.ts'
 import { parseProposal } from '../../src/ike/proposal-keywords.ts'
-import { type HeldMail, VirtualClock, VirtualGateway, VirtualNetwork, VirtualTraffic } from '../../src/testing/index.ts'
+import {
+  type HeldMail,
+  simulationProvider,
+  VirtualClock,
+  VirtualGateway,
+  VirtualNetwork,
+  VirtualTraffic,
+} from '../../src/testing/index.ts'
 import { left, leftConnection, right, rightConnection } from '../ike/support.ts'
 
 export type Side = 'A' | 'B'
@@ -26,10 +32,11 @@ const STEP_MS = 20
 
 const second = { name: 'second', espProposals: ['aes128gcm16'] }
 
-/** Nothing happens by itself: no liveness, no keepalive, no lifetime. */
+/** Nothing happens by itself: no liveness, no keepalive, no lifetime. What is lost is soon sent again. */
 const quiet: Partial<PskConnection> = {
   livenessDelayMs: 0,
   keepaliveMs: 0,
+  retransmit: { baseMs: 400 },
   lifetime: { rekeyMs: Number.POSITIVE_INFINITY },
 }
 
@@ -61,7 +68,7 @@ export function makeScene(changes: SceneChanges = {}): Scene {
     B: pskConnection({ ...ofB, ...changes.B }),
   }
   const gateway = (address: string, connection: ConnectionConfig) =>
-    new VirtualGateway(network, { address, connections: [connection], crypto: nodeProvider })
+    new VirtualGateway(network, { address, connections: [connection], crypto: simulationProvider })
   const A = gateway(left, connections.A)
   const B = gateway(right, connections.B)
   const traffic = new VirtualTraffic(A, B, { everyMs: STEP_MS })
@@ -119,7 +126,7 @@ function perform(scene: Scene, step: string): void {
 /** Lets everything that waits, and what follows from it, take its course. */
 export function settle(scene: Scene): void {
   scene.mail.release()
-  scene.clock.advance(10_000)
+  scene.clock.advance(2_000)
   scene.traffic.stop()
   // Superseded IKE_SAs that nobody deletes, and requests that nobody answers, are given up after some minutes.
   scene.clock.advance(600_000)

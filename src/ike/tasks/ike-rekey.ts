@@ -11,6 +11,9 @@ import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
 import { CreateExchange, type CreateKeying } from './create-exchange.ts'
 
+/** The peer is in the middle of something, or was before it came to our additional key exchanges. RFC 7296 §2.25, RFC 9370 §2.2.4. */
+const busy: readonly number[] = [NotifyType.TEMPORARY_FAILURE, NotifyType.STATE_NOT_FOUND]
+
 /** Replaces the keys of the IKE_SA: another one takes its place with all that it has. RFC 7296 §1.3.2, §2.8, §2.18. */
 export class IkeRekey implements Task {
   readonly name = 'ike-rekey'
@@ -40,10 +43,10 @@ export class IkeRekey implements Task {
   // <-- HDR, SK {SA, Nr, KEr} | SK {N(INVALID_KE_PAYLOAD)} | SK {N(error)}
   processResponse(response: ResponseMessage): TaskResult {
     const outcome = this.#begin().processResponse(response)
-    if (outcome.kind === 'again') return this.#again()
+    if (outcome.kind === 'again') return this.#again(outcome.nonces !== undefined)
     if (outcome.kind === 'agreed') this.#agreed(outcome.suite, outcome.keying)
     else if (outcome.kind === 'hopeless') this.#refused(outcome.refusal)
-    else if (outcome.notify === NotifyType.TEMPORARY_FAILURE) this.#postpone()
+    else if (busy.includes(outcome.notify)) this.#postpone()
     else this.#refused(this.#explain(outcome.notify))
     this.abandon()
     return 'done'
@@ -73,9 +76,9 @@ export class IkeRekey implements Task {
     return this.#exchange
   }
 
-  /** The peer has a rekeying of its own that we agreed to: instead of asking for ours once more, we take that one. */
-  #again(): 'again' | 'done' {
-    if (!rekeyingOf(this.#sa).hasTheirs) return 'again'
+  /** Where the peer has a rekeying of its own that we agreed to, we take that one, instead of asking for ours anew. */
+  #again(isFollowUp: boolean): 'again' | 'done' {
+    if (isFollowUp || !rekeyingOf(this.#sa).hasTheirs) return 'again'
     this.abandon()
     return 'done'
   }
