@@ -1,12 +1,21 @@
 // What went over the wire, as tshark reads it: captured on the router's link to the server.
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { espOptions, ikeOptions, shimEspOptions } from './keys.mjs'
+import { espOptions, ikeOptions } from './keys.mjs'
 import { run, start, stop, waitFor } from './processes.mjs'
-import { transferPort } from './traffic.mjs'
+import { transferPort } from './topology.mjs'
 
+const SKF = 53
 const columns = [
-  ...['isakmp.exchangetype', 'isakmp.auth.method', 'esp.spi', 'ip.proto', 'udp.dstport', '_ws.malformed'],
-  ...['esp.icv_bad', 'ip.src', 'isakmp.flag_r'],
+  ...['isakmp.exchangetype', 'isakmp.auth.method', 'esp.spi', 'ip.proto', '_ws.malformed', 'esp.icv_bad'],
+  ...[
+    'ip.src',
+    'isakmp.flag_r',
+    'isakmp.messageid',
+    'isakmp.notify.msgtype',
+    'isakmp.ispi',
+    'frame.time_relative',
+    'isakmp.nextpayload',
+  ],
 ]
 
 export class Capture {
@@ -18,20 +27,8 @@ export class Capture {
 
   async start() {
     const { router } = this.topology
-    const args = [
-      '-n',
-      '-U',
-      '--immediate-mode',
-      '-B',
-      '32768',
-      '-i',
-      'r2',
-      '-s',
-      '2000',
-      '-w',
-      this.file,
-      'udp port 500 or udp port 4500 or esp',
-    ]
+    const filter = 'udp port 500 or udp port 4500 or esp'
+    const args = ['-n', '-U', '--immediate-mode', '-B', '32768', '-i', 'r2', '-s', '2000', '-w', this.file, filter]
     this.process = start('ip', ['netns', 'exec', router, 'tcpdump', ...args], this.logFile)
     await waitFor('tcpdump', () => existsSync(this.logFile) && /listening on/.test(readFileSync(this.logFile, 'utf8')))
   }
@@ -41,41 +38,78 @@ export class Capture {
   }
 
   /**
-   * Ends the capture. `charonLog` or the lines of a shim hold the keys; `settings` what was negotiated. Resolves to the number of IKE
-   * and ESP packets, how many of each tshark could look into, the summary of every malformed packet, and of ESP packets with a bad
-   * ICV, and the exchanges: `{ exchange, source, response }` of each IKE message.
+   * Ends the capture. `keys` are those that the peers wrote down; `settings` what was negotiated. Resolves to the number of IKE and ESP
+   * packets, how many of each tshark could look into, the summary of every malformed packet and of every ESP packet with a bad ICV, and
+   * `messages`: `{ exchange, source, response, messageId, notifies, SPIi, seconds }` of each IKE message.
    */
-  async finish(charonLog, { ike, esp }, shimLines = []) {
+  async finish(keys, { ike, esp }) {
     await this.stop()
     if (statSync(this.file).size <= 24) throw new Error('the capture is empty')
-    const spis = await this.#tshark('-Y', 'isakmp', '-T', 'fields', '-e', 'isakmp.ispi', '-e', 'isakmp.rspi')
-    const [SPIi, SPIr] = (spis.split('\n').find((row) => !/^$|\t0{16}$/.test(row)) ?? '').split('\t')
-    const keys =
-      charonLog === '' || SPIr === undefined
-        ? []
-        : [...ikeOptions(charonLog, ike, SPIi, SPIr), ...espOptions(charonLog, esp)]
-    keys.push(...shimEspOptions(shimLines, esp))
-    const text = await this.#tshark(...keys, '-T', 'fields', ...columns.flatMap((column) => ['-e', column]))
-    const rows = text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => line.split('\t'))
+    const samples = await this.#samples()
+    const options = [...ikeOptions(keys.ike, ike, samples.ike), ...espOptions(keys.esp, esp, samples.esp)]
+    const rows = await this.#rows(columns, options)
+    const messages = rows.filter(([exchange]) => exchange !== '')
     return {
-      ike: rows.filter(([exchange]) => exchange !== '').length,
-      ikeOpened: rows.filter(([, auth]) => auth !== '').length,
+      ike: messages.length,
+      ikeOpened: messages.filter(([, auth]) => auth !== '').length,
+      ikeSas: samples.ike.length,
+      /** The sources of fragments. */
+      fragments: messages.filter((row) => row[12].split(',')[0] === String(SKF)).map((row) => row[6]),
       esp: rows.filter(([, , spi]) => spi !== '').length,
       espOpened: rows.filter(([, , spi, protocol]) => spi !== '' && protocol.includes(',')).length,
-      malformed: rows.filter((row) => row[5] !== '' || row[6] === '1').map((row) => row.join(' ')),
-      exchanges: rows
-        .filter(([exchange]) => exchange !== '')
-        .map((row) => ({ exchange: Number(row[0]), source: row[7], response: row[8] === '1' })),
+      espSpis: samples.esp.length,
+      malformed: rows.filter((row) => row[4] !== '' || row[5] === '1').map((row) => row.join(' ')),
+      messages: messages.map((row) => ({
+        exchange: Number(row[0]),
+        source: row[6],
+        response: row[7] === '1',
+        messageId: Number(row[8]),
+        notifies: row[9] === '' ? [] : row[9].split(',').map(Number),
+        SPIi: row[10],
+        seconds: Number(row[11]),
+      })),
     }
   }
 
-  async #tshark(...args) {
+  /** One encrypted message of each IKE_SA's initiator, and one packet of each ESP SPI, as octets. */
+  async #samples() {
+    const ikeRows = await this.#rows(
+      ['isakmp.ispi', 'isakmp.rspi', 'udp.dstport', 'udp.payload'],
+      ['-Y', 'isakmp.exchangetype != 34 && isakmp.flag_i == 1'],
+    )
+    const ike = new Map()
+    for (const [SPIi, SPIr, port, payload] of ikeRows) {
+      if (ike.has(SPIi) || payload === undefined) continue
+      const bytes = Buffer.from(payload, 'hex')
+      const message = port === '500' ? bytes : bytes.subarray(4)
+      ike.set(SPIi, { SPIi, SPIr, message })
+    }
+    const frames = new Map()
+    for (const [spi, frame] of await this.#rows(['esp.spi', 'frame.number'], ['-Y', 'esp'])) {
+      if (!frames.has(spi)) frames.set(spi, frame)
+    }
+    const wanted = ['-Y', `frame.number in {${[...frames.values()].join(', ')}}`]
+    const esp = frames.size === 0 ? [] : await this.#rows(['udp.payload'], wanted)
+    return { ike: [...ike.values()], esp: esp.map(([payload]) => Buffer.from(payload, 'hex')) }
+  }
+
+  async #rows(fields, options) {
     // What we send over TCP is random, and must not be taken for some protocol.
-    const plain = ['-d', `tcp.port==${transferPort},data`]
-    const { stdout } = await run('tshark', ['-n', '-r', this.file, ...plain, ...args])
+    const plain = ['-d', `tcp.port==${transferPort},data`, '-d', `udp.port==${transferPort},data`]
+    const args = [
+      '-n',
+      '-r',
+      this.file,
+      ...plain,
+      ...options,
+      '-T',
+      'fields',
+      ...fields.flatMap((field) => ['-e', field]),
+    ]
+    const { stdout } = await run('tshark', args, { timeoutMs: 120_000 })
     return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => line.split('\t'))
   }
 }

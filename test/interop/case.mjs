@@ -21,7 +21,7 @@ export function tunnelCase({ client, server, nat, deleteBy, settings }) {
       const up = await transfer(topology, 'client', transferBytes, directory)
       const down = await transfer(topology, 'server', transferBytes, directory)
       const gone = await takeDown(peers, deleteBy)
-      const seen = await peers.capture.finish(charonLog(peers), settings)
+      const seen = await peers.capture.finish(keysOf(peers), settings)
       checkMalformed(seen)
       if (seen.esp < (2 * transferBytes) / 1400) throw new Error(`only ${seen.esp} ESP packets on the wire`)
       return [
@@ -57,7 +57,7 @@ export function refusalCase({ client, server, clientSettings, serverSettings, ex
       if (ike > 0 && peers.client.name === 'strongSwan') await peers.client.terminate()
       await nothingLeft(peers, 5000)
       for (const side of ['client', 'server']) await peers[side].stop()
-      const seen = await peers.capture.finish(charonLog(peers), clientSettings)
+      const seen = await peers.capture.finish(keysOf(peers), clientSettings)
       checkMalformed(seen)
       return `refused, nothing left, ${expect.map(([side, pattern]) => `${peers[side].name} says "${pattern.source.replaceAll('\\', '')}"`).join(', ')}`
     })
@@ -103,8 +103,11 @@ async function checkStatus(peer) {
   if (shown !== 'installed' || states.length !== 2) throw new Error(`typeswan status shows ${JSON.stringify(ikeSas)}`)
 }
 
-/** The log of the strongSwan of this case, which has the keys; empty when there is none. */
-const charonLog = ({ client, server }) => [client, server].find((peer) => peer.name === 'strongSwan')?.log() ?? ''
+/** The keys that the peers of this case wrote down. */
+export function keysOf({ client, server }) {
+  const keys = [client, server].map((peer) => peer.keys?.() ?? { ike: [], esp: [] })
+  return { ike: keys.flatMap(({ ike }) => ike), esp: keys.flatMap(({ esp }) => esp) }
+}
 
 /** The end of a log, without dumps of octets. */
 function lastLines(title, log) {
@@ -115,12 +118,13 @@ function lastLines(title, log) {
 
 /** Resolves to the seconds that the negotiation took, when both sides have their CHILD_SA. */
 export async function establish({ client, server }) {
-  await server.start()
-  await client.start()
+  for (const peer of [server, client]) if (!isRunning(peer)) await peer.start()
   const seconds = await client.initiate()
   await waitFor('the CHILD_SA on the server', async () => (await server.sas()).children > 0)
   return seconds
 }
+
+const isRunning = ({ process }) => process !== undefined && process.result === undefined
 
 /** One side deletes; resolves to the seconds until the other side has nothing left. */
 async function takeDown(peers, deleteBy) {

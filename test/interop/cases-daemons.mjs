@@ -1,5 +1,5 @@
 // Other daemons than strongSwan: Libreswan 5.2 and OpenBSD iked 7.4, both roles.
-import { negotiationCase } from './case-negotiation.mjs'
+import { byDaemon, byLifetime, daemonRekeyCase, negotiationCase } from './case-negotiation.mjs'
 import { Iked } from './iked.mjs'
 import { Libreswan } from './libreswan.mjs'
 import { Typeswan } from './typeswan.mjs'
@@ -44,6 +44,33 @@ function handshakes({ daemon, peer, suites, settings, further, liveness }) {
 const ours = { typeswan: { connection: { livenessDelay: '1s' } } }
 const theirs = { typeswan: { connection: { livenessDelay: 0 } }, libreswan: ['dpddelay=1'] }
 
+const short = {
+  ours: {
+    typeswan: {
+      connection: {
+        rekey: { time: '3s', jitter: 0, over: '60s' },
+        // iked does not answer the DELETE of an IKE_SA that it had initiated and we rekeyed: it is to be over soon.
+        retransmit: { timeout: '500ms', tries: 2 },
+      },
+      child: { lifetime: { soft: { time: '2s' } } },
+    },
+  },
+  iked: { iked: { policy: ['ikelifetime 4', 'lifetime 3'] } },
+}
+
+function rekeyCases(daemon, peer, suite, kinds) {
+  return kinds.flatMap(({ what, settings, rekeys }) =>
+    roles(daemon).map(({ role, client, server }) => ({
+      name: `${peer} ${role} rekey ${what} ${suite.esp}`,
+      peer,
+      missing: daemon.missing,
+      body: daemonRekeyCase({ client, server, settings: { ...suite, psk, ...settings }, rekeys }),
+    })),
+  )
+}
+
+const rekeyByUs = { what: 'by Typeswan', settings: short.ours, rekeys: byLifetime({ children: 3, ike: 2 }, 'ours') }
+
 export const daemonCases = [
   ...handshakes({
     daemon: Libreswan,
@@ -63,4 +90,16 @@ export const daemonCases = [
     further: { initiator: 'parallel' },
     liveness: ['ours'],
   }),
+  ...libreswanSuites
+    .slice(0, 2)
+    .flatMap((suite) =>
+      rekeyCases(Libreswan, 'libreswan', suite, [
+        { what: 'by Libreswan', settings: {}, rekeys: byDaemon(2) },
+        rekeyByUs,
+      ]),
+    ),
+  ...rekeyCases(Iked, 'iked', ikedSuites[0], [
+    { what: 'by iked', settings: short.iked, rekeys: byLifetime({ children: 3, ike: 2 }, 'theirs') },
+    rekeyByUs,
+  ]),
 ]

@@ -1,6 +1,8 @@
 // The table of cases: suites x roles x NAT, refusals, and Typeswan with itself.
 import { refusalCase, tunnelCase } from './case.mjs'
 import { daemonCases } from './cases-daemons.mjs'
+import { featureCases, newerFeatureCases } from './cases-features.mjs'
+import { lifeCases } from './cases-life.mjs'
 import { Charon, Charon6 } from './charon.mjs'
 import { Typeswan } from './typeswan.mjs'
 
@@ -27,6 +29,7 @@ function tunnels(pairs) {
       for (const nat of [false, true]) {
         const deleteBy = (suiteIndex + roleIndex + Number(nat)) % 2 === 0 ? 'client' : 'server'
         list.push({
+          nightly: !suites.some((suite) => suite.ike === ike && suite.esp === esp),
           name: `${role} ${nat ? 'nat' : 'direct'} ${ike}/${esp}`,
           body: tunnelCase({ client, server, nat, deleteBy, settings: { ike, esp, psk } }),
         })
@@ -102,14 +105,7 @@ const newerCases = [
   body: tunnelCase({ client, server, nat: false, deleteBy: 'client', settings }),
 }))
 
-/** Each has the name of its peer. `all` pairs every IKE suite with every ESP suite, and adds the peers that live in roots of their own. */
-export const cases = ({ all, peer }) => {
-  const own = ownCases(all).map((one) => ({ peer: 'strongswan', ...one }))
-  const wanted = all || peer !== undefined ? [...own, ...newerCases, ...daemonCases] : own
-  return peer === undefined ? wanted : wanted.filter((one) => one.peer === peer)
-}
-
-const ownCases = (all) => [
+const ownCases = [
   {
     name: 'baseline strongSwan with strongSwan',
     body: tunnelCase({ client: Charon, server: Charon, nat: true, deleteBy: 'client', settings }),
@@ -118,6 +114,18 @@ const ownCases = (all) => [
     name: `both Typeswan ${nat ? 'nat' : 'direct'}`,
     body: tunnelCase({ client: Typeswan, server: Typeswan, nat, deleteBy: nat ? 'server' : 'client', settings }),
   })),
-  ...tunnels(all ? allPairs : suites),
+  ...tunnels(allPairs),
   ...refusals(),
+  ...lifeCases,
+  ...featureCases,
 ]
+
+/** The cases of one peer, those with a word in their name, or all; without any of it those of every run, which are not `nightly`. */
+export function cases({ all, peer, word }) {
+  const every = [
+    ...ownCases.map((one) => ({ peer: 'strongswan', ...one })),
+    ...[...newerCases, ...newerFeatureCases, ...daemonCases].map((one) => ({ nightly: true, ...one })),
+  ]
+  const wanted = every.filter((one) => (peer === undefined || one.peer === peer) && one.name.includes(word ?? ''))
+  return all || peer !== undefined || word !== undefined ? wanted : wanted.filter((one) => !one.nightly)
+}

@@ -1,8 +1,9 @@
 // One strongSwan daemon in a namespace: ESP in userspace (kernel-libipsec), its own configuration, /run and vici socket.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { logKeys } from './keys.mjs'
 import { run, start, stop, waitFor } from './processes.mjs'
 import { missingIn, startInRoot } from './roots.mjs'
-import { addresses, identities, other } from './topology.mjs'
+import { addresses, identities, other, selectors } from './topology.mjs'
 
 const binary = '/usr/lib/ipsec/charon'
 const plugins =
@@ -27,10 +28,11 @@ export class Charon {
   async start() {
     writeFileSync(`${this.directory}/strongswan.conf`, this.#strongswanConf())
     writeFileSync(`${this.directory}/swanctl.conf`, this.#swanctlConf())
+    rmSync(this.viciSocket, { force: true })
     this.process = this.launch(`${this.directory}/stdout`, { STRONGSWAN_CONF: `${this.directory}/strongswan.conf` })
     await waitFor('charon', () => existsSync(this.viciSocket) || this.process.result)
     if (this.process.result) throw new Error(`charon ended:\n${this.log()}`)
-    await this.topology.batch(this.namespace, [`addr add ${addresses[this.side].inner}/32 dev lo`])
+    await this.topology.batch(this.namespace, [`addr replace ${addresses[this.side].inner}/32 dev lo`])
     // kernel-libipsec makes its TUN device when it is loaded, and truncates packets above 1,400 octets.
     await waitFor('ipsec0', async () => {
       const link = await run('ip', ['-n', this.namespace, 'link', 'set', 'ipsec0', 'mtu', '1400'], { check: false })
@@ -63,12 +65,58 @@ export class Charon {
     return { ike: count(stdout, /^office: #/gm), children: count(stdout, /^ {2}net: #\d+.*INSTALLED/gm) }
   }
 
+  /** Each IKE_SA: `{ SPIi, SPIr, current, children: [{ spiIn, spiOut, current }] }`, SPIs in hexadecimal; not `current`: on its way out. */
+  async details() {
+    const { stdout } = await this.swanctl(['--list-sas'])
+    return stdout
+      .split(/^(?=\S)/m)
+      .filter((block) => block.startsWith('office: '))
+      .map((block) => {
+        const [, SPIi, SPIr] = /([0-9a-f]{16})_i\*? ([0-9a-f]{16})_r/.exec(block)
+        const children = block.split(/^(?= {2}net: )/m).slice(1)
+        return { SPIi, SPIr, current: /, ESTABLISHED,/.test(block), children: children.map(childDetails) }
+      })
+  }
+
+  /** The peer's outer address with its port, as the IKE_SA has it; undefined without one. */
+  async remoteEndpoint() {
+    const { stdout } = await this.swanctl(['--list-sas'])
+    const [, address, port] = /^ {2}remote .* @ ([\d.]+)\[(\d+)\]/m.exec(stdout) ?? []
+    return address && `${address}:${port}`
+  }
+
+  async remoteAddress() {
+    return (await this.remoteEndpoint())?.split(':')[0]
+  }
+
+  async rekeyChild() {
+    await this.swanctl(['--rekey', '--child', 'net'])
+  }
+
+  async rekeyIke() {
+    await this.swanctl(['--rekey', '--ike', 'office'])
+  }
+
+  async reauthenticate() {
+    await this.swanctl(['--rekey', '--ike', 'office', '--reauth'])
+  }
+
+  /** Ends it without a word to the peer. */
+  async crash() {
+    await stop(this.process, 'SIGKILL')
+  }
+
   swanctl([command, ...args], options = {}) {
     const uri = `unix://${this.viciSocket}`
     return run('ip', ['netns', 'exec', this.namespace, 'swanctl', command, '--uri', uri, ...args], {
       env: { STRONGSWAN_CONF: `${this.directory}/strongswan.conf` },
       ...options,
     })
+  }
+
+  /** Those that it wrote down. */
+  keys() {
+    return logKeys(this.log())
   }
 
   log() {
@@ -84,7 +132,8 @@ export class Charon {
   load = ${plugins}
   threads = 16
   retransmit_tries = 2
-  filelog { main { path = ${this.logFile}
+  delete_rekeyed_delay = 1
+${lines(this.settings.charon?.conf, 2)}  filelog { main { path = ${this.logFile}
     flush_line = yes
     time_format = %H:%M:%S
     default = 1
@@ -102,25 +151,26 @@ swanctl { load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey hmac sha1 sha2
     const remote = side === 'server' && topology.nat ? '%any' : addresses[other(side)].outer
     return `connections { office {
   version = 2
-  local_addrs = ${addresses[side].outer}
+  local_addrs = ${settings.charon?.localAddresses ?? addresses[side].outer}
   remote_addrs = ${remote}
   encap = yes
-  mobike = no
+  mobike = ${settings.mobike ? 'yes' : 'no'}
   proposals = ${settings.ike}
-  local { auth = psk
+${lines(settings.charon?.connection, 2)}  local { auth = psk
     id = ${identities[side]} }
   remote { auth = psk
     id = ${identities[other(side)]} }
   children { net {
-    local_ts = ${settings.localTs ?? addresses[side].net}
-    remote_ts = ${settings.remoteTs ?? addresses[other(side)].net}
+    local_ts = ${settings.localTs ?? selectors(side, settings).join(', ')}
+    remote_ts = ${settings.remoteTs ?? selectors(other(side), settings).join(', ')}
     esp_proposals = ${settings.esp}
     mode = tunnel
-  } }
+${lines(settings.charon?.child, 4)}  } }
 } }
 secrets { ike-office { id-1 = ${identities.client}
   id-2 = ${identities.server}
-  secret = "${settings.psk}" } }
+  secret = "${settings.psk}" }
+${lines(settings.charon?.secrets, 2)}}
 `
   }
 }
@@ -135,4 +185,11 @@ export class Charon6 extends Charon {
   }
 }
 
+function childDetails(block) {
+  const [, spiIn] = /^ {4}in {2}([0-9a-f]{8})/m.exec(block) ?? []
+  const [, spiOut] = /^ {4}out ([0-9a-f]{8})/m.exec(block) ?? []
+  return { spiIn, spiOut, current: /, INSTALLED,/.test(block) }
+}
+
+const lines = (list, indent) => (list ?? []).map((line) => `${' '.repeat(indent)}${line}\n`).join('')
 const count = (text, pattern) => (text.match(pattern) ?? []).length

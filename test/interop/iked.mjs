@@ -1,6 +1,7 @@
 // One OpenBSD iked (the portable one) from a Debian 13 root. There is no PF_KEY in this kernel: a shim takes its SAs, so that everything
 // but its data path can be tried.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { shimKeys } from './keys.mjs'
 import { stop, waitFor } from './processes.mjs'
 import { compileShim, missingIn, runInRoot, startInRoot } from './roots.mjs'
 import { addresses, childNet, identities, other } from './topology.mjs'
@@ -73,13 +74,10 @@ export class Iked {
     return { ike: count(stdout, /^iked_sas: .*\bESTABLISHED\b/gm), children: count(stdout, /^ {2}sa_childsas: /gm) / 2 }
   }
 
-  /** Lines of the shim, one for each SA that the daemon installed, with the keys. */
-  installed() {
-    return existsSync(this.shimLog)
-      ? readFileSync(this.shimLog, 'utf8')
-          .split('\n')
-          .filter((line) => /^(ADD|UPDATE) /.test(line))
-      : []
+  /** Of the SAs that it installed. */
+  keys() {
+    const lines = existsSync(this.shimLog) ? readFileSync(this.shimLog, 'utf8').split('\n') : []
+    return shimKeys(lines.filter((line) => /^(ADD|UPDATE) /.test(line)))
   }
 
   log() {
@@ -106,10 +104,10 @@ export class Iked {
       `ikesa ${ikeProposals[settings.ike]}`,
       `childsa ${espProposals[settings.esp]}`,
       `srcid ${identities[side]} dstid ${identities[peer]}`,
-      ...(settings.ikedLifetimes ?? []),
+      ...(settings.iked?.policy ?? []),
       `psk "${settings.psk}"`,
     ]
-    return `${(settings.iked ?? []).map((line) => `${line}\n`).join('')}${words.join(' \\\n\t')}\n`
+    return `${(settings.iked?.global ?? []).map((line) => `${line}\n`).join('')}${words.join(' \\\n\t')}\n`
   }
 }
 

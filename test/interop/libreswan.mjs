@@ -1,6 +1,7 @@
 // One Libreswan daemon (pluto) from a Debian 13 root. There is no ESP in this kernel: a shim takes its SAs, so that everything but its
 // data path can be tried.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { shimKeys } from './keys.mjs'
 import { stop, waitFor } from './processes.mjs'
 import { compileShim, missingIn, runInRoot, startInRoot } from './roots.mjs'
 import { addresses, childNet, identities, other } from './topology.mjs'
@@ -100,13 +101,10 @@ export class Libreswan {
     }
   }
 
-  /** Lines of the shim, one for each SA that the daemon installed, with the keys. */
-  installed() {
-    return existsSync(this.shimLog)
-      ? readFileSync(this.shimLog, 'utf8')
-          .split('\n')
-          .filter((line) => /^(NEWSA|UPDSA)/.test(line))
-      : []
+  /** Of the SAs that it installed. */
+  keys() {
+    const lines = existsSync(this.shimLog) ? readFileSync(this.shimLog, 'utf8').split('\n') : []
+    return shimKeys(lines.filter((line) => /^(NEWSA|UPDSA) /.test(line)))
   }
 
   log() {

@@ -1,8 +1,8 @@
 // Interoperation with other daemons in network namespaces (root). One line for each case; a case that could not run has failed, unless
 // its daemon is not there: then it is skipped, and the line says what is missing.
-//   node test/interop/run.mjs [--list] [--keep] [--all] [--peer NAME] [PATTERN]
-// PATTERN: only the cases whose name contains it. --peer: strongswan, strongswan6, libreswan or iked. --all: all of them, and every IKE
-// suite with every ESP suite. --keep: logs and captures stay.
+//   node test/interop/run.mjs [--list] [--keep] [--all] [--peer NAME] [WORD]
+// WORD: the cases whose name contains it. --peer: strongswan, strongswan6, libreswan or iked. --all: the nightly ones too. --keep: logs and
+// captures stay.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -19,7 +19,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
 })
 const { keep } = options
-const selected = cases(options).filter((one) => one.name.includes(positionals[0] ?? ''))
+const selected = cases({ ...options, word: positionals[0] })
 
 if (options.list) {
   for (const { name } of selected) console.log(name)

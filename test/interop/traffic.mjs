@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { start, stop, waitFor } from './processes.mjs'
-import { addresses, other } from './topology.mjs'
+import { addresses, other, transferPort } from './topology.mjs'
 
 const tcpPeer = fileURLToPath(new URL('tcp-peer.mjs', import.meta.url))
-export const transferPort = 5001
 
 /** Two pings from `from` to the other side; resolves to how many were answered, throws unless all were. */
 export async function ping(topology, from) {

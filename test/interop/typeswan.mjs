@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { run, start, stop, waitFor } from './processes.mjs'
-import { addresses, childNet, identities, other } from './topology.mjs'
+import { addresses, identities, other, selectors } from './topology.mjs'
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
@@ -26,12 +26,13 @@ export class Typeswan {
   async start() {
     const file = `${this.directory}/typeswan.json`
     writeFileSync(file, JSON.stringify(this.#config(), null, 2), { mode: 0o600 })
+    const logged = this.log().length
     this.process = start(
       'ip',
       ['netns', 'exec', this.namespace, process.execPath, command, 'up', '--config', file],
       this.logFile,
     )
-    await waitFor('typeswan up', () => this.process.result ?? / listening at /.test(this.log()))
+    await waitFor('typeswan up', () => this.process.result ?? / listening at /.test(this.log().slice(logged)))
     if (this.process.result) throw new Error(`typeswan ended:\n${this.log()}`)
   }
 
@@ -57,6 +58,37 @@ export class Typeswan {
     const children = ikeSas.flatMap((sa) => sa.children).filter((child) => child.state === 'installed')
     if (children.length === 0 && states.length > 0 && ikeSas.length === 0) throw new Error('states without a CHILD_SA')
     return { ike: ikeSas.length, children: children.length }
+  }
+
+  /**
+   * Each IKE_SA: `{ SPIi, SPIr, current, children: [{ spiIn, spiOut, current }] }`, SPIs in hexadecimal; not `current`: on its way out.
+   * And one more, when there are other ESP states than those of the CHILD_SAs.
+   */
+  async details() {
+    const { ikeSas, states } = await this.#ask()
+    const details = ikeSas.map(({ SPIi, SPIr, state, children }) => ({
+      SPIi,
+      SPIr,
+      current: state === 'established',
+      children: children.map((one) => ({ spiIn: one.spiIn, spiOut: one.spiOut, current: one.state === 'installed' })),
+    }))
+    const known = details.flatMap(({ children }) => children.flatMap(({ spiIn, spiOut }) => [spiIn, spiOut]))
+    const others = states.filter(({ phase, spi }) => phase === 'valid' && !known.includes(spi)).map(({ spi }) => spi)
+    return others.length === 0 ? details : [...details, { current: false, children: [], others }]
+  }
+
+  /** The peer's outer address with its port, as the IKE_SA has it; undefined without one. */
+  async remoteEndpoint() {
+    return (await this.#ask()).ikeSas[0]?.remote
+  }
+
+  async remoteAddress() {
+    return (await this.remoteEndpoint())?.split(':')[0]
+  }
+
+  /** Ends it without a word to the peer. */
+  async crash() {
+    await stop(this.process, 'SIGKILL')
   }
 
   /** What `typeswan status --json` prints. */
@@ -94,17 +126,18 @@ export class Typeswan {
 
   #config() {
     const { side, settings, topology } = this
-    const behindNat = side === 'server' && topology.nat
+    const anywhere = side === 'server' && (topology.nat || settings.mobike)
     return {
-      listen: { addresses: [addresses[side].outer] },
+      listen: { addresses: [addresses[side].outer], ...settings.typeswan?.listen },
       tun: { name: 'swan0', mtu: 1400, addresses: [`${addresses[side].inner}/32`], routes: 'auto' },
       control: this.control,
       connections: {
         office: {
-          local: { address: addresses[side].outer, id: identities[side] },
-          remote: { ...(behindNat ? {} : { address: addresses[other(side)].outer }), id: identities[other(side)] },
+          local: { ...(settings.mobike ? {} : { address: addresses[side].outer }), id: identities[side] },
+          remote: { ...(anywhere ? {} : { address: addresses[other(side)].outer }), id: identities[other(side)] },
           psk: settings.psk,
           proposals: [settings.ike],
+          mobike: settings.mobike ?? false,
           ...settings.typeswan?.connection,
           children: Object.fromEntries((settings.children ?? ['net']).map((name) => [name, this.#child(name)])),
         },
@@ -116,8 +149,8 @@ export class Typeswan {
   #child(name) {
     const { side, settings } = this
     return {
-      localTs: [settings.localTs ?? childNet(side, name)],
-      remoteTs: [settings.remoteTs ?? childNet(other(side), name)],
+      localTs: settings.localTs ? [settings.localTs] : selectors(side, settings, name),
+      remoteTs: settings.remoteTs ? [settings.remoteTs] : selectors(other(side), settings, name),
       espProposals: [settings.esp],
       start: settings.start?.[side]?.[name] ?? (side === 'client' ? 'start' : 'none'),
       ...settings.typeswan?.child,

@@ -1,12 +1,14 @@
 // Preloaded into an IKE daemon on a kernel without PF_KEY (RFC 2367). socket(PF_KEY) gives a datagram socket that is connected to itself,
 // and writev() to it turns each request into its successful answer (SADB_GETSPI with a random SPI): the daemon takes its SAs for
 // installed. The answer is there when writev() returns, as with a kernel: iked waits 1 ms for it.
+// When the soft lifetime of an SA ends, SADB_EXPIRE comes from the same socket.
 // The file named by SHIM_LOG gets one line for each request, with the keys:
 //   ADD spi 01020304 encryption 12 key 0123... integrity 6 key ...
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <linux/pfkeyv2.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +78,52 @@ static size_t answer_spi(unsigned char *bytes) {
   return sizeof *message + sizeof sa;
 }
 
+struct expiry {
+  int fd;
+  unsigned seconds;
+  struct {
+    struct sadb_msg message;
+    struct sadb_sa sa;
+    struct sadb_lifetime soft;
+  } told;
+};
+
+static void *wait_and_tell(void *argument) {
+  struct expiry *expiry = argument;
+  sleep(expiry->seconds);
+  if (send(expiry->fd, &expiry->told, sizeof expiry->told, 0) < 0) perror("shim");
+  free(expiry);
+  return NULL;
+}
+
+static const void *find(const unsigned char *bytes, size_t size, int type) {
+  for (size_t at = sizeof(struct sadb_msg); at + sizeof(struct sadb_ext) <= size;) {
+    const struct sadb_ext *extension = (const void *)(bytes + at);
+    if (extension->sadb_ext_type == type || extension->sadb_ext_len == 0) return extension->sadb_ext_len == 0 ? NULL : extension;
+    at += extension->sadb_ext_len * 8;
+  }
+  return NULL;
+}
+
+/** For SADB_ADD and SADB_UPDATE: one thread for each SA with a soft lifetime. */
+static void schedule_expiry(int fd, const unsigned char *bytes, size_t size) {
+  const struct sadb_sa *sa = find(bytes, size, SADB_EXT_SA);
+  const struct sadb_lifetime *soft = find(bytes, size, SADB_EXT_LIFETIME_SOFT);
+  if (sa == NULL || soft == NULL || soft->sadb_lifetime_addtime == 0) return;
+  struct expiry *expiry = calloc(1, sizeof *expiry);
+  expiry->fd = fd;
+  expiry->seconds = soft->sadb_lifetime_addtime;
+  expiry->told.message = *(const struct sadb_msg *)bytes;
+  expiry->told.message.sadb_msg_type = SADB_EXPIRE;
+  expiry->told.message.sadb_msg_len = sizeof expiry->told / 8;
+  expiry->told.message.sadb_msg_seq = 0;
+  expiry->told.message.sadb_msg_pid = 0;
+  expiry->told.sa = *sa;
+  expiry->told.soft = *soft;
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, wait_and_tell, expiry) == 0) pthread_detach(thread);
+}
+
 static int is_pfkey_socket(int fd) {
   int domain = -1, type = -1;
   socklen_t size = sizeof domain;
@@ -98,6 +146,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
   if (size < sizeof *message || message->sadb_msg_version != PF_KEY_V2 || !is_pfkey_socket(fd)) return real(fd, parts, count);
   log_request(bytes, size);
   message->sadb_msg_errno = 0;
+  if (message->sadb_msg_type == SADB_ADD || message->sadb_msg_type == SADB_UPDATE) schedule_expiry(fd, bytes, size);
   size_t answer = message->sadb_msg_type == SADB_GETSPI ? answer_spi(bytes) : size;
   return send(fd, bytes, answer, 0) == (ssize_t)answer ? (ssize_t)size : -1;
 }
