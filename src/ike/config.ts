@@ -57,7 +57,7 @@ export interface IkeLifetimeConfig {
 
 /** IKE messages cut into SKF payloads. RFC 7383. */
 export interface FragmentationConfig {
-  /** `yes`: when the peer can and a message is longer than `bytes`. `force`: also announced to be cut where it would fit. */
+  /** `yes`: when the peer can and a message is longer than `bytes`. `force`: also where it would fit, but for INFORMATIONAL. */
   readonly mode: 'yes' | 'no' | 'force'
   /** Octets of the largest IP packet that carries a fragment. */
   readonly bytes: number

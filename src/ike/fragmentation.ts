@@ -1,5 +1,5 @@
 import { Writer } from '../bytes/index.ts'
-import { encodePayloads, type OutgoingHeader, type Payload } from './codec/index.ts'
+import { ExchangeType, encodePayloads, type OutgoingHeader, type Payload } from './codec/index.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { Path } from './runtime.ts'
 
@@ -62,7 +62,9 @@ function cut(sa: IkeSa, { header, payloads }: Message, messageBytes: number): re
   const firstPayload = encodePayloads(payloads, writer)
   const inner = writer.finish()
   const fits = protector.protectedBytes(inner.length) <= messageBytes
-  const mayBeWhole = fits && sa.connection.fragmentation.mode !== 'force'
+  // strongSwan drops an INFORMATIONAL that does not begin with SK.
+  const mayBeCut = header.exchangeType !== ExchangeType.INFORMATIONAL && sa.connection.fragmentation.mode === 'force'
+  const mayBeWhole = fits && !mayBeCut
   if (inner.length < 2 || mayBeWhole) return [protector.protect(header, payloads)]
   const capacity = Math.min(protector.fragmentCapacity(messageBytes), Math.ceil(inner.length / 2))
   const total = Math.ceil(inner.length / capacity)

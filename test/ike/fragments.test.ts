@@ -88,7 +88,7 @@ describe('messages in fragments', () => {
     expect(request.map(({ firstPayload }) => firstPayload)).toEqual([35, ...request.slice(1).map(() => 0)])
   })
 
-  it('are of every encrypted exchange with force, but not what is empty', () => {
+  it('are of every encrypted exchange with force, but not of an INFORMATIONAL that fits one packet: some peers drop those', () => {
     const pair = establishedPair({ a: { fragmentation: { mode: 'force' } }, b: { fragmentation: { mode: 'force' } } })
     pair.a.perform(pair.a.ike.createChild(1, 'net', pair.clock.now))
     pair.clock.advance(1000)
@@ -105,7 +105,7 @@ describe('messages in fragments', () => {
       `${ExchangeType.IKE_AUTH} answer cut`,
       `${ExchangeType.CREATE_CHILD_SA} cut`,
       `${ExchangeType.CREATE_CHILD_SA} answer cut`,
-      `${ExchangeType.INFORMATIONAL} cut`,
+      `${ExchangeType.INFORMATIONAL}`,
       `${ExchangeType.INFORMATIONAL} answer`,
     ])
     expect([pair.a.ike.isIdle(), pair.b.ike.isIdle()]).toEqual([true, true])
