@@ -5,6 +5,7 @@ import type {
   PpkConfig,
   RedirectConfig,
 } from '../ike/config.ts'
+import { formatGateway, parseGateway } from '../ike/gateway-identity.ts'
 import { connectionDefaults, defaultKeyingTries } from './connection.ts'
 import { readDuration } from './duration.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
@@ -76,7 +77,11 @@ function readFragmentation(section: Section): FragmentationConfig {
 
 function readRedirect(section: Section): RedirectConfig {
   const defaults = connectionDefaults.redirect
-  return { follow: section.flag('follow') ?? defaults.follow, to: section.text('to') ?? defaults.to }
+  const to = section.parsed('to', parseGateway, 'an IP address or a host name')
+  return {
+    follow: section.flag('follow') ?? defaults.follow,
+    to: to === undefined ? defaults.to : formatGateway(to),
+  }
 }
 
 function readPpk(section: Section, context: ReadContext): PpkConfig | undefined {

@@ -19,6 +19,7 @@ import { Opened } from './opened.ts'
 import type { EndpointOptions } from './options.ts'
 import { RefusalHistory } from './refusal-history.ts'
 import { findRenewable, type RenewalRequest, Renewals, type Renewed } from './renewals.ts'
+import { resolveName } from './resolve-name.ts'
 import { RunLoop } from './run-loop.ts'
 import { type EndpointStatus, reportStatus } from './status.ts'
 import type { UdpPaths } from './udp-paths.ts'
@@ -228,7 +229,13 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#negotiations.notice(event)
     this.#renewals.notice(event)
     this.#refusals.notice(event, this.#clock())
+    if (event.kind === 'resolve') void this.#resolve(event.token, event.name)
     this.emit('event', event)
+  }
+
+  async #resolve(token: number, name: string): Promise<void> {
+    const address = await resolveName(name)
+    if (this.#closed === undefined) this.#loop.perform(this.#loop.core.resolved(token, address, this.#clock()))
   }
 
   #greeting(): string {

@@ -65,6 +65,12 @@ export class EventLog {
       case 'local-moved':
         log.write('info', subject(event.sa), `we moved${moveText(log, event.from, event.to)}`)
         break
+      case 'redirected':
+        log.write('info', subject(event.sa), `the gateway sends us to ${event.to}`)
+        break
+      case 'resolve':
+        log.write('debug', subject(event.sa), `looking up ${event.name}`)
+        break
       case 'ticket':
         log.write('debug', subject(event.sa), `ticket received, good for ${Math.round(event.lifetimeMs / 60_000)} min`)
         break

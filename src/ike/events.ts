@@ -77,6 +77,10 @@ export type IkeEvent =
       /** Only its rekeying, or another one in its place, is refused: the IKE_SA goes on as it was. */
       readonly renewal?: true
     }
+  /** The gateway sends us to another one: `to` is an address or a host name. RFC 5685. */
+  | { readonly kind: 'redirected'; readonly sa: IkeSaRef; readonly from: SocketAddress; readonly to: string }
+  /** The address of `name` is wanted: answer with `IkeEndpoint.resolved`. Without an answer it is as if there was none. */
+  | { readonly kind: 'resolve'; readonly sa: IkeSaRef; readonly token: number; readonly name: string }
   /**
    * The peer gave us a ticket, with which `initiate` comes back quickly within `lifetimeMs`: the last one of a connection is
    * the one to use. It holds keys: keep it as secret as a pre-shared key, and not longer than it is good. RFC 5723.

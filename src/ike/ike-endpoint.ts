@@ -11,6 +11,7 @@ import { decodeHeader, type IkeHeader, isInitial } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import { CrashTokens } from './crash-tokens.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
+import { parseGateway } from './gateway-identity.ts'
 import { beginIkeSa } from './ike-begin.ts'
 import { contained, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
 import { reauthenticate, renewKeys } from './ike-renewal.ts'
@@ -19,6 +20,7 @@ import { InitResponder } from './init-responder.ts'
 import { decodeOr, drop } from './message-drop.ts'
 import { beginSync, canSync } from './message-id-sync.ts'
 import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
+import { followRedirect, resolved } from './redirect-client.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
 import { decodeResumable, type Resumable } from './resumption.ts'
 import { Revival } from './revival.ts'
@@ -27,6 +29,7 @@ import { hint, namedByInvalidSpi, StrayMessages } from './stray-messages.ts'
 import { ChildCreate } from './tasks/child-create.ts'
 import { startDelete } from './tasks/child-delete.ts'
 import { startRekey } from './tasks/child-rekey.ts'
+import { RedirectPeer } from './tasks/redirect-peer.ts'
 
 export interface IkeEndpointOptions {
   readonly crypto: CryptoProvider
@@ -88,6 +91,8 @@ export class IkeEndpoint {
       tell: (event) => this.#runtime.emit(event),
       has: (connection, child) => this.#carrierOf(connection, child)?.hasOrMakes(child) === true,
     })
+    for (const { redirect } of connections) if (redirect.to !== undefined) parseGateway(redirect.to)
+    this.#runtime.goElsewhere = followRedirect
     this.#runtime.onEvent = (event) => this.#revival.notice(event, this.#runtime.now)
     if (options.qcdSecret !== undefined) this.#runtime.crashTokens = new CrashTokens(crypto, options.qcdSecret)
     this.#strays = new StrayMessages(this.#runtime)
@@ -190,6 +195,27 @@ export class IkeEndpoint {
   deleteIke(ikeSaId: number, now: number): IkeAction[] {
     const sa = this.#byId(ikeSaId)
     return this.#at(now, () => this.#begin(sa, () => sa.delete('local')))
+  }
+
+  /** Answers the event `resolve`: the address of that name, undefined when it has none. */
+  resolved(token: number, address: IpAddress | undefined, now: number): IkeAction[] {
+    return this.#at(now, () => {
+      const waiting = this.#runtime.takeAwaited(token)
+      if (waiting === undefined) return
+      contained(waiting.sa, () => this.#begin(waiting.sa, () => resolved(waiting.sa, waiting.gateway, address)))
+    })
+  }
+
+  /**
+   * Sends the initiator of an established IKE_SA to another gateway, an IP address or a host name: it goes, and deletes this
+   * IKE_SA, or we do after a minute. `UsageError` for an initiator that does not go elsewhere, and when we began it. RFC 5685 §5.
+   */
+  redirect(ikeSaId: number, to: string, now: number): IkeAction[] {
+    const sa = this.#byId(ikeSaId)
+    const gateway = parseGateway(to)
+    if (sa.state !== 'established' || sa.beganAs !== 'responder' || !sa.abilities.redirect)
+      throw new UsageError('ikeSaId', `the peer of IKE_SA ${ikeSaId} does not go to another gateway`)
+    return this.#at(now, () => this.#begin(sa, () => sa.enqueue(new RedirectPeer(sa, gateway))))
   }
 
   /** Replaces the keys of an established IKE_SA; its id, its CHILD_SAs and all else stay. RFC 7296 §2.8. */
@@ -395,7 +421,7 @@ export class IkeEndpoint {
     if (localAddress === undefined) return 0
     const localPort = port === connection.remote.natPort ? this.#runtime.ports.nat : this.#runtime.ports.ike
     const path = { local: { address: localAddress, port: localPort }, remote: { address, port } }
-    const sa = beginIkeSa(this.#runtime, connection, child, path, resumable)
+    const sa = beginIkeSa(this.#runtime, connection, child, path, { resumable })
     sa.trigger = trigger
     return sa.id
   }

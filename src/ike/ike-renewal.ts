@@ -2,6 +2,7 @@ import type { ChildConfig } from './config.ts'
 import { beginIkeSa } from './ike-begin.ts'
 import { drawWithinJitter, type LifetimeTimer, RETRY_MS } from './ike-lifetime.ts'
 import type { IkeSa } from './ike-sa.ts'
+import type { Path } from './runtime.ts'
 import { ChildCreate } from './tasks/child-create.ts'
 import { IkeRekey } from './tasks/ike-rekey.ts'
 
@@ -31,17 +32,24 @@ export function renewKeys(sa: IkeSa): void {
 
 /**
  * Sets up a new IKE_SA beside an established one, with the same peer and CHILD_SAs; when it stands, the old one is deleted. When it does
- * not come about, the old one goes on and it is tried again. RFC 7296 §2.8.3.
+ * not come about, the old one goes on and it is tried again. `elsewhere`: with another gateway, to which the peer sent us; that is
+ * not tried again. RFC 7296 §2.8.3, RFC 5685 §5.
  */
-export function reauthenticate(sa: IkeSa): void {
+export function reauthenticate(sa: IkeSa, elsewhere?: Path): void {
   if (sa.state !== 'established' || sa.replacement !== undefined) return
-  sa.timers.set('reauth', sa.runtime.now + RETRY_MS)
+  if (elsewhere === undefined) sa.timers.set('reauth', sa.runtime.now + RETRY_MS)
   const { connection } = sa
   const [first] = childrenOf(sa)
   if (sa.runtime.peers.othersOf(sa)?.some(({ replaces }) => newestOf(replaces) === sa)) return
   // Where the old one is, it is reached: from behind its NAT, too.
-  const next = beginIkeSa(sa.runtime, connection, first, sa.path)
-  next.replaces = sa
+  const next = beginIkeSa(sa.runtime, connection, first, elsewhere ?? sa.path)
+  if (elsewhere !== undefined) next.redirectedFrom = sa.path.remote.address
+  continueReplacing(next, sa)
+}
+
+/** Once `next` is established it takes the place of `old`. */
+export function continueReplacing(next: IkeSa, old: IkeSa): void {
+  next.replaces = old
   next.onEstablished = () => finish(next)
 }
 

@@ -1,4 +1,5 @@
 import { toHex, wipe } from '../bytes/index.ts'
+import type { IpAddress } from '../ip/address.ts'
 import type { ChildSa } from './child-sa.ts'
 import type { Trigger } from './child-terms.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
@@ -72,6 +73,8 @@ export class IkeSa {
   init: InitResult | undefined
   /** What IKE_SA_INIT settled besides; undefined before, and for one that came of a rekeying. */
   setUp: SetUp | undefined
+  /** The gateway that sent us here, as initiator. RFC 5685. */
+  redirectedFrom: IpAddress | undefined
   /** Set when it resumes a session: whom that was with, and when the peer proved it. RFC 5723. */
   resumed: { readonly remoteId: Identity; readonly authenticatedAt: number } | undefined
   /** Set when additional key exchanges were agreed on. */
@@ -309,6 +312,18 @@ export class IkeSa {
   replaceBy(other: IkeSa, delayMs: number, asks: boolean): void {
     this.replacement = { by: other, since: this.runtime.now, asks }
     this.timers.set('replace', this.runtime.now + delayMs)
+  }
+
+  /** It is set up in the place of `old`, which was not established: what waits there waits here. */
+  takeWaitingOf(old: IkeSa): void {
+    for (const task of old.#takeMovable()) {
+      // Its own first CHILD_SA comes of its own set-up.
+      if (task.makes !== undefined && task.makes === this.firstChild) task.abandon()
+      else {
+        task.moveTo!(this)
+        this.#queue.push(task)
+      }
+    }
   }
 
   /** `successor` is the one to use: this one waits for its DELETE, the peer's or ours. */

@@ -11,12 +11,15 @@ export interface PeerAbilities {
   messageIdSync: boolean
   /** The peer can leave out sequence numbers of ESP. RFC 6311 §4. */
   replayCounterSync: boolean
+  /** An initiator that goes to another gateway when we say so. RFC 5685 §3. */
+  redirect: boolean
 }
 
 export const noAbilities = (): PeerAbilities => ({
   fragmentation: false,
   messageIdSync: false,
   replayCounterSync: false,
+  redirect: false,
 })
 
 /** Our notifies about messages in an IKE_SA_INIT request. */

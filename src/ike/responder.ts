@@ -7,6 +7,7 @@ import { answerFollowUp } from './follow-up.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { answerMobike } from './mobike.ts'
 import { findNotify } from './notifies.ts'
+import { redirectIn } from './redirect-payload.ts'
 import { answerTicketRequest } from './resumption.ts'
 import type { Path } from './runtime.ts'
 import { heedInvalidSpi } from './stray-messages.ts'
@@ -50,6 +51,8 @@ function answerInformational(sa: IkeSa, payloads: readonly Payload[], path: Path
       notify: NotifyType.INVALID_SYNTAX,
     })
   }
+  const elsewhere = sa.beganAs === 'initiator' ? redirectIn(payloads) : undefined
+  if (elsewhere !== undefined) sa.runtime.goElsewhere(sa, elsewhere.gateway)
   const spis = ofEsp.flatMap((payload) => payload.spis)
   heedInvalidSpi(sa, payloads)
   const answer = [...answerMobike(sa, payloads, path), ...answerTicketRequest(sa, payloads)]

@@ -7,11 +7,13 @@ import { ChildRegistry } from './child-registry.ts'
 import type { ConnectionConfig } from './config.ts'
 import type { CrashTokens } from './crash-tokens.ts'
 import type { IkeAction, IkeEvent } from './events.ts'
+import type { Gateway } from './gateway-identity.ts'
 import { HalfOpen } from './half-open.ts'
 import { IkePeers } from './ike-peers.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { LastWords } from './last-words.ts'
 import { ReassemblyPool } from './reassembly.ts'
+import { RedirectLimit } from './redirect-limit.ts'
 import { TicketOffice } from './ticket-office.ts'
 import { WakeQueue } from './wake-queue.ts'
 
@@ -25,6 +27,7 @@ export class IkeRuntime {
   readonly policies: ChildPolicies
   readonly lastWords: LastWords
   readonly tickets: TicketOffice
+  readonly redirects = new RedirectLimit()
   readonly children = new ChildRegistry()
   /** The machine's addresses, as far as the caller has told them. */
   localAddresses: readonly IpAddress[] = []
@@ -32,6 +35,8 @@ export class IkeRuntime {
   preferred: (remote: IpAddress) => IpAddress | undefined = () => undefined
   /** Hears every event at the moment in which it happens. It must not change an IKE_SA then. */
   onEvent: (event: IkeEvent) => void = () => {}
+  /** The responder of an IKE_SA sends us to another gateway. */
+  goElsewhere: (sa: IkeSa, gateway: Gateway) => void = () => {}
   readonly reassembly = new ReassemblyPool()
   /** Set when we make tokens for quick crash detection. */
   crashTokens: CrashTokens | undefined
@@ -46,6 +51,8 @@ export class IkeRuntime {
   #ready: IkeSa[] = []
   #closed: IkeSa[] = []
   #actions: IkeAction[] = []
+  readonly #awaited = new Map<number, { readonly sa: IkeSa; readonly gateway: Gateway }>()
+  #nextToken = 1
   readonly #ownSpis = new Set<string>()
 
   constructor(world: {
@@ -90,6 +97,22 @@ export class IkeRuntime {
   /** Takes the IKE_SAs that ended since the last call. */
   takeClosed(): IkeSa[] {
     return this.#closed.splice(0)
+  }
+
+  /** `sa` waits for the address of a gateway. Returns a token for the answer. */
+  awaitAddress(sa: IkeSa, gateway: Gateway): number {
+    for (const [token, waiting] of this.#awaited)
+      if (waiting.sa === sa || waiting.sa.state === 'closed') this.#awaited.delete(token)
+    const token = this.#nextToken++
+    this.#awaited.set(token, { sa, gateway })
+    return token
+  }
+
+  /** Takes what waits for this answer; undefined when nothing does any more. */
+  takeAwaited(token: number): { readonly sa: IkeSa; readonly gateway: Gateway } | undefined {
+    const waiting = this.#awaited.get(token)
+    this.#awaited.delete(token)
+    return waiting
   }
 
   emit(event: IkeEvent): void {

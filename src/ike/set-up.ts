@@ -1,8 +1,11 @@
+import type { IpAddress } from '../ip/address.ts'
 import { NotifyType, type Payload } from './codec/index.ts'
 import type { ConnectionConfig } from './config.ts'
 import { explainNotChildless } from './explain-childless.ts'
 import { explainNoPpk } from './explain-ppk.ts'
+import { encodeGateway, type Gateway } from './gateway-identity.ts'
 import { findNotify, notify } from './notifies.ts'
+import { targetFor } from './redirect-gateway.ts'
 import type { Refusal } from './refusal.ts'
 import {
   type AuthAnnouncement,
@@ -24,11 +27,21 @@ export interface SetUp {
   readonly peerHashes: readonly number[] | undefined
   /** How the peer lets itself be convinced, as far as it said. A responder learns it in IKE_AUTH. RFC 9593. */
   readonly peerAuthMethods: readonly AuthAnnouncement[] | undefined
+  /** As responder: where each of the connections sends the initiator once it is known which one it is. RFC 5685 §6. */
+  readonly elsewhere?: ReadonlyMap<ConnectionConfig, Gateway>
 }
 
 /** Our notifies in an IKE_SA_INIT request. */
-export function requestNotifies(connection: ConnectionConfig): Payload[] {
-  return [hashesPayload(), ...(connection.ppk === undefined ? [] : [notify(NotifyType.USE_PPK)])]
+export function requestNotifies({ ppk, redirect }: ConnectionConfig, redirectedFrom: IpAddress | undefined): Payload[] {
+  const elsewhere =
+    redirectedFrom === undefined
+      ? notify(NotifyType.REDIRECT_SUPPORTED)
+      : notify(NotifyType.REDIRECTED_FROM, encodeGateway({ address: redirectedFrom }))
+  return [
+    hashesPayload(),
+    ...(ppk === undefined ? [] : [notify(NotifyType.USE_PPK)]),
+    ...(redirect.follow ? [elsewhere] : []),
+  ]
 }
 
 /** In the responder's IKE_SA_INIT, and in IKE_AUTH of an initiator whose responder has said it too. RFC 9593 §3.1. */
@@ -54,7 +67,10 @@ export function answerSetUp(
     ...(has(request, NotifyType.SIGNATURE_HASH_ALGORITHMS) ? [hashesPayload()] : []),
     authMethodsPayload(),
   ]
-  return { setUp: { ppk, childless, peerHashes: hashesIn(request), peerAuthMethods: undefined }, notifies }
+  const targets = candidates.map((connection) => [connection, targetFor(connection, request)] as const)
+  const elsewhere = new Map(targets.filter((one): one is [ConnectionConfig, Gateway] => one[1] !== undefined))
+  const setUp = { ppk, childless, peerHashes: hashesIn(request), peerAuthMethods: undefined, elsewhere }
+  return { setUp, notifies }
 }
 
 /** What the response came to, as initiator. */

@@ -162,6 +162,12 @@ describe('parseConfig', () => {
       'not among listen',
     ],
     ['14500', '1500', 'connections.office.remote.natPort', 'same as port'],
+    [
+      '"psk": ',
+      '"redirect": { "to": "a b" }, "psk": ',
+      'connections.office.redirect.to',
+      'an IP address or a host name',
+    ],
     ['"correct horse battery staple"', '""', 'connections.office.psk', 'is empty'],
     ['"correct horse battery staple"', '"0xabc"', 'connections.office.psk', 'hexadecimal'],
     ['"correct horse battery staple"', '"0s!"', 'connections.office.psk', 'base64'],

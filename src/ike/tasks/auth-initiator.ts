@@ -11,6 +11,7 @@ import {
 } from '../explain-auth.ts'
 import { explainPeerNotify } from '../explain-peer.ts'
 import { explainNoPpk } from '../explain-ppk.ts'
+import type { Gateway } from '../gateway-identity.ts'
 import { equalIdentities, identityMatches, isWildcard } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { initialContact, settleDuplicates } from '../ike-uniqueness.ts'
@@ -18,6 +19,7 @@ import type { IkeKeys } from '../keymat.ts'
 import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { adoptPpk, discardPpk, ppkIdentity, ppkIdIn, ppkKeys } from '../ppk.ts'
+import { redirectIn } from '../redirect-payload.ts'
 import type { Refusal } from '../refusal.ts'
 import { takeTicket, ticketRequest } from '../resumption.ts'
 import { authMethodsPayload } from '../set-up.ts'
@@ -37,6 +39,7 @@ export class AuthInitiator implements Task {
   readonly #offer: ChildOffer | undefined
   /** The keys with the PPK mixed in, until it is clear whether they are used. */
   #ppkKeys: IkeKeys | undefined
+  #isRedirected = false
 
   /** `child` is undefined for an IKE_SA that is set up alone. */
   constructor(sa: IkeSa, child: ChildConfig | undefined) {
@@ -76,19 +79,21 @@ export class AuthInitiator implements Task {
     return [ppkIdentity(ppk), ...without]
   }
 
-  // <-- HDR, SK {IDr, AUTH, [N(PPK_IDENTITY),] [SAr2, TSi, TSr]} | SK {IDr, AUTH, N(child error)} | SK {N(AUTHENTICATION_FAILED)}
-  processResponse({ payloads }: ResponseMessage): 'done' {
+  // <-- HDR, SK {IDr, AUTH, [N(PPK_IDENTITY),] [SAr2, TSi, TSr]} | SK {IDr, AUTH, N(child error)} | SK {IDr, AUTH, N(REDIRECT)} | SK {N(AUTHENTICATION_FAILED)}
+  processResponse({ payloads }: ResponseMessage): 'done' | 'ignore' {
     const sa = this.#sa
     const AUTH = find(payloads, 'AUTH')
     if (sa.state === 'deleting') return this.#unwanted(AUTH !== undefined)
     const error = findErrorNotify(payloads)
     if (AUTH === undefined) return this.#refusedByPeer(error?.notify ?? NotifyType.AUTHENTICATION_FAILED)
     const IDr = need(payloads, 'IDr')
-    if (this.#offer !== undefined && error === undefined) need(payloads, 'SA')
+    const elsewhere = redirectIn(payloads)
+    if (this.#offer !== undefined && error === undefined && elsewhere === undefined) need(payloads, 'SA')
     sa.remoteId = { type: IDr.idType, data: IDr.data.slice() }
     this.#settlePpk(payloads)
     const refusal = this.#judge(AUTH, encodeIdBody(IDr), payloads)
     if (refusal !== undefined) return this.#reject(refusal)
+    if (elsewhere !== undefined) return this.#redirected(elsewhere.gateway)
     noteMobikeSupport(sa, payloads)
     sa.established()
     takeTicket(sa, payloads)
@@ -104,6 +109,18 @@ export class AuthInitiator implements Task {
     this.#offer?.abandon()
     if (this.#ppkKeys !== undefined) discardPpk(this.#ppkKeys)
     this.#ppkKeys = undefined
+  }
+
+  /** Once only: while the address of a name is looked up, our request goes on and is answered in the same way. RFC 5685 §6. */
+  #redirected(gateway: Gateway): 'done' | 'ignore' {
+    const sa = this.#sa
+    if (!this.#isRedirected) {
+      this.#isRedirected = true
+      sa.runtime.goElsewhere(sa, gateway)
+    }
+    if (sa.state === 'connecting') return 'ignore'
+    this.abandon()
+    return 'done'
   }
 
   /** The responder says by its own PPK_IDENTITY that it used the PPK. */

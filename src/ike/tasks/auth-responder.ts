@@ -6,6 +6,7 @@ import type { ConnectionConfig, Identity } from '../config.ts'
 import { explainNoConnection } from '../explain-auth.ts'
 import { explainChildRefused } from '../explain-childless.ts'
 import { finishOrAbandon } from '../follow-up.ts'
+import type { Gateway } from '../gateway-identity.ts'
 import { identityMatches } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { refuseDuplicate, settleDuplicates } from '../ike-uniqueness.ts'
@@ -13,6 +14,7 @@ import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, findNotify, need, notify } from '../notifies.ts'
 import { adoptPpk } from '../ppk.ts'
 import { explainUnproven, type Proof, provePeer } from '../prove-peer.ts'
+import { sendElsewhere } from '../redirect-gateway.ts'
 import type { Refusal } from '../refusal.ts'
 import { answerTicketRequest } from '../resumption.ts'
 import { authMethodsIn } from '../set-up.ts'
@@ -51,6 +53,8 @@ export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
   if (proof.ppkKeys !== undefined) adoptPpk(sa, proof.ppkKeys)
   const wantsChild = find(payloads, 'SA') !== undefined
   if (!wantsChild && (sa.setUp?.childless !== true || sa.connection.childless === 'never')) throw childlessRefused()
+  const elsewhere = sa.setUp?.elsewhere?.get(sa.connection)
+  if (elsewhere !== undefined) return redirect(sa, proof, elsewhere)
   const isInitialContact = findNotify(payloads, NotifyType.INITIAL_CONTACT) !== undefined
   const duplicate = refuseDuplicate(sa, isInitialContact)
   if (duplicate !== undefined) return reject(sa, duplicate)
@@ -65,6 +69,14 @@ export function answerAuth(sa: IkeSa, payloads: readonly Payload[]): Payload[] {
     ...answerTicketRequest(sa, payloads),
     ...mobikeAuthPayloads(sa, sa.mobike !== undefined),
   ]
+}
+
+/** The peer is who it says, and is to go elsewhere: no CHILD_SA is made here. RFC 5685 §6. */
+// HDR, SK {IDr, AUTH, N(REDIRECT, new gateway)} -->
+function redirect(sa: IkeSa, proof: Proof, to: Gateway): Payload[] {
+  sa.established()
+  const ppk = proof.ppkKeys === undefined ? [] : [notify(NotifyType.PPK_IDENTITY)]
+  return [...ourAuth(sa), ...ppk, sendElsewhere(sa, to)]
 }
 
 /** Chooses the connection: the first of those that fit whose secrets the peer has. */

@@ -11,6 +11,7 @@ import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { findNotify, invalidKePayload, need, notify } from '../notifies.ts'
 import { initAnswerNotifies } from '../peer-abilities.ts'
 import { type ChosenProposal, chooseProposal } from '../proposal.ts'
+import { goesElsewhere, redirectInInit } from '../redirect-gateway.ts'
 import type { Refusal } from '../refusal.ts'
 import { type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
 import { answerSetUp } from '../set-up.ts'
@@ -38,6 +39,8 @@ export function answerInit(runtime: IkeRuntime, request: InitRequest, id: number
       explainNoConnectionAt({ connections: runtime.connections, local: local.address, remote: remote.address }),
     )
   }
+  const elsewhere = redirectInInit(reachable, request.payloads)
+  if (elsewhere !== undefined) return { sa: undefined, payloads: elsewhere }
   const offered = need(request.payloads, 'SA').proposals
   const noIntermediate = findNotify(request.payloads, NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED) === undefined
   const acceptable = choices(offered, reachable, noIntermediate)
@@ -147,6 +150,7 @@ function open(
   const sa = new IkeSa({ runtime, id, role: 'responder', SPIi, connection, candidates, path })
   sa.init = init
   sa.setUp = setUp
+  sa.abilities.redirect = goesElsewhere(payloads)
   beginIntermediate(sa)
   sa.window.responded(header.messageId, { datagrams: [response], recut: undefined })
   return { sa, response, payloads: ours }

@@ -4,6 +4,7 @@ import { PeerError } from '../../errors.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import { explainPeerNotify, plainEspNeeded } from '../explain-peer.ts'
 import { explainPeerRefusedProposal, explainUnknownKeGroup } from '../explain-proposal.ts'
+import type { Gateway } from '../gateway-identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { settleInit } from '../init-result.ts'
 import { beginIntermediate } from '../intermediate.ts'
@@ -12,6 +13,7 @@ import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { initNotifies } from '../peer-abilities.ts'
 import { encodeProposals, hasAdditionalKe, keGroupsOf, verifyChosen } from '../proposal.ts'
+import { redirectIn } from '../redirect-payload.ts'
 import type { Refusal } from '../refusal.ts'
 import { requestNotifies, setUpObstacle, setUpOf } from '../set-up.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
@@ -31,6 +33,7 @@ export class SaInit implements Task {
   #keyExchange: KeyExchange
   #cookie: Uint8Array | undefined
   #tries = 1
+  #isRedirected = false
 
   /** `onSettled` runs when the keys are there: it enqueues IKE_AUTH. */
   constructor(sa: IkeSa, onSettled: () => void) {
@@ -57,11 +60,11 @@ export class SaInit implements Task {
       ...natDetectionPayloads(sa.runtime.crypto, sa.connection.encap, spis, sa.path),
       ...(hasAdditionalKe(sa.connection.ikeProposals) ? [notify(NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED)] : []),
       ...initNotifies(sa.connection),
-      ...requestNotifies(sa.connection),
+      ...requestNotifies(sa.connection, sa.redirectedFrom),
     ]
   }
 
-  // <-- HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) | HDR, N(COOKIE) | HDR, N(INVALID_KE_PAYLOAD) | HDR, N(error)
+  // <-- HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) | HDR, N(COOKIE) | HDR, N(INVALID_KE_PAYLOAD) | HDR, N(REDIRECT) | HDR, N(error)
   // Every answer has message id 0, so that a late one to an earlier try looks like one to this: it asks for what we did.
   processResponse(response: ResponseMessage): TaskResult {
     const { payloads } = response
@@ -71,6 +74,8 @@ export class SaInit implements Task {
       this.#cookie = cookie.data.slice()
       return this.#again('COOKIE')
     }
+    const elsewhere = redirectIn(payloads)
+    if (elsewhere !== undefined) return this.#redirected(elsewhere)
     const otherGroup = findNotify(payloads, NotifyType.INVALID_KE_PAYLOAD)
     if (otherGroup !== undefined) return this.#useGroup(otherGroup.data)
     const error = findErrorNotify(payloads)
@@ -102,6 +107,15 @@ export class SaInit implements Task {
     }
     this.#sa.window.restart()
     return 'again'
+  }
+
+  /** The nonce shows that it comes from somebody who has seen our request. Once only: while the address of a name is looked up, our request goes on and is answered in the same way. */
+  #redirected({ gateway, nonce }: { readonly gateway: Gateway; readonly nonce: Uint8Array }): 'ignore' {
+    if (!this.#isRedirected && equalBytes(nonce, this.#Ni)) {
+      this.#isRedirected = true
+      this.#sa.runtime.goElsewhere(this.#sa, gateway)
+    }
+    return 'ignore'
   }
 
   #useGroup(data: Uint8Array): TaskResult {
