@@ -87,9 +87,11 @@ export class ChildPolicies {
     return reqid
   }
 
-  /** The other users of the set that `user` is in, in the order in which they came. */
-  sharersOf(user: object): object[] {
-    return [...(this.#setOf.get(user)?.users.keys() ?? [])].filter((other) => other !== user)
+  /** The users of the reqid of `user` but itself, oldest first. */
+  othersOf(user: object): object[] {
+    const reqid = this.#setOf.get(user)?.reqid
+    const sets = [...this.#sets.values()].filter((set) => set.reqid === reqid)
+    return sets.flatMap(({ users }) => [...users.keys()]).filter((other) => other !== user)
   }
 
   /** Takes a user away. The last one removes the policies; else they lead to the newest that is left. */

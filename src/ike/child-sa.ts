@@ -6,7 +6,7 @@ import type { OuterAddresses, PolicySubject } from './child-policies.ts'
 import { type ChildSaState, childSaStates } from './child-sa-states.ts'
 import type { ChildTerms } from './child-terms.ts'
 import type { ChildConfig } from './config.ts'
-import type { ChildSaStatus, CloseReason } from './events.ts'
+import type { ChildSaStatus, CloseReason, IkeEvent } from './events.ts'
 import { formatIdentity } from './identity.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { type ChildKeys, wipeChildKeys } from './keymat.ts'
@@ -41,13 +41,6 @@ export interface TheirRekey {
 /** How long packets that are under way are taken after a CHILD_SA was replaced and deleted. */
 export const LINGER_MS = 5_000
 
-/**
- * One that another IKE_SA stands in for sends when the peer has used it, which is looked for this often, and after the longer
- * time in any case: the peer may ask for our answer again until then.
- */
-const LOOK_MS = 1_000
-const MOST_WAITING_MS = 30_000
-
 /** So many replaced ones of an IKE_SA linger, for a peer that rekeys without a pause; the oldest goes first. */
 const MOST_LINGERING = 64
 
@@ -63,8 +56,12 @@ export class ChildSa {
   theirRekey: TheirRekey | undefined
   /** It is the one that users know: they were told that it stands, and not that it closed or was rekeyed. */
   announced = false
+  /** Our own exchange that is to replace it is under way. */
+  beingRekeyed = false
   /** It is to be rekeyed: at once when it goes on after all. */
   rekeyDue = false
+  /** Why our DELETE went out. */
+  deletedFor: CloseReason | undefined
   /** How often the peer had no time to rekey it. */
   busyTries = 0
   readonly #lifecycle = new Lifecycle<ChildSaState>(childSaStates, 'negotiating')
@@ -78,6 +75,7 @@ export class ChildSa {
   #lifetime: XfrmLifetime | undefined
   #reqid = 0
   #installedAt: number | undefined
+  #closing: Extract<IkeEvent, { kind: 'child-closed' }> | undefined
 
   /** Takes an inbound SPI, so that it can be told to the peer. */
   constructor(sa: IkeSa) {
@@ -92,6 +90,10 @@ export class ChildSa {
   /** The IKE_SA that manages it: another one after a rekeying. */
   get sa(): IkeSa {
     return this.#sa
+  }
+
+  get installedAt(): number | undefined {
+    return this.#installedAt
   }
 
   get state(): ChildSaState {
@@ -132,9 +134,10 @@ export class ChildSa {
   }
 
   /**
-   * Installs policies and both states, inbound first: the peer may send as soon as it has our answer. With `sends` false, or
-   * while as responder another IKE_SA carries the same traffic, the outbound state waits for `startSending`. The caller has checked that the outbound SPI is free. Should it throw all the
-   * same, nothing of this CHILD_SA is left.
+   * Installs policies and both states, inbound first: the peer may send as soon as it has our answer. With `maySend` false the
+   * outbound state waits for `startSending`, and so it does at a responder whose packets another one carries: whether the
+   * initiator has our answer is not known yet. The caller has checked that the outbound SPI is free. Should it throw all
+   * the same, nothing of this CHILD_SA is left.
    */
   install(agreement: ChildAgreement, maySend: boolean): void {
     const { runtime, path, children } = this.sa
@@ -148,7 +151,7 @@ export class ChildSa {
       const { replaces } = agreement
       this.#reqid = runtime.policies.acquire(this, this.#subject(agreement), this.#peerName(), this.#outer(), replaces)
       // The peer cannot take its packets before it has our answer, and takes those of the other one until it deletes that.
-      if (agreement.role === 'responder' && this.#elsewhere().some((other) => other.sends)) sends = false
+      if (agreement.role === 'responder' && this.siblings.some((one) => one.sends)) sends = false
       this.#lifetime = lifetimeOf(config, suite.esn, runtime.random)
       this.#installIn(agreement, inbound)
       if (sends) this.#installOut(agreement, outId, outbound)
@@ -165,9 +168,13 @@ export class ChildSa {
     this.#waitingKeys = sends ? undefined : outbound
     runtime.children.addOutbound(outId, this)
     this.#lifecycle.to(sends ? 'installed' : 'receiving')
-    if (maySend && !sends) this.sa.childTimers.set(this, runtime.now + LOOK_MS)
     this.#installedAt = runtime.now
     children.push(this)
+  }
+
+  /** The other CHILD_SAs for the same traffic, of any IKE_SA, oldest first. */
+  get siblings(): ChildSa[] {
+    return this.sa.runtime.policies.othersOf(this).filter((user) => user instanceof ChildSa)
   }
 
   /** Installs the outbound state as well: the newest of its reqid is the one that packets find. */
@@ -179,13 +186,7 @@ export class ChildSa {
     this.#waitingKeys = undefined
     this.sa.childTimers.clear(this)
     this.#lifecycle.to('installed')
-  }
-
-  /** It waits to send until the peer has used it. */
-  lookWhetherUsed(): void {
-    const { runtime, childTimers } = this.sa
-    if (this.lastHeardAt >= 0 || runtime.now - this.#installedAt! >= MOST_WAITING_MS) this.startSending()
-    else childTimers.set(this, runtime.now + LOOK_MS)
+    if (this.rekeyDue) this.sa.childTimers.set(this, this.sa.runtime.now)
   }
 
   /** Another one takes its place. */
@@ -203,25 +204,27 @@ export class ChildSa {
     if (this.rekeyDue && this.state === 'installed') childTimers.set(this, runtime.now)
   }
 
-  deleting(): void {
+  /** Our DELETE goes out, for this reason. */
+  deleting(reason: CloseReason): void {
     this.#lifecycle.to('deleting')
+    this.deletedFor = reason
   }
 
-  /** It is replaced and deleted, and takes what is still under way. Nothing is told of it any more. */
-  linger(): void {
-    const { runtime, lingering, childTimers } = this.sa
+  /** Others carry its traffic, and it is deleted: `on` keeps it while it takes what is still under way. */
+  linger(on: IkeSa): void {
     this.#lifecycle.to('deleted')
     this.#leave()
-    lingering.push(this)
-    childTimers.set(this, runtime.now + LINGER_MS)
-    if (lingering.length > MOST_LINGERING) lingering[0]!.remove('local')
+    this.sa.childTimers.clear(this)
+    this.#sa = on
+    on.lingering.push(this)
+    on.childTimers.set(this, on.runtime.now + LINGER_MS)
+    if (on.lingering.length > MOST_LINGERING) on.lingering[0]!.remove('local')
   }
 
   /** Takes states, policies and the SPI back; users who know it are told. */
   remove(reason: CloseReason): void {
     if (this.state === 'closed') return
-    const { runtime, lingering, childTimers, ref } = this.sa
-    const status = this.status()
+    const { runtime, lingering, childTimers } = this.sa
     const lingered = this.state === 'deleted'
     runtime.xfrm.delSa(this.#inId)
     runtime.children.removeInbound(this)
@@ -231,9 +234,23 @@ export class ChildSa {
     this.#lifecycle.to('closed')
     if (lingered) lingering.splice(lingering.indexOf(this), 1)
     else this.#leave()
-    if (!this.announced) return
+    this.tellClosed(reason)
+  }
+
+  /** Users who know it are told that it has closed: at once, or when nothing came of what was to replace it. */
+  tellClosed(reason: CloseReason): void {
+    const child = { ...this.status(), state: 'closed' }
+    this.#closing = { kind: 'child-closed', sa: this.sa.ref, child, reason }
+    if (!this.beingRekeyed) this.rekeyEnded()
+  }
+
+  /** Our own exchange to replace it is over, or there was none. */
+  rekeyEnded(): void {
+    this.beingRekeyed = false
+    if (this.#closing === undefined) return
+    if (this.announced) this.sa.runtime.emit(this.#closing)
     this.announced = false
-    runtime.emit({ kind: 'child-closed', sa: ref, child: { ...status, state: 'closed' }, reason })
+    this.#closing = undefined
   }
 
   /** Another IKE_SA inherits it: states, policies and keys stay as they are. RFC 7296 §2.8. */
@@ -353,18 +370,8 @@ export class ChildSa {
     this.#waitingKeys = undefined
     runtime.children.removeOutbound(this.#outId)
     this.#outId = undefined
-    const others = this.#elsewhere()
     runtime.policies.release(this)
     children.splice(children.indexOf(this), 1)
-    if (!others.some(({ sends }) => sends)) others.at(-1)?.startSending()
-  }
-
-  /** CHILD_SAs of other IKE_SAs for the same traffic, oldest first. */
-  #elsewhere(): ChildSa[] {
-    const { sa } = this
-    return sa.runtime.policies
-      .sharersOf(this)
-      .filter((other): other is ChildSa => other instanceof ChildSa && other.sa !== sa && other.isAlive)
   }
 
   /** The SPI was taken before the answer came, perhaps to another of our addresses. */

@@ -178,6 +178,8 @@ export interface IkeSaStatus {
   readonly mobike: boolean
   readonly establishedAt: number | undefined
   readonly children: readonly ChildSaStatus[]
+  /** Inbound SPIs of CHILD_SAs that were replaced and deleted, and take packets that are under way for some seconds. */
+  readonly lingering: readonly number[]
 }
 
 export interface ChildSaStatus {

@@ -1,6 +1,7 @@
 import { toHex, wipe } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { ChildSa } from './child-sa.ts'
+import { checkSending, endChild, silentFirst } from './child-succession.ts'
 import type { Trigger } from './child-terms.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
@@ -385,9 +386,10 @@ export class IkeSa {
     })
   }
 
-  /** Takes all CHILD_SAs down: nothing is sent into an IKE_SA that ends. */
+  /** Takes all CHILD_SAs down: nothing is sent into an IKE_SA that ends. Those of another one for the same traffic go on. */
   removeChildren(reason: CloseReason): void {
-    for (const child of [...this.children, ...this.lingering]) child.remove(reason)
+    for (const child of silentFirst(this.children)) endChild(child, reason)
+    for (const child of [...this.lingering]) child.remove(reason)
   }
 
   /** A fresh, authenticated message of the peer: a sign of life, and perhaps a new place (RFC 7296 §2.23). */
@@ -471,13 +473,14 @@ export class IkeSa {
       encap: this.path.local.port === this.runtime.ports.nat,
       establishedAt: this.establishedAt,
       children: this.children.map((child) => child.status()),
+      lingering: this.lingering.map(({ spiIn }) => spiIn),
     }
   }
 
   #serveChildTimers(): void {
     for (const child of this.childTimers.due(this.runtime.now)) {
       if (child.state === 'deleted') child.remove('local')
-      else if (child.state === 'receiving') child.lookWhetherUsed()
+      else if (child.state === 'receiving') checkSending(child)
       else startRekey(child)
     }
   }

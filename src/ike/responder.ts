@@ -1,6 +1,6 @@
 import { PeerError } from '../errors.ts'
 import type { ChildSa } from './child-sa.ts'
-import { endChild } from './child-succession.ts'
+import { endChild, silentFirst } from './child-succession.ts'
 import { ExchangeType, exchangeName, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
 import { explainPeerRefusedAuthentication } from './explain-auth.ts'
 import { answerFollowUp } from './follow-up.ts'
@@ -84,8 +84,7 @@ function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
     else if (!named.includes(child)) named.push(child)
   }
   const answered = named.filter(({ isAlive }) => isAlive).map(({ spiIn }) => spiIn)
-  // What does not send yet goes first: it does not take the place of what is deleted with it.
-  for (const child of named.sort((a, b) => Number(a.sends) - Number(b.sends))) endChild(child, 'peer')
+  for (const child of silentFirst(named)) endChild(child, 'peer')
   return answered.length === 0 ? [] : [deletePayload(answered)]
 }
 

@@ -47,6 +47,7 @@ const established: IkeSaStatus = {
   mobike: false,
   establishedAt: 0,
   children: [],
+  lingering: [],
 }
 
 describe('log lines', () => {

@@ -31,12 +31,13 @@ export function checkTables(end: End): void {
   if (xfrm.larval.size > 0) throw new Error(`${name} holds SPIs for nothing: ${[...xfrm.larval.keys()]}`)
   const installed = children.filter(({ state }) => state !== 'negotiating')
   const wanted = new Set(
-    installed.flatMap(({ spiIn, spiOut, sa }) => [
+    installed.flatMap(({ spiIn, spiOut, state, sa }) => [
       keyOf(formatIp(sa.local.address), spiIn),
-      keyOf(formatIp(sa.remote.address), spiOut),
+      ...(state === 'receiving' ? [] : [keyOf(formatIp(sa.remote.address), spiOut)]),
     ]),
   )
-  const held = new Set(xfrm.states.keys())
+  const lingering = new Set(sas.flatMap((sa) => sa.lingering))
+  const held = new Set([...xfrm.states].filter(([, { spi }]) => !lingering.has(spi)).map(([key]) => key))
   const leaked = [...held].filter((key) => !wanted.has(key))
   const missing = [...wanted].filter((key) => !held.has(key))
   if (leaked.length > 0) throw new Error(`${name} holds states of no CHILD_SA: ${leaked}`)

@@ -69,8 +69,9 @@ describe('a peer that has proven its identity', () => {
     }
     expect(lastNotify(world)).toBe('N(NO_ADDITIONAL_SAS)')
     expect(world.stands(one.sa!.SPIi)).toBe(true)
-    // The honest four, and 64 pairs.
-    expect(world.victim.states()).toHaveLength(4 + 2 * 64)
+    // Of those for the same traffic not all send yet.
+    expect(world.victim.ike.status().map(({ children }) => children.length)).toContain(64)
+    expect(world.victim.states().length).toBeLessThanOrEqual(4 + 2 * 64)
   })
 
   it.each([1, 2, 8])('cannot delete by ESP SPIs of %i octets', (spiSize) => {

@@ -1,16 +1,29 @@
 import { expect } from 'vitest'
 import type { IkeSaStatus } from '../../src/ike/events.ts'
-import { type HeldMail, type VirtualGateway, VirtualTraffic } from '../../src/testing/index.ts'
+import { type HeldMail, simulationProvider, type VirtualGateway, VirtualTraffic } from '../../src/testing/index.ts'
 import { leftConnection, rightConnection } from '../ike/support.ts'
 import { makeGateways } from '../testing/gateways.ts'
 
 export type Side = 'a' | 'b'
+
+/** The same scenario with the sides exchanged. */
+export const mirrored = (text: string): string => text.replace(/\b[ab]\b/g, (side) => (side === 'a' ? 'b' : 'a'))
+
+/** A row of a table for either side. */
+export const orientations = (name: string, script: string): [name: string, script: string][] => [
+  [`${name}, a first`, script],
+  [`${name}, b first`, mirrored(script)],
+]
 
 export interface DuelOptions {
   /** ESP proposals; with a group there is PFS. */
   readonly esp?: Partial<Record<Side, readonly string[]>>
   readonly lifetime?: Partial<Record<Side, { softMs?: number; hardMs?: number; softPackets?: number }>>
 }
+
+/** Longer than anything waits that nobody follows up. */
+const REST_MS = 240_000
+const REST_STEP_MS = 8_000
 
 /** A retransmission or a second try comes within this time. */
 const LATER_MS = 12_000
@@ -19,9 +32,11 @@ const LATER_MS = 12_000
  * Two gateways with one CHILD_SA, whose IKE messages wait to be delivered one by one, while packets go both ways before and after
  * every step. A scenario is written as steps, separated by commas:
  *
- * - `a rekeys`, `a deletes`, `a rekeys ike`, `a deletes ike`
+ * - `a rekeys`, `a deletes`, `a creates` (another one of the same kind), `a rekeys ike`, `a deletes ike`
+ * - `a expires`, `a expires softly`: what the databases tell about the CHILD_SA that carries the traffic
  * - `a asks`, `a answers`: the oldest request or response of a that waits is delivered
  * - `a asks is lost`, `a answers is lost`, `a asks again`: it is lost; a copy that was delivered or lost comes once more
+ * - `a asks?`, `a answers?`: the same where it depends on the nonces whether something waits
  * - `later`: time for retransmissions and second tries; `rest`: all that waits is delivered, and what follows from it
  */
 export class Duel {
@@ -38,6 +53,7 @@ export class Duel {
       lifetime: { rekeyMs: Infinity, reauthMs: Infinity, overMs: Infinity },
     }
     const { clock, network, a, b } = makeGateways({
+      crypto: simulationProvider,
       a: { ...standing, children: leftConnection.children.map((child) => ({ ...child, ...settings('a') })) },
       b: { ...standing, children: rightConnection.children.map((child) => ({ ...child, ...settings('b') })) },
     })
@@ -57,12 +73,20 @@ export class Duel {
     this.traffic = new VirtualTraffic(a, b)
   }
 
+  /** The first octets of the nonces that a side draws next: of the four of two exchanges the lowest decides. */
+  nonces(side: Side, ...firstOctets: readonly number[]): void {
+    for (const octet of firstOctets) this[side].entropy.nextNonceFirstByte(octet)
+  }
+
   /** Carries out a scenario, then brings it to rest: all is delivered, what lingers is gone. */
   play(scenario: string): void {
     for (const step of scenario.split(/,\s*/)) this.step(step)
     this.rest()
-    this.#pass(60_000)
-    this.rest()
+    for (let left = REST_MS; left > 0; left -= REST_STEP_MS) {
+      this.clock.advance(REST_STEP_MS)
+      this.traffic.send()
+      this.rest()
+    }
   }
 
   step(step: string): void {
@@ -96,6 +120,11 @@ export class Duel {
   }
 
   #act(step: string): void {
+    if (step.endsWith('?')) {
+      const [from, verb] = step.slice(0, -1).split(' ') as [Side, string]
+      if (this.#mail.has({ from: this[from], response: verb === 'answers' })) this.#act(step.slice(0, -1))
+      return
+    }
     const [side, verb, ...rest] = step.split(' ') as [Side, string, ...string[]]
     const peer = this[side]
     const object = rest.join(' ')
@@ -107,7 +136,11 @@ export class Duel {
     else if (verb === 'rekeys') peer.perform(ike.rekeyChild(sa.sa.id, child!.spiIn, now))
     else if (verb === 'deletes' && object === 'ike') peer.perform(ike.deleteIke(sa.sa.id, now))
     else if (verb === 'deletes') peer.perform(ike.deleteChild(sa.sa.id, child!.spiIn, now))
-    else throw new Error(`unknown step: ${step}`)
+    else if (verb === 'creates') peer.perform(ike.createChild(sa.sa.id, 'net', now))
+    else if (verb === 'expires') {
+      const { spiIn: spi, reqid } = child!
+      peer.perform(ike.expire({ daddr: peer.address, spi, proto: 50, reqid, hard: object !== 'softly' }, now))
+    } else throw new Error(`unknown step: ${step}`)
   }
 
   #mailStep(sender: VirtualGateway, response: boolean, object: string): void {
@@ -144,6 +177,7 @@ export class Duel {
       expect([...databases.states()].map(({ spi }) => spi).sort()).toEqual(
         mine.flatMap(({ spiIn, spiOut }) => [spiIn, spiOut]).sort(),
       )
+      // Those of one kind share them.
       expect([...databases.policies()]).toHaveLength(children > 0 ? 3 : 0)
       expect(ike.nextTimeoutAt()).toBe(Infinity)
     }

@@ -1,5 +1,6 @@
 import { pskConnection } from '../../src/config/connection.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
+import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import {
   type NetworkOptions,
   VirtualClock,
@@ -17,12 +18,13 @@ export function makeGateways(
     network?: NetworkOptions
     a?: Changes
     b?: Changes
+    crypto?: CryptoProvider
     placeA?: (network: VirtualNetwork) => VirtualSegment
   } = {},
 ) {
   const clock = new VirtualClock()
   const network = new VirtualNetwork(clock, changes.network)
-  const crypto = nodeProvider
+  const { crypto = nodeProvider } = changes
   const a = new VirtualGateway(changes.placeA?.(network) ?? network, {
     address: left,
     connections: [pskConnection({ ...leftConnection, ...changes.a })],

@@ -16,14 +16,14 @@ export class ChildDelete implements Task {
     this.#reason = reason
   }
 
-  /** Somebody here does not want it any more; else it is replaced, or its lifetime ended. */
+  /** Somebody here does not want it any more, or it has been replaced; else its lifetime ended. */
   get isLocal(): boolean {
-    return this.#reason === 'local' && this.subject.replacement === undefined
+    return this.#reason === 'local'
   }
 
   // HDR, SK {D} -->
   buildRequest(): Payload[] {
-    if (this.subject.isAlive) this.subject.deleting()
+    if (this.subject.isAlive) this.subject.deleting(this.#reason)
     return [deletePayload([this.subject.spiIn])]
   }
 

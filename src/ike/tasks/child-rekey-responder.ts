@@ -16,6 +16,7 @@ export function answerRekey(sa: IkeSa, rekeySa: NotifyPayload, payloads: readonl
   const old = childOfPeer(sa, rekeySa)
   // HDR, SK {N(CHILD_SA_NOT_FOUND)} -->
   if (old === undefined) return [{ ...rekeySa, notify: NotifyType.CHILD_SA_NOT_FOUND, data: new Uint8Array(0) }]
+  if (old.state === 'receiving' && old.announced) old.startSending()
   if (old.state !== 'installed' || old.theirRekey !== undefined || isBeingDeleted(old)) throw busy()
   const choice = chooseChild(sa, payloads, false, [old.agreement!.config])
   return answerCreate(sa, payloads, choice.suite, (nonces) => {

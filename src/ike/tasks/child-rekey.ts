@@ -3,7 +3,7 @@ import { ChildOffer, spiBytes } from '../child-negotiation.ts'
 import type { ChildSa } from '../child-sa.ts'
 import { endChild, takeOver } from '../child-succession.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
-import type { ProposalConfig } from '../config.ts'
+import type { ChildConfig, ProposalConfig } from '../config.ts'
 import { explainNoRekey, explainNotNow, explainShrunk } from '../explain-child.ts'
 import { backOffMs } from '../ike-lifetime.ts'
 import type { IkeSa } from '../ike-sa.ts'
@@ -38,6 +38,10 @@ export class ChildRekey implements Task {
     this.subject = old
   }
 
+  get makes(): ChildConfig {
+    return this.subject.agreement!.config
+  }
+
   get exchangeType(): number {
     return this.#exchange?.exchangeType ?? ExchangeType.CREATE_CHILD_SA
   }
@@ -66,11 +70,13 @@ export class ChildRekey implements Task {
   abandon(): void {
     this.#exchange?.destroy()
     this.#offer?.abandon()
+    this.subject.rekeyEnded()
   }
 
   #begin(): CreateExchange {
     const { sa, spiIn, agreement } = this.subject
     const { config, suite } = agreement!
+    this.subject.beingRekeyed = true
     const offer = new ChildOffer(sa, config, false, { proposals: likelyFirst(config.espProposals, suite) })
     this.#offer = offer
     const spi = spiBytes(spiIn)
@@ -141,6 +147,7 @@ export class ChildRekey implements Task {
     return state !== 'installed' || theirRekey !== undefined || this.#isUnwanted()
   }
 
+  /** Somebody has asked to delete it meanwhile. */
   #isUnwanted(): boolean {
     const { sa } = this.subject
     return (
