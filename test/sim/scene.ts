@@ -57,6 +57,8 @@ export interface SceneChanges {
   readonly B?: Partial<PskConnection>
   /** Steps before the mail is held; default: A sets the connection up. */
   readonly before?: (scene: Omit<Scene, 'mail'>) => void
+  /** No traffic until the test starts it. */
+  readonly silent?: true
 }
 
 /** A scene whose first CHILD_SA stands, set up by A. */
@@ -75,7 +77,7 @@ export function makeScene(changes: SceneChanges = {}): Scene {
   const before = changes.before ?? (() => A.initiate('office'))
   before({ clock, network, A, B, traffic, connections })
   clock.advance(100)
-  traffic.start()
+  if (changes.silent !== true) traffic.start()
   return { clock, network, A, B, traffic, connections, mail: network.hold() }
 }
 
@@ -90,6 +92,8 @@ const verbs: Readonly<Record<string, (peer: VirtualGateway, scene: Scene) => voi
   'deletes IKE': (peer) => peer.perform(peer.ike.deleteIke(peer.ikeSa.sa.id, peer.now)),
   'deletes child': (peer) =>
     peer.perform(peer.ike.deleteChild(peer.ikeSa.sa.id, peer.ikeSa.children[0]!.spiIn, peer.now)),
+  'rekeys child': (peer) =>
+    peer.perform(peer.ike.rekeyChild(peer.ikeSa.sa.id, peer.ikeSa.children[0]!.spiIn, peer.now)),
   'makes second': (peer) => peer.perform(peer.ike.createChild(peer.ikeSa.sa.id, 'second', peer.now)),
   initiates: (peer, { A }) => peer.initiate(peer === A ? 'office' : 'branch'),
 }
