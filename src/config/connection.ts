@@ -43,6 +43,7 @@ export const connectionDefaults = {
   childless: 'allow',
   mobike: true,
   messageIdSync: true,
+  puzzleBits: 18,
   redirect: { follow: true, to: undefined },
   resumption: false,
   mode: 'tunnel',
@@ -96,6 +97,7 @@ export interface PskConnection {
   readonly childless?: ConnectionConfig['childless']
   readonly mobike?: boolean
   readonly messageIdSync?: boolean
+  readonly puzzleBits?: number
   readonly ppk?: PpkConfig
   readonly redirect?: Partial<RedirectConfig>
   readonly resumption?: boolean
@@ -159,6 +161,7 @@ function ikeSettings(settings: PskConnection) {
     childless: settings.childless ?? defaults.childless,
     mobike: settings.mobike ?? defaults.mobike,
     messageIdSync: settings.messageIdSync ?? defaults.messageIdSync,
+    puzzleBits: settings.puzzleBits ?? defaults.puzzleBits,
     ppk: settings.ppk,
     redirect: { ...defaults.redirect, ...settings.redirect },
     resumption: settings.resumption ?? defaults.resumption,

@@ -30,6 +30,10 @@ export interface EndpointConfig {
     readonly halfOpenLimit: number
     /** Half-open IKE_SAs of one address at which new ones of that address are dropped. */
     readonly halfOpenPerAddress: number
+    /** Half-open IKE_SAs and lately failed attempts from which on an initiator must solve a puzzle, 0 for never. */
+    readonly puzzleThreshold: number
+    /** Bits of a puzzle at most. */
+    readonly puzzleDifficulty: number
   }
   /** From which tokens for quick crash detection are made; undefined: none are. */
   readonly qcdSecret: Uint8Array | undefined

@@ -66,6 +66,8 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
       cookieThreshold: root.number('cookieThreshold') ?? 30,
       halfOpenLimit: root.number('halfOpenLimit') ?? 1000,
       halfOpenPerAddress: root.number('halfOpenPerAddress') ?? 16,
+      puzzleThreshold: root.number('puzzleThreshold') ?? 0,
+      puzzleDifficulty: root.number('puzzleDifficulty') ?? 16,
     },
     qcdSecret: readQcdSecret(root, readSecretFile),
     connections,

@@ -21,6 +21,7 @@ type IkeSettings = Pick<
   | 'childless'
   | 'mobike'
   | 'messageIdSync'
+  | 'puzzleBits'
   | 'ppk'
   | 'redirect'
   | 'resumption'
@@ -37,6 +38,7 @@ export function readIkeSettings(section: Section, context: ReadContext): IkeSett
     fragmentation: readFragmentation(section.section('fragmentation')),
     childless: section.choice('childless', ['allow', 'prefer', 'force', 'never']) ?? defaults.childless,
     mobike: section.flag('mobike') ?? defaults.mobike,
+    puzzleBits: section.number('puzzleBits') ?? defaults.puzzleBits,
     messageIdSync: section.flag('messageIdSync') ?? defaults.messageIdSync,
     ppk: readPpk(section, context),
     redirect: readRedirect(section.section('redirect')),

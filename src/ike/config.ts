@@ -36,6 +36,8 @@ export interface ConnectionConfig {
   readonly mobike: boolean
   /** Message ids can be agreed on again after another machine has taken an IKE_SA over. RFC 6311. */
   readonly messageIdSync: boolean
+  /** Puzzles of responders under attack are solved up to this many bits, 0 for none. Each bit doubles the work. RFC 8019. */
+  readonly puzzleBits: number
   /** Undefined: none. */
   readonly ppk: PpkConfig | undefined
   readonly redirect: RedirectConfig

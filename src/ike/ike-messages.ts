@@ -34,8 +34,8 @@ export function pump(sa: IkeSa): void {
     renewKeys(sa)
   }
   for (let task = sa.nextTask(); task !== undefined; task = sa.nextTask()) sendRequest(sa, task)
-  // What the ids that are left are for. RFC 7296 §2.2.
-  if (sa.window.isUsedUp && sa.state === 'established') {
+  // Rekeying came to nothing; what the ids that are left are for. RFC 7296 §2.2.
+  if (sa.window.isUsedUp && sa.state === 'established' && sa.isQuiet) {
     sa.delete('expired')
     pump(sa)
   }

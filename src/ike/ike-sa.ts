@@ -28,7 +28,15 @@ import { startRekey } from './tasks/child-rekey.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { Timers } from './timers.ts'
 
-type TimerName = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | 'reassembly' | 'id-sync' | LifetimeTimer
+type TimerName =
+  | 'half-open'
+  | 'follow-up'
+  | 'liveness'
+  | 'keepalive'
+  | 'reassembly'
+  | 'id-sync'
+  | 'work'
+  | LifetimeTimer
 
 /** Responders forget an IKE_SA that is not authenticated this long after its last IKE_SA_INIT or IKE_INTERMEDIATE. */
 const HALF_OPEN_MS = 30_000
@@ -223,7 +231,8 @@ export class IkeSa {
   /** The next task to begin, which becomes an active one; undefined when none is left or it has to wait. RFC 7296 §2.3. */
   nextTask(): Task | undefined {
     const [task] = this.#queue
-    if (task === undefined || this.state === 'closed' || !this.window.hasRoom) return undefined
+    if (task === undefined || this.state === 'closed' || !this.window.hasRoom || task.isReady === false)
+      return undefined
     const isFree = this.#active.every(
       (other) => !other.alone && !task.alone && (task.subject === undefined || other.subject !== task.subject),
     )
@@ -243,6 +252,14 @@ export class IkeSa {
   taskContinues(task: Task): void {
     this.#active.splice(this.#active.indexOf(task), 1)
     this.#queue.unshift(task)
+    if (task.isReady === false) this.timers.set('work', this.runtime.now)
+  }
+
+  /** A bit of the work that the next request takes. Others have their turn before the rest of it. */
+  #work(): void {
+    const [task] = this.#queue
+    task?.work?.()
+    if (task?.isReady === false) this.timers.set('work', this.runtime.now + 1)
   }
 
   /** True when a CHILD_SA of this config stands here, or one that we asked for is on its way. */
@@ -450,6 +467,7 @@ export class IkeSa {
       else if (name === 'keepalive') this.#keepalive()
       else if (name === 'reassembly') this.#expireFragments()
       else if (name === 'id-sync') serveSync(this)
+      else if (name === 'work') this.#work()
       else return true
       return false
     }) as LifetimeTimer[]

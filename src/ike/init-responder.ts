@@ -5,9 +5,10 @@ import type { DropReason, IkeSaRef } from './events.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { decodeOr, drop } from './message-drop.ts'
 import { emitMessage } from './message-event.ts'
-import { findNotify, need, notify } from './notifies.ts'
+import { find, findNotify, need, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
 import { heedInit } from './peer-abilities.ts'
+import { puzzlePayload, puzzlePrf } from './puzzle.ts'
 import { RecentCount } from './recent-count.ts'
 import type { Refusal } from './refusal.ts'
 import { type GateLimits, ResponderGate } from './responder-gate.ts'
@@ -98,7 +99,13 @@ export class InitResponder {
   #checkGate(header: IkeHeader, payloads: readonly Payload[], path: Path): { readonly proved: boolean } | undefined {
     const runtime = this.#runtime
     const cookie = findNotify(payloads, NotifyType.COOKIE)?.data
-    const request = { SPIi: header.SPIi, Ni: need(payloads, 'Nonce').data, cookie, remote: path.remote }
+    const request = {
+      SPIi: header.SPIi,
+      Ni: need(payloads, 'Nonce').data,
+      cookie,
+      ...puzzleOf(payloads),
+      remote: path.remote,
+    }
     const verdict = this.#gate.check(request, runtime.halfOpen, runtime.now)
     if (verdict.kind === 'pass') return verdict
     if (verdict.kind === 'drop') {
@@ -106,7 +113,9 @@ export class InitResponder {
       return undefined
     }
     if (verdict.wasWrong) drop(runtime, path, 'bad-cookie', 'a cookie that is not ours or too old')
-    this.#refuse(header, path, [notify(NotifyType.COOKIE, verdict.cookie)])
+    const ofPuzzle = verdict.puzzle === undefined ? [] : [puzzlePayload(verdict.puzzle)]
+    // HDR, N(COOKIE), [N(PUZZLE)] -->
+    this.#refuse(header, path, [notify(NotifyType.COOKIE, verdict.cookie), ...ofPuzzle])
     return undefined
   }
 
@@ -156,6 +165,12 @@ export class InitResponder {
     this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), message)
     emitMessage(this.#runtime, sa, 'out', path, { header, payloads, encrypted: false, bytes: message.length })
   }
+}
+
+/** What a request has to do with puzzles. */
+function puzzleOf(payloads: readonly Payload[]): { readonly prf: number; readonly solution: Uint8Array | undefined } {
+  const prf = puzzlePrf(find(payloads, 'SA')?.proposals ?? [])
+  return { prf, solution: find(payloads, 'PS')?.data }
 }
 
 const responseFlags = { initiator: false, response: true, higherVersion: false } as const

@@ -21,6 +21,10 @@ export interface Task {
   readonly subject?: object
   /** The CHILD_SA that it is to bring up, if any. */
   readonly makes?: ChildConfig
+  /** False while the next request is not ready: `work` is called until it is. */
+  readonly isReady?: boolean
+  /** Does a bit of what the request takes, in some ms. */
+  work?(): void
   buildRequest(): Payload[]
   processResponse(response: ResponseMessage): TaskResult
   /** Retransmissions before the peer is given up, where the connection's number is too many. */

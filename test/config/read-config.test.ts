@@ -19,7 +19,7 @@ const full = `{
   "log": "debug",
   "allowWeak": ["sha1"],
   "cookieThreshold": 5,
-  "halfOpenLimit": 50, "halfOpenPerAddress": 7, "qcdSecret": "0x000102030405060708090a0b0c0d0e0f",
+  "halfOpenLimit": 50, "halfOpenPerAddress": 7, "puzzleThreshold": 80, "puzzleDifficulty": 12, "qcdSecret": "0x000102030405060708090a0b0c0d0e0f",
   "connections": {
     "office": {
       "local": { "address": "10.91.1.2", "id": "client.example.org" },
@@ -79,7 +79,13 @@ describe('parseConfig', () => {
       controlPath: '/run/typeswan.sock',
       logLevel: 'debug',
       allowWeak: ['sha1'],
-      limits: { cookieThreshold: 5, halfOpenLimit: 50, halfOpenPerAddress: 7 },
+      limits: {
+        cookieThreshold: 5,
+        halfOpenLimit: 50,
+        halfOpenPerAddress: 7,
+        puzzleThreshold: 80,
+        puzzleDifficulty: 12,
+      },
       qcdSecret: Uint8Array.from({ length: 16 }, (_, i) => i),
     })
     const [office] = config.connections
@@ -119,7 +125,13 @@ describe('parseConfig', () => {
       tun: { name: 'typeswan%d', mtu: 1400, addresses: [], routes: 'auto' },
       controlPath: undefined,
       logLevel: 'info',
-      limits: { cookieThreshold: 30, halfOpenLimit: 1000, halfOpenPerAddress: 16 },
+      limits: {
+        cookieThreshold: 30,
+        halfOpenLimit: 1000,
+        halfOpenPerAddress: 16,
+        puzzleThreshold: 0,
+        puzzleDifficulty: 16,
+      },
     })
     expect(config.connections[0]).toMatchObject({
       remote: { address: undefined, id: undefined, port: 500, natPort: 4500 },
@@ -375,6 +387,8 @@ describe('the published schema', () => {
       cookieThreshold: schema.properties.cookieThreshold.default,
       halfOpenLimit: schema.properties.halfOpenLimit.default,
       halfOpenPerAddress: schema.properties.halfOpenPerAddress.default,
+      puzzleThreshold: schema.properties.puzzleThreshold.default,
+      puzzleDifficulty: schema.properties.puzzleDifficulty.default,
       allowWeak: schema.properties.allowWeak.default,
       listen: Object.fromEntries(
         ['port', 'natPort'].map((name) => [name, schema.properties.listen.properties[name].default]),

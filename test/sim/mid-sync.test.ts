@@ -226,3 +226,32 @@ describe('an endpoint whose peer cannot', () => {
     expect(() => pair.a.ike.tookOver(1, pair.clock.now)).toThrow('cannot synchronise')
   })
 })
+
+describe('message ids that come to their end', () => {
+  const jumpTo = (pair: Pair, sent: number) => {
+    pair.a.perform(pair.a.ike.tookOver(1, pair.clock.now, { known: { sent, received: 0 } }))
+    pair.clock.advance(1000)
+  }
+
+  it('have the IKE_SA rekeyed while some are left, and count from 0 again', () => {
+    const pair = establishedPair()
+    jumpTo(pair, 0xff00_0000)
+    expect([pair.a.eventsOf('ike-rekeyed').length, pair.b.eventsOf('ike-rekeyed').length]).toEqual([1, 1])
+    ask(pair, pair.a)
+    expect(pair.a.eventsOf('message').at(-1)!.messageId).toBeLessThan(5)
+  })
+
+  it('end it when the peer does not rekey', () => {
+    const pair = establishedPair()
+    alterPayloads(({ exchangeType, flags }, payloads) =>
+      exchangeType === 36 && !flags.response
+        ? [...payloads, { kind: 'unknown', critical: true, type: 200, data: new Uint8Array(0) }]
+        : payloads,
+    )
+    jumpTo(pair, 0xffff_ff00)
+    const reasons = [pair.a, pair.b].flatMap((peer) => peer.eventsOf('ike-closed').map(({ reason }) => reason))
+    // Both see it coming, and their DELETEs cross.
+    expect(reasons).toEqual(['peer', 'peer'])
+    expect([pair.a.ike.isIdle(), pair.b.ike.isIdle()]).toEqual([true, true])
+  })
+})

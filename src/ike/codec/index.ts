@@ -51,6 +51,7 @@ export {
   type PayloadKind,
   payloadTypes,
 } from './payload.ts'
+export type { PsPayload } from './ps.ts'
 export {
   keyLengthAttribute,
   keyLengthOf,

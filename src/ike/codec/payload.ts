@@ -12,6 +12,7 @@ import { maxPayloads, patchLength, payloadLimits } from './limits.ts'
 import { decodeNonce, encodeNonce, type NoncePayload } from './nonce.ts'
 import { decodeNotify, encodeNotify, type NotifyPayload } from './notify.ts'
 import { PayloadType } from './numbers.ts'
+import { decodePs, encodePs, type PsPayload } from './ps.ts'
 import { decodeSa, encodeSa, type SaPayload } from './sa.ts'
 import { decodeSk, encodeSk, type SkPayload } from './sk.ts'
 import { decodeSkf, encodeSkf, type SkfPayload } from './skf.ts'
@@ -36,6 +37,7 @@ export type Payload =
   | SkfPayload
   | CpPayload
   | EapPayload
+  | PsPayload
   | UnknownPayload
 
 export type PayloadKind = Payload['kind']
@@ -59,6 +61,7 @@ export const payloadTypes: Readonly<Record<Exclude<PayloadKind, 'unknown'>, numb
   CP: PayloadType.CP,
   EAP: PayloadType.EAP,
   SKF: PayloadType.SKF,
+  PS: PayloadType.PS,
 }
 
 /** Octets of the generic payload header. */
@@ -96,6 +99,7 @@ const decoders: ReadonlyMap<number, PayloadDecoder> = new Map([
   [PayloadType.SK, rfc7296('SK', '3.14', (reader, critical, next) => decodeSk(next, reader, critical))],
   [PayloadType.CP, rfc7296('CP', '3.15', decodeCp)],
   [PayloadType.EAP, rfc7296('EAP', '3.16', decodeEap)],
+  [PayloadType.PS, { where: 'PS payload', section: 'RFC 8019 §8.2', decode: decodePs }],
   [
     PayloadType.SKF,
     {
@@ -126,6 +130,7 @@ const encoders: {
   CP: encodeCp,
   EAP: encodeEap,
   SKF: encodeSkf,
+  PS: encodePs,
   unknown: encodeUnknown,
 }
 

@@ -13,6 +13,7 @@ import { NONCE_BYTES, peerNonce } from '../nonces.ts'
 import { findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { initNotifies } from '../peer-abilities.ts'
 import { encodeProposals, hasAdditionalKe, keGroupsOf, verifyChosen } from '../proposal.ts'
+import { findPuzzle, PuzzleSolver } from '../puzzle.ts'
 import { redirectIn } from '../redirect-payload.ts'
 import type { Refusal } from '../refusal.ts'
 import { requestNotifies, setUpObstacle, setUpOf } from '../set-up.ts'
@@ -21,6 +22,9 @@ import { IntermediateKe } from './intermediate.ts'
 
 /** COOKIE and INVALID_KE_PAYLOAD may ask for another try this often, so that no peer keeps us busy. */
 const MOST_TRIES = 5
+
+/** Keys that are tried for a puzzle in one call: some milliseconds. */
+const TRIES_AT_ONCE = 512
 
 /** IKE_SA_INIT as initiator, with its retries for COOKIE and INVALID_KE_PAYLOAD. RFC 7296 §1.2, §2.6. */
 export class SaInit implements Task {
@@ -32,6 +36,7 @@ export class SaInit implements Task {
   readonly #onSettled: () => void
   #keyExchange: KeyExchange
   #cookie: Uint8Array | undefined
+  #solver: PuzzleSolver | undefined
   #tries = 1
   #isRedirected = false
 
@@ -44,12 +49,21 @@ export class SaInit implements Task {
     this.#keyExchange = crypto.keyExchange(keGroupsOf(sa.connection.ikeProposals)[0]!, random)
   }
 
-  // HDR, [N(COOKIE)], SAi1, KEi, Ni, N(NAT_DETECTION_*) -->
+  get isReady(): boolean {
+    return this.#solver?.isOver ?? true
+  }
+
+  work(): void {
+    this.#solver?.work(TRIES_AT_ONCE)
+  }
+
+  // HDR, [N(COOKIE), [PS]], SAi1, KEi, Ni, N(NAT_DETECTION_*) -->
   buildRequest(): Payload[] {
     const sa = this.#sa
     const spis = { SPIi: sa.SPIi, SPIr: new Uint8Array(8) }
     return [
       ...(this.#cookie === undefined ? [] : [notify(NotifyType.COOKIE, this.#cookie)]),
+      ...this.#solution(),
       {
         kind: 'SA',
         critical: false,
@@ -64,7 +78,8 @@ export class SaInit implements Task {
     ]
   }
 
-  // <-- HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) | HDR, N(COOKIE) | HDR, N(INVALID_KE_PAYLOAD) | HDR, N(REDIRECT) | HDR, N(error)
+  // <-- HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*) | HDR, N(COOKIE), [N(PUZZLE)] | HDR, N(INVALID_KE_PAYLOAD) | HDR, N(REDIRECT) |
+  //     HDR, N(error)
   // Every answer has message id 0, so that a late one to an earlier try looks like one to this: it asks for what we did.
   processResponse(response: ResponseMessage): TaskResult {
     const { payloads } = response
@@ -72,6 +87,7 @@ export class SaInit implements Task {
     if (cookie !== undefined) {
       if (this.#cookie !== undefined && equalBytes(cookie.data, this.#cookie)) return 'ignore'
       this.#cookie = cookie.data.slice()
+      this.#solver = this.#solverFor(payloads, this.#cookie)
       return this.#again('COOKIE')
     }
     const elsewhere = redirectIn(payloads)
@@ -116,6 +132,19 @@ export class SaInit implements Task {
       this.#sa.runtime.goElsewhere(this.#sa, gateway)
     }
     return 'ignore'
+  }
+
+  /** A puzzle that is not worth it to us is left alone: with the cookie we may be let in all the same. RFC 8019 §7.1.2. */
+  #solverFor(payloads: readonly Payload[], cookie: Uint8Array): PuzzleSolver | undefined {
+    const { connection, runtime } = this.#sa
+    const puzzle = findPuzzle(payloads)
+    if (puzzle === undefined || puzzle.difficulty > connection.puzzleBits) return undefined
+    return new PuzzleSolver(runtime.crypto, puzzle, cookie)
+  }
+
+  #solution(): Payload[] {
+    const data = this.#solver?.solution
+    return data === undefined ? [] : [{ kind: 'PS', critical: false, data }]
   }
 
   #useGroup(data: Uint8Array): TaskResult {

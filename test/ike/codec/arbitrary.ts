@@ -58,7 +58,7 @@ const deletion: fc.Arbitrary<Payload> = fc.integer({ min: 1, max: 8 }).chain((sp
     spis: fc.array(octets(spiSize, spiSize), { maxLength: 5 }),
   }),
 )
-const knownTypes = new Set<number>([PayloadType.NONE, ...range33to48(), PayloadType.SKF])
+const knownTypes = new Set<number>([PayloadType.NONE, ...range33to48(), PayloadType.SKF, PayloadType.PS])
 
 function range33to48(): number[] {
   return Array.from({ length: 16 }, (_, i) => 33 + i)
@@ -96,6 +96,7 @@ export const openPayload: fc.Arbitrary<Payload> = fc.oneof(
     cfgType: u8,
     attributes: fc.array(fc.record({ type: fc.nat(0x7fff), value: octets(0, 20) }), { maxLength: 4 }),
   }),
+  fc.record({ kind: fc.constant('PS' as const), critical, data }),
   fc.record({ kind: fc.constant('EAP' as const), critical, code: u8, identifier: u8, data }),
   fc.record({
     kind: fc.constant('unknown' as const),
