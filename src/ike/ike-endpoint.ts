@@ -422,6 +422,8 @@ export class IkeEndpoint {
     const localPort = port === connection.remote.natPort ? this.#runtime.ports.nat : this.#runtime.ports.ike
     const path = { local: { address: localAddress, port: localPort }, remote: { address, port } }
     const sa = beginIkeSa(this.#runtime, connection, child, path, { resumable })
+    // At once: the connection's next child is to find it.
+    this.#sas.set(toHex(sa.ownSpi), sa)
     sa.trigger = trigger
     return sa.id
   }

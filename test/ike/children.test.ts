@@ -44,6 +44,18 @@ const answerCreateChild = (answer: (payloads: readonly Payload[]) => readonly Pa
     flags.response && exchangeType === ExchangeType.CREATE_CHILD_SA ? answer(payloads) : payloads,
   )
 
+describe('children that start by themselves', () => {
+  it('share one IKE_SA', () => {
+    const settings = withSecond()
+    const starting = settings.a.children.map((child) => ({ ...child, startAction: 'start' as const }))
+    const pair = makePair({ ...settings, a: { children: starting } })
+    pair.a.begin()
+    pair.clock.advance(1000)
+    expect(namesOf(pair.a)).toEqual([['net', 'second']])
+    expect(namesOf(pair.b)).toEqual([['net', 'second']])
+  })
+})
+
 describe('asking for a child that is there', () => {
   it.each([0, 6, 16, 1000])('%i ms after the first time makes no second one', (afterMs) => {
     const pair = makePair()

@@ -127,7 +127,10 @@ async function spisOf(peer) {
 }
 
 export const hasChildren = (peer, count) =>
-  waitFor(`${count} CHILD_SAs at ${peer.name}`, async () => (await peer.sas()).children === count)
+  waitFor(`one IKE_SA with ${count} CHILD_SAs at ${peer.name}`, async () => {
+    const { ike, children } = await peer.sas()
+    return ike === 1 && children === count
+  })
 
 /** The peer has no data path, so that nothing comes back. */
 async function unansweredPings(topology, from) {
