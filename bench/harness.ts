@@ -12,6 +12,18 @@ export interface Bench {
   variants(): readonly Variant[]
 }
 
+/** A question whose answer is no rate: `run` gives the rows of a table, the first one of them its head. */
+export interface Report {
+  readonly question: string
+  run(options: ReportOptions): readonly (readonly string[])[]
+}
+
+export interface ReportOptions {
+  readonly quick: boolean
+  /** The value of `--NAME=VALUE` on the command line. */
+  numberOf(name: string): number | undefined
+}
+
 /** Figures of one variant: times per second, over all rounds. */
 export interface Figures {
   readonly name: string

@@ -1,5 +1,5 @@
 // Runs every bench file beside this one, or those named, on the built JavaScript in dist:
-//   npm run bench [-- NAME...] [-- --quick]
+//   npm run bench [-- NAME... --quick --OPTION=NUMBER...]
 import { readdirSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -21,8 +21,9 @@ const { measure } = await load('harness')
 
 console.log(`Node ${process.version}, ${cpus()[0].model}, ${rounds} interleaved rounds of ${sliceMs} ms, medians`)
 for (const name of names) {
-  const { bench } = await load(name)
-  print(name, bench, measure(bench, rounds, sliceMs))
+  const { bench, report } = await load(name)
+  if (report === undefined) print(name, bench, measure(bench, rounds, sliceMs))
+  else printReport(name, report)
 }
 
 /** A bench is TypeScript over `../src`; what it imports from there is taken from dist. */
@@ -52,6 +53,20 @@ function print(name, { question, unit }, figures) {
     const mbits = withOctets && ((median * octets * 8) / 1e6).toFixed(0)
     row(variant, round(median), `${round(lowest)} to ${round(highest)}`, mbits)
   }
+}
+
+function printReport(name, report) {
+  console.log(`\n${name}: ${report.question}\n`)
+  const [head, ...rows] = report.run({ quick, numberOf })
+  row(...head)
+  row(...head.map((_, at) => (at === 0 ? '---' : '---:')))
+  for (const cells of rows) row(...cells)
+}
+
+/** The value of `--NAME=VALUE` on the command line. */
+function numberOf(name) {
+  const given = process.argv.find((argument) => argument.startsWith(`--${name}=`))
+  return given === undefined ? undefined : Number(given.slice(name.length + 3))
 }
 
 function row(...cells) {
