@@ -3,9 +3,11 @@ import { UsageError } from '../errors.ts'
 /** Lower-case hexadecimal of `bytes`, two digits an octet, no separators. */
 export function toHex(bytes: Uint8Array): string {
   let text = ''
-  for (const octet of bytes) text += octet.toString(16).padStart(2, '0')
+  for (let i = 0; i < bytes.length; i++) text += digitsOf[bytes[i]!]
   return text
 }
+
+const digitsOf = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'))
 
 /** The octets of a hexadecimal string (either case, an even number of digits). Throws `UsageError` on anything else. */
 export function fromHex(text: string): Uint8Array {

@@ -123,7 +123,7 @@ export class ChildOffer {
 
   /** The peer deleted it before its answer, which made it, reached us. */
   isDeletedEarly(suite: ChosenProposal): boolean {
-    return this.#sa.deletedEarly.has(spiOf(suite))
+    return this.#sa.deletedEarly?.has(spiOf(suite)) === true
   }
 
   /** Installs what was agreed on. Throws `PeerError` when the peer's SPI cannot be used. */
@@ -358,8 +358,7 @@ export function spiBytes(spi: number): Uint8Array {
 
 /** Selectors of a payload borrow the datagram's octets; installed ones must not. */
 const copySelectors = (selectors: readonly TrafficSelectorConfig[]): TrafficSelectorConfig[] =>
-  selectors.map((selector) => ({
-    ...selector,
-    startAddress: selector.startAddress.slice(),
-    endAddress: selector.endAddress.slice(),
-  }))
+  selectors.map((selector) => {
+    const startAddress = selector.startAddress.slice()
+    return { ...selector, startAddress, endAddress: isSingle(selector) ? startAddress : selector.endAddress.slice() }
+  })

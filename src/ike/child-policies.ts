@@ -23,15 +23,28 @@ export interface PolicySubject {
 interface PolicySet {
   readonly key: string
   readonly reqid: number
-  readonly mode: 'tunnel' | 'transport'
-  policies: XfrmPolicyConfig[]
-  /** Where each user's packets go, in the order in which they came: the last one's addresses are the templates'. */
-  readonly users: Map<object, OuterAddresses>
+  readonly subject: PolicySubject
+  /** The policies are made from what stands here whenever they are needed, with this index and those that follow. */
+  readonly firstIndex: number
+  /** In the order in which they came. */
+  users: readonly User[]
+  /** The addresses of the templates: those of the last user. */
+  outer: OuterAddresses
   /** The trap whose reqid the set has. */
   trap: Trap | undefined
+  /** All sets with this reqid, when there ever was more than one. */
+  kin: Set<PolicySet> | undefined
+}
+
+interface User {
+  readonly user: object
+  /** Where its packets go. */
+  readonly outer: OuterAddresses
 }
 
 interface Trap {
+  /** A set has its reqid. */
+  isTaken: boolean
   readonly reqid: number
   readonly policies: readonly XfrmPolicyConfig[]
 }
@@ -68,19 +81,23 @@ export class ChildPolicies {
     const known = this.#sets.get(key)
     if (known !== undefined) {
       this.#setOf.set(user, known)
-      known.users.set(user, outer)
+      known.users = [...known.users, { user, outer }]
       this.#retarget(known)
       return known.reqid
     }
     const before = replaces === undefined ? undefined : this.#setOf.get(replaces)
-    const heirTo = before?.users.size === 1 ? before : undefined
+    const heirTo = before?.users.length === 1 ? before : undefined
     const trap = heirTo === undefined ? this.#freeTrap(subject) : heirTo.trap
     if (heirTo !== undefined) heirTo.trap = undefined
     const reqid = heirTo?.reqid ?? trap?.reqid ?? this.#nextReqid++
-    const policies = this.#build(subject, reqid, outer, ['out', 'in', 'fwd'])
-    const set: PolicySet = { key, reqid, mode: subject.mode, policies, users: new Map([[user, outer]]), trap }
+    const firstIndex = this.#nextIndex
+    const set: PolicySet = { key, reqid, subject, firstIndex, users: [{ user, outer }], outer, trap, kin: undefined }
+    const policies = policiesOf(set)
+    this.#nextIndex += policies.length
     this.#sets.set(key, set)
     this.#setOf.set(user, set)
+    if (trap !== undefined) trap.isTaken = true
+    if (heirTo !== undefined) joinKin(set, heirTo)
     for (const policy of policies) this.#xfrm.newPolicy(policy)
     // The trap may be wider than what the peer agreed to, and has the reqid: its packets would find the state.
     for (const policy of trap?.policies ?? []) this.#xfrm.updPolicy({ ...policy, action: 'block' })
@@ -89,9 +106,10 @@ export class ChildPolicies {
 
   /** The users of the reqid of `user` but itself, oldest first. */
   othersOf(user: object): object[] {
-    const reqid = this.#setOf.get(user)?.reqid
-    const sets = [...this.#sets.values()].filter((set) => set.reqid === reqid)
-    return sets.flatMap(({ users }) => [...users.keys()]).filter((other) => other !== user)
+    const set = this.#setOf.get(user)
+    if (set === undefined) return []
+    const users = [...(set.kin ?? [set])].flatMap((one) => one.users)
+    return users.map((one) => one.user).filter((other) => other !== user)
   }
 
   /** Takes a user away. The last one removes the policies; else they lead to the newest that is left. */
@@ -99,23 +117,24 @@ export class ChildPolicies {
     const set = this.#setOf.get(user)
     if (set === undefined) return
     this.#setOf.delete(user)
-    set.users.delete(user)
-    if (set.users.size > 0) {
+    set.users = set.users.filter((other) => other.user !== user)
+    if (set.users.length > 0) {
       this.#retarget(set)
       return
     }
     this.#sets.delete(set.key)
-    for (const policy of set.policies) this.#xfrm.delPolicy(policy.index)
-    const twin = [...this.#sets.values()].find(({ reqid }) => reqid === set.reqid)
+    for (const { index } of policiesOf(set)) this.#xfrm.delPolicy(index)
+    set.kin?.delete(set)
+    const [twin] = set.kin ?? []
     if (twin !== undefined) twin.trap ??= set.trap
-    else for (const policy of set.trap?.policies ?? []) this.#xfrm.updPolicy(policy)
+    else if (set.trap !== undefined) this.#free(set.trap)
   }
 
   /** The peer of a user moved, or we did. The templates follow the newest user only. */
   move(user: object, outer: OuterAddresses): void {
     const set = this.#setOf.get(user)
     if (set === undefined) return
-    set.users.set(user, outer)
+    set.users = set.users.map((other) => (other.user === user ? { user, outer } : other))
     this.#retarget(set)
   }
 
@@ -127,8 +146,9 @@ export class ChildPolicies {
     const known = this.#traps.get(trapKey(subject))
     if (known !== undefined) return known.reqid
     const reqid = this.#nextReqid++
-    const policies = this.#build(subject, reqid, outer, ['out'], TRAP_PENALTY)
-    this.#traps.set(trapKey(subject), { reqid, policies })
+    const policies = build({ reqid, subject, outer, firstIndex: this.#nextIndex }, ['out'], TRAP_PENALTY)
+    this.#nextIndex += policies.length
+    this.#traps.set(trapKey(subject), { reqid, policies, isTaken: false })
     for (const policy of policies) this.#xfrm.newPolicy(policy)
     return reqid
   }
@@ -140,41 +160,49 @@ export class ChildPolicies {
    */
   #freeTrap(subject: PolicySubject): Trap | undefined {
     const trap = this.#traps.get(trapKey(subject))
-    return [...this.#sets.values()].some((set) => set.trap === trap) ? undefined : trap
+    return trap?.isTaken === false ? trap : undefined
   }
 
-  #build(
-    subject: PolicySubject,
-    reqid: number,
-    outer: OuterAddresses,
-    directions: readonly XfrmPolicyConfig['direction'][],
-    penalty = 0,
-  ): XfrmPolicyConfig[] {
-    const { connection, child, localTs, remoteTs } = subject
-    return directions.flatMap((direction) =>
+  #free(trap: Trap): void {
+    trap.isTaken = false
+    for (const policy of trap.policies) this.#xfrm.updPolicy(policy)
+  }
+
+  #retarget(set: PolicySet): void {
+    const { outer } = set.users.at(-1)!
+    const isSame = equalBytes(outer.local, set.outer.local) && equalBytes(outer.remote, set.outer.remote)
+    if (isSame) return
+    set.outer = outer
+    for (const policy of policiesOf(set)) this.#xfrm.updPolicy(policy)
+  }
+}
+
+function joinKin(set: PolicySet, heirTo: PolicySet): void {
+  heirTo.kin ??= new Set([heirTo])
+  heirTo.kin.add(set)
+  set.kin = heirTo.kin
+}
+
+const policiesOf = (set: PolicySet): XfrmPolicyConfig[] => build(set, ['out', 'in', 'fwd'], 0)
+
+function build(
+  { subject, reqid, outer, firstIndex }: Pick<PolicySet, 'subject' | 'reqid' | 'outer' | 'firstIndex'>,
+  directions: readonly XfrmPolicyConfig['direction'][],
+  penalty: number,
+): XfrmPolicyConfig[] {
+  const { connection, child, localTs, remoteTs, mode } = subject
+  return directions
+    .flatMap((direction) =>
       toXfrmSelectors(localTs, remoteTs, direction === 'out' ? 'out' : 'in').map((selector) => ({
-        index: this.#nextIndex++,
         direction,
         selector,
         action: 'allow' as const,
         priority: selectorPriority(selector) + penalty,
-        templates: [template(direction, reqid, outer, subject.mode)],
+        templates: [template(direction, reqid, outer, mode)],
         label: `${connection}/${child}`,
       })),
     )
-  }
-
-  #retarget(set: PolicySet): void {
-    const outer = [...set.users.values()].at(-1)!
-    const before = set.policies[0]?.templates[0]
-    const wanted = set.policies.map((policy) => ({
-      ...policy,
-      templates: [template(policy.direction, set.reqid, outer, set.mode)],
-    }))
-    if (before !== undefined && sameTemplate(before, wanted[0]!.templates[0]!)) return
-    set.policies = wanted
-    for (const policy of wanted) this.#xfrm.updPolicy(policy)
-  }
+    .map((policy, at) => ({ ...policy, index: firstIndex + at }))
 }
 
 const trapKey = ({ connection, child }: PolicySubject): string => JSON.stringify([connection, child])
@@ -183,9 +211,6 @@ function setKey({ connection, child, localTs, remoteTs, mode }: PolicySubject, p
   const texts = (selectors: readonly TrafficSelectorConfig[]) => selectors.map(formatTrafficSelector)
   return JSON.stringify([connection, child, texts(localTs), texts(remoteTs), mode, peer])
 }
-
-const sameTemplate = (a: XfrmTemplate, b: XfrmTemplate): boolean =>
-  equalBytes(a.saddr, b.saddr) && equalBytes(a.daddr, b.daddr)
 
 function template(
   direction: 'in' | 'out' | 'fwd',

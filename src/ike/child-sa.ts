@@ -12,6 +12,7 @@ import type { IkeSa } from './ike-sa.ts'
 import { type ChildKeys, wipeChildKeys } from './keymat.ts'
 import type { ChosenProposal } from './proposal.ts'
 import { Lifecycle } from './states.ts'
+import { sameSelectors } from './traffic-selector.ts'
 import { formatTrafficSelector } from './traffic-selector-text.ts'
 
 const ESP = 50
@@ -28,6 +29,9 @@ export interface ChildAgreement extends ChildTerms {
   /** The CHILD_SA in whose place it is made. RFC 7296 §2.8. */
   readonly replaces?: ChildSa | undefined
 }
+
+/** What stays of it. */
+type Settled = Omit<ChildAgreement, 'keys'>
 
 /** An exchange of the peer that rekeys a CHILD_SA. */
 export interface TheirRekey {
@@ -66,13 +70,12 @@ export class ChildSa {
   busyTries = 0
   readonly #lifecycle = new Lifecycle<ChildSaState>(childSaStates, 'negotiating')
   #sa: IkeSa
-  #agreement: ChildAgreement | undefined
+  #agreement: Settled | undefined
   // Under what its states are installed: the IKE_SA's path may be elsewhere already.
   #inId: XfrmStateId
   #outId: XfrmStateId | undefined
-  /** The keys of the outbound state, until that is installed. */
-  #waitingKeys: DirectionKeys | undefined
-  #lifetime: XfrmLifetime | undefined
+  /** What the outbound state needs, until that is installed. */
+  #waiting: { readonly keys: DirectionKeys; readonly lifetime: XfrmLifetime } | undefined
   #reqid = 0
   #installedAt: number | undefined
   #closing: Extract<IkeEvent, { kind: 'child-closed' }> | undefined
@@ -110,7 +113,7 @@ export class ChildSa {
   }
 
   /** What was negotiated; undefined until then. */
-  get agreement(): Omit<ChildAgreement, 'keys'> | undefined {
+  get agreement(): Settled | undefined {
     return this.#agreement
   }
 
@@ -125,7 +128,7 @@ export class ChildSa {
 
   /** Its outbound state is installed. */
   get sends(): boolean {
-    return this.#outId !== undefined && this.#waitingKeys === undefined
+    return this.#outId !== undefined && this.#waiting === undefined
   }
 
   /** Where the packets of its inbound state come to. */
@@ -139,9 +142,11 @@ export class ChildSa {
    * initiator has our answer is not known yet. The caller has checked that the outbound SPI is free. Should it throw all
    * the same, nothing of this CHILD_SA is left.
    */
-  install(agreement: ChildAgreement, maySend: boolean): void {
+  install({ keys, ...agreed }: ChildAgreement, maySend: boolean): void {
     const { runtime, path, children } = this.sa
-    const { config, suite, keys } = agreement
+    const agreement = this.#shareParts(agreed)
+    const { config, suite } = agreement
+    const lifetime = lifetimeOf(config, suite.esn, runtime.random)
     const { i2r, r2i } = directionsOf(keys)
     const [inbound, outbound] = agreement.role === 'initiator' ? [r2i, i2r] : [i2r, r2i]
     const outId = { daddr: path.remote.address, spi: agreement.spiOut, proto: ESP }
@@ -152,9 +157,8 @@ export class ChildSa {
       this.#reqid = runtime.policies.acquire(this, this.#subject(agreement), this.#peerName(), this.#outer(), replaces)
       // The peer cannot take its packets before it has our answer, and takes those of the other one until it deletes that.
       if (agreement.role === 'responder' && this.siblings.some((one) => one.sends)) sends = false
-      this.#lifetime = lifetimeOf(config, suite.esn, runtime.random)
-      this.#installIn(agreement, inbound)
-      if (sends) this.#installOut(agreement, outId, outbound)
+      this.#installIn(agreement, inbound, lifetime)
+      if (sends) this.#installOut(agreement, outId, outbound, lifetime)
     } catch (error) {
       wipeChildKeys(keys)
       runtime.policies.release(this)
@@ -165,7 +169,7 @@ export class ChildSa {
     else wipeDirection(inbound)
     this.#agreement = agreement
     this.#outId = outId
-    this.#waitingKeys = sends ? undefined : outbound
+    this.#waiting = sends ? undefined : { keys: outbound, lifetime }
     runtime.children.addOutbound(outId, this)
     this.#lifecycle.to(sends ? 'installed' : 'receiving')
     this.#installedAt = runtime.now
@@ -179,11 +183,11 @@ export class ChildSa {
 
   /** Installs the outbound state as well: the newest of its reqid is the one that packets find. */
   startSending(): void {
-    const keys = this.#waitingKeys
-    if (keys === undefined) return
-    this.#installOut(this.#agreement!, this.#outId!, keys)
+    if (this.#waiting === undefined) return
+    const { keys, lifetime } = this.#waiting
+    this.#installOut(this.#agreement!, this.#outId!, keys, lifetime)
     wipeDirection(keys)
-    this.#waitingKeys = undefined
+    this.#waiting = undefined
     this.sa.childTimers.clear(this)
     this.#lifecycle.to('installed')
     if (this.rekeyDue) this.sa.childTimers.set(this, this.sa.runtime.now)
@@ -317,7 +321,7 @@ export class ChildSa {
     }
   }
 
-  #installIn(agreement: ChildAgreement, keys: DirectionKeys): void {
+  #installIn(agreement: Settled, keys: DirectionKeys, lifetime: XfrmLifetime): void {
     const { runtime, path } = this.sa
     const { local, remote } = path
     const encap = { sport: remote.port, dport: local.port }
@@ -329,11 +333,11 @@ export class ChildSa {
       saddr: remote.address,
       replayWindow,
       encap,
-      ...this.#common(agreement, keys),
+      ...this.#common(agreement, keys, lifetime),
     })
   }
 
-  #installOut(agreement: ChildAgreement, id: XfrmStateId, keys: DirectionKeys): void {
+  #installOut(agreement: Settled, id: XfrmStateId, keys: DirectionKeys, lifetime: XfrmLifetime): void {
     const { runtime, path } = this.sa
     const { local, remote } = path
     const encap = { sport: local.port, dport: remote.port }
@@ -344,19 +348,19 @@ export class ChildSa {
       saddr: local.address,
       replayWindow,
       encap,
-      ...this.#common(agreement, keys),
+      ...this.#common(agreement, keys, lifetime),
     })
   }
 
   /** What the states of both directions have alike. */
-  #common({ config, suite, mode }: ChildAgreement, { encr, integ }: DirectionKeys) {
+  #common({ config, suite, mode }: Settled, { encr, integ }: DirectionKeys, lifetime: XfrmLifetime) {
     return {
       reqid: this.#reqid,
       mode,
       encr: { id: suite.encr, ...encr },
       ...(integ === undefined ? {} : { integ: { id: suite.integ, key: integ } }),
       esn: suite.esn,
-      lifetime: this.#lifetime!,
+      lifetime,
       label: `${this.sa.connection.name}/${config.name}`,
     }
   }
@@ -366,8 +370,8 @@ export class ChildSa {
     const { runtime, children } = this.sa
     if (this.#outId === undefined) return
     if (this.sends) runtime.xfrm.delSa(this.#outId)
-    if (this.#waitingKeys !== undefined) wipeDirection(this.#waitingKeys)
-    this.#waitingKeys = undefined
+    if (this.#waiting !== undefined) wipeDirection(this.#waiting.keys)
+    this.#waiting = undefined
     runtime.children.removeOutbound(this.#outId)
     this.#outId = undefined
     runtime.policies.release(this)
@@ -381,7 +385,18 @@ export class ChildSa {
     this.#inId = { ...this.#inId, daddr: local }
   }
 
-  #subject({ config, localTs, remoteTs, mode }: ChildAgreement): PolicySubject {
+  /** The same with what many CHILD_SAs have alike in one place. */
+  #shareParts(agreement: Settled): Settled {
+    const { config, suite, localTs, remoteTs } = agreement
+    return {
+      ...agreement,
+      suite: this.sa.runtime.suites.share(suite),
+      localTs: sameSelectors(localTs, config.localTs) ? config.localTs : localTs,
+      remoteTs: sameSelectors(remoteTs, config.remoteTs) ? config.remoteTs : remoteTs,
+    }
+  }
+
+  #subject({ config, localTs, remoteTs, mode }: Settled): PolicySubject {
     return { connection: this.sa.connection.name, child: config.name, localTs, remoteTs, mode }
   }
 

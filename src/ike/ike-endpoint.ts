@@ -358,6 +358,10 @@ export class IkeEndpoint {
       this.#sas.delete(toHex(sa.ownSpi))
       this.#responder.forget(sa)
     }
+    for (const sa of this.#runtime.leftovers.take(now)) {
+      this.#responder.forget(sa)
+      if (sa.tidy()) this.#runtime.leftovers.add(sa, now)
+    }
     return this.#runtime.takeActions()
   }
 

@@ -9,9 +9,9 @@ import type { FollowUps } from './follow-up.ts'
 import { armLifetime, type LifetimeTimer } from './ike-lifetime.ts'
 import type { IkeRekeying } from './ike-rekeying.ts'
 import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
-import type { InitResult } from './init-result.ts'
+import { type InitResult, withoutHandshake } from './init-result.ts'
 import type { Intermediate } from './intermediate.ts'
-import { wipeIkeKeys } from './keymat.ts'
+import { KEPT_MS } from './leftovers.ts'
 import { type OwnSync, type PeerSync, serveSync } from './message-id-sync.ts'
 import { MessageWindow } from './message-window.ts'
 import type { Mobike } from './mobike.ts'
@@ -20,7 +20,7 @@ import { changePath, heardElsewhere, livenessTask, moveTo, probePath, updateAddr
 import { noAbilities, type PeerAbilities } from './peer-abilities.ts'
 import { Reassembly } from './reassembly.ts'
 import type { Refusal } from './refusal.ts'
-import { copyEndpoint, type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
+import { type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
 import type { SetUp } from './set-up.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
@@ -64,7 +64,7 @@ export class IkeSa {
   readonly role: 'initiator' | 'responder'
   readonly SPIi: Uint8Array
   readonly window: MessageWindow
-  readonly timers = new Timers<TimerName>(() => this.#timesChanged())
+  readonly timers = new Timers<TimerName>(this)
   readonly children: ChildSa[] = []
   readonly reassembly: Reassembly
   /** Shared with the IKE_SA that replaces this one. */
@@ -72,7 +72,7 @@ export class IkeSa {
   /** Replaced and deleted CHILD_SAs that still take what is under way. */
   readonly lingering: ChildSa[] = []
   /** When a lingering CHILD_SA ends, or another one is to be rekeyed (again). */
-  readonly childTimers = new Timers<ChildSa>(() => this.#timesChanged())
+  readonly childTimers = new Timers<ChildSa>(this)
   /** A responder learns which of its candidates it is by the peer's identity, in IKE_AUTH. */
   connection: ConnectionConfig
   candidates: readonly ConnectionConfig[]
@@ -103,6 +103,8 @@ export class IkeSa {
   beganAs: 'initiator' | 'responder'
   /** Under what `IkePeers` knows it. */
   peerKey: string | undefined
+  /** Under what the responder knows the request that began it, while that may come again. */
+  attempt: string | undefined
   /** It was begun to take the place of this one. RFC 7296 §2.8.3. */
   replaces: IkeSa | undefined
   /** Runs when the peer of an IKE_SA that we began has authenticated, and its first CHILD_SA stands or is refused. */
@@ -135,7 +137,7 @@ export class IkeSa {
    * The peer's SPIs that it deleted before its answer to our CREATE_CHILD_SA reached us: that CHILD_SA must not come up. Kept
    * while tasks are active.
    */
-  readonly deletedEarly = new Set<number>()
+  deletedEarly: Set<number> | undefined
   /** Undefined: one of the peers does not do it. */
   mobike: Mobike | undefined
   /** Who is behind a NAT; MOBIKE may find that changed. RFC 7296 §2.23. */
@@ -171,10 +173,10 @@ export class IkeSa {
     this.SPIi = parameters.SPIi
     this.connection = parameters.connection
     this.candidates = parameters.candidates ?? [parameters.connection]
-    this.path = { local: copyEndpoint(parameters.path.local), remote: copyEndpoint(parameters.path.remote) }
+    this.path = this.runtime.keepPath(parameters.path)
     this.abilities = parameters.abilities ?? noAbilities()
     this.reassembly = new Reassembly(this.runtime.reassembly)
-    this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, () => this.#timesChanged())
+    this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, this)
     this.#lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, parameters.state ?? 'connecting')
     if (this.role === 'responder' && this.state === 'connecting') this.waitForInitiator()
   }
@@ -216,7 +218,7 @@ export class IkeSa {
 
   /** An active task that is to begin anew after a while: the peer had no time for it. It is done until then. RFC 7296 §2.25. */
   postpone(task: Task, ms: number): void {
-    this.#postponed ??= new Timers(() => this.#timesChanged())
+    this.#postponed ??= new Timers(this)
     this.#postponed.set(task, this.runtime.now + ms)
   }
 
@@ -245,7 +247,7 @@ export class IkeSa {
   taskDone(task: Task): void {
     const at = this.#active.indexOf(task)
     if (at >= 0) this.#active.splice(at, 1)
-    if (this.#active.length === 0) this.deletedEarly.clear()
+    if (this.#active.length === 0) this.deletedEarly = undefined
   }
 
   /** An active task has another request to send: it goes before anything that waits. */
@@ -301,7 +303,7 @@ export class IkeSa {
    */
   takePlaceOf(old: IkeSa): void {
     this.rekeyingOf = undefined
-    this.path = { local: copyEndpoint(old.path.local), remote: copyEndpoint(old.path.remote) }
+    this.path = old.path
     this.nat = old.nat
     this.mobike = old.mobike
     this.refusedPaths.push(...old.refusedPaths)
@@ -385,6 +387,7 @@ export class IkeSa {
     this.runtime.halfOpen.delete(this)
     this.runtime.peers.remove(this)
     this.runtime.noteClosed(this)
+    this.runtime.leftovers.delete(this)
     for (const task of this.#active.splice(0)) task.abandon()
     this.#abandonQueue()
     this.followUps?.abandonAll()
@@ -415,7 +418,7 @@ export class IkeSa {
     if (sameEndpoint(path.remote, this.path.remote) && sameEndpoint(path.local, this.path.local)) return
     if (this.state === 'connecting' && this.role === 'responder') {
       // The initiator floats from port 500 to 4500 between IKE_SA_INIT and IKE_AUTH.
-      this.path = { local: copyEndpoint(path.local), remote: copyEndpoint(path.remote) }
+      this.path = this.runtime.keepPath(path)
     } else {
       heardElsewhere(this, path)
     }
@@ -495,6 +498,18 @@ export class IkeSa {
     }
   }
 
+  /** It has stood for a while: lets go of what was kept for late and repeated messages. True when something younger is left. */
+  tidy(): boolean {
+    const { init, runtime } = this
+    if (this.establishedAt !== undefined && init !== undefined && init.Ni.length > 0) {
+      this.init = { ...withoutHandshake(init), suite: runtime.suites.share(init.suite) }
+      this.setUp = undefined
+      this.intermediate = undefined
+      this.candidates = []
+    }
+    return this.window.forgetResponses(runtime.now - KEPT_MS)
+  }
+
   #serveChildTimers(): void {
     for (const child of this.childTimers.due(this.runtime.now)) {
       if (child.state === 'deleted') child.remove('local')
@@ -503,7 +518,8 @@ export class IkeSa {
     }
   }
 
-  #timesChanged(): void {
+  /** One of its timers, or of what waits for a response, has changed. */
+  timesChanged(): void {
     const taskAt = this.#postponed?.next() ?? Number.POSITIVE_INFINITY
     const at = Math.min(this.timers.next(), taskAt, this.childTimers.next(), this.window.nextAt)
     this.runtime.wakeups.set(this, this.state === 'closed' ? Number.POSITIVE_INFINITY : at)
@@ -544,6 +560,7 @@ export class IkeSa {
   #start(): void {
     this.#lifecycle.to('established')
     this.establishedAt = this.runtime.now
+    this.runtime.leftovers.add(this, this.runtime.now)
     this.timers.clear('half-open')
     this.#armLiveness()
     armLifetime(this)
@@ -573,10 +590,10 @@ export class IkeSa {
   #wipe(): void {
     this.runtime.releaseIkeSpi(this.role === 'initiator' ? this.SPIi : (this.init?.SPIr ?? this.SPIi))
     if (this.init === undefined) return
-    wipeIkeKeys(this.init.keys)
+    wipe(this.init.keys.SK_d)
     this.init.protectInbound.destroy()
     this.init.protectOutbound.destroy()
     this.intermediate?.destroy()
-    wipe(this.init.Ni, this.init.Nr)
+    withoutHandshake(this.init)
   }
 }

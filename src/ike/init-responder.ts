@@ -47,7 +47,8 @@ export class InitResponder {
       drop(runtime, path, misfit.reason, misfit.detail)
       return undefined
     }
-    if (this.#wasRetransmit(message, path)) return undefined
+    const attempt = this.#attemptOf(message)
+    if (this.#wasRetransmit(attempt, path)) return undefined
     const payloads = decodeOr(() => decodeMessage(message).payloads, runtime, path)
     if (payloads === undefined) return undefined
     try {
@@ -56,7 +57,10 @@ export class InitResponder {
       const pass = this.#checkGate(header, payloads, path)
       if (pass === undefined) return undefined
       const sa = this.#answer(header, payloads, message, path, id)
-      if (sa !== undefined) runtime.halfOpen.add(sa, path.remote.address, pass.proved)
+      if (sa === undefined) return undefined
+      sa.attempt = attempt
+      this.#attempts.set(attempt, sa)
+      runtime.halfOpen.add(sa, path.remote.address, pass.proved)
       return sa
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
@@ -67,10 +71,11 @@ export class InitResponder {
     }
   }
 
-  /** The IKE_SA ended. */
+  /** The IKE_SA ended, or so long ago began that its request does not come again. */
   forget(sa: IkeSa): void {
-    if (sa.role !== 'responder' || sa.init!.initRequest.length === 0) return
-    this.#attempts.delete(this.#attemptOf(sa.init!.initRequest))
+    if (sa.attempt === undefined) return
+    this.#attempts.delete(sa.attempt)
+    sa.attempt = undefined
     if (sa.establishedAt === undefined) this.#gate.failed(this.#runtime.now)
   }
 
@@ -83,8 +88,8 @@ export class InitResponder {
   }
 
   /** RFC 7296 §2.1: the same request again gets the same response; after IKE_AUTH it is an old duplicate. */
-  #wasRetransmit(message: Uint8Array, path: Path): boolean {
-    const known = this.#attempts.get(this.#attemptOf(message))
+  #wasRetransmit(attempt: string, path: Path): boolean {
+    const known = this.#attempts.get(attempt)
     if (known?.state === 'connecting') {
       this.#runtime.send(copyEndpoint(path.local), copyEndpoint(path.remote), known.init!.initResponse)
     }
@@ -135,7 +140,6 @@ export class InitResponder {
       return undefined
     }
     heedInit(answer.sa, payloads)
-    this.#attempts.set(this.#attemptOf(message), answer.sa)
     this.#send(answer.response, { ...header, flags: responseFlags }, answer.payloads, path, answer.sa.ref)
     return answer.sa
   }

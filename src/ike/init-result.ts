@@ -1,7 +1,14 @@
 import { wipe } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { prfInfo } from '../crypto/transforms.ts'
-import { deriveIkeKeys, deriveSkeyseed, deriveSkeyseedRekey, deriveSkeyseedResumption, type IkeKeys } from './keymat.ts'
+import {
+  deriveIkeKeys,
+  deriveSkeyseed,
+  deriveSkeyseedRekey,
+  deriveSkeyseedResumption,
+  type IkeKeys,
+  type LastingKeys,
+} from './keymat.ts'
 import { MessageProtector } from './message-crypto.ts'
 import type { ChosenProposal } from './proposal.ts'
 
@@ -14,12 +21,22 @@ export interface InitResult {
   readonly initRequest: Uint8Array
   readonly initResponse: Uint8Array
   readonly suite: ChosenProposal
-  readonly keys: IkeKeys
+  readonly keys: LastingKeys
   readonly natLocal: boolean
   readonly natRemote: boolean
   readonly protectOutbound: MessageProtector
   readonly protectInbound: MessageProtector
 }
+
+/** The same without what is for IKE_AUTH and comparing nonces only, which is wiped. */
+export function withoutHandshake(init: InitResult): InitResult {
+  const { SK_d, SK_pi, SK_pr } = init.keys
+  wipe(SK_pi, SK_pr, init.Ni, init.Nr)
+  const keys = { SK_d, SK_pi: nothing, SK_pr: nothing }
+  return { ...init, keys, Ni: nothing, Nr: nothing, initRequest: nothing, initResponse: nothing }
+}
+
+const nothing = new Uint8Array(0)
 
 /** SKEYSEED and the keys of a new IKE_SA. Wipes `sharedSecret`. The octet strings are kept, not copied. RFC 7296 §2.14. */
 export function settleInit(
@@ -59,8 +76,7 @@ export function settleRekey(
   const prf = prfInfo(old.suite.prf)!
   const SKEYSEED = deriveSkeyseedRekey(world.crypto, prf, old.keys.SK_d, sharedSecret, Ni, Nr, additional)
   const { natLocal, natRemote } = old
-  const none = new Uint8Array(0)
-  const settled = { SPIr, Ni, Nr, suite, natLocal, natRemote, initRequest: none, initResponse: none }
+  const settled = { SPIr, Ni, Nr, suite, natLocal, natRemote, initRequest: nothing, initResponse: nothing }
   return settleKeys(world, role, SPIi, SKEYSEED, settled)
 }
 
@@ -75,7 +91,7 @@ function settleKeys(
   const { suite, Ni, Nr, SPIr } = settled
   const keys = deriveIkeKeys(world.crypto, suite, SKEYSEED, Ni, Nr, SPIi, SPIr)
   wipe(SKEYSEED)
-  return { ...settled, keys, ...protectorsOf(world, role, suite, keys) }
+  return { ...settled, ...keyed(world, role, suite, keys) }
 }
 
 /** SKEYSEED and the keys of an IKE_SA that resumes a session. Wipes the session's `SK_d`. The octet strings are kept. RFC 5723 §5.1. */
@@ -92,17 +108,19 @@ export function settleResumption(
   return settleKeys(world, role, SPIi, SKEYSEED, settled)
 }
 
-/** What protects the messages of both directions under `keys`. */
-export function protectorsOf(
+/** What protects the messages of both directions, and the keys for all else. Wipes those that the ciphers have taken. */
+export function keyed(
   world: { readonly crypto: CryptoProvider; readonly random: RandomSource },
   role: 'initiator' | 'responder',
   suite: ChosenProposal,
   keys: IkeKeys,
-): Pick<InitResult, 'protectOutbound' | 'protectInbound'> {
+): Pick<InitResult, 'keys' | 'protectOutbound' | 'protectInbound'> {
   const { crypto, random } = world
   const ofInitiator = new MessageProtector(crypto, suite, keys.SK_ei, keys.SK_ai, random)
   const ofResponder = new MessageProtector(crypto, suite, keys.SK_er, keys.SK_ar, random)
-  return role === 'initiator'
-    ? { protectOutbound: ofInitiator, protectInbound: ofResponder }
-    : { protectOutbound: ofResponder, protectInbound: ofInitiator }
+  const { SK_d, SK_pi, SK_pr } = keys
+  wipe(keys.SK_ei, keys.SK_ai, keys.SK_er, keys.SK_ar)
+  const [protectOutbound, protectInbound] =
+    role === 'initiator' ? [ofInitiator, ofResponder] : [ofResponder, ofInitiator]
+  return { keys: { SK_d, SK_pi, SK_pr }, protectOutbound, protectInbound }
 }

@@ -4,7 +4,7 @@ import { intermediateAuth, intermediateIntAuth } from './auth-octets.ts'
 import { ikeHeaderBytes } from './codec/header.ts'
 import { encodeHeader, encodePayloads, type OutgoingHeader, type Payload } from './codec/index.ts'
 import type { IkeSa } from './ike-sa.ts'
-import { protectorsOf } from './init-result.ts'
+import { keyed } from './init-result.ts'
 import { deriveIkeKeys, deriveSkeyseedAdditional, type IkeKeys, wipeIkeKeys } from './keymat.ts'
 import type { MessageProtector } from './message-crypto.ts'
 
@@ -90,11 +90,11 @@ export class Intermediate {
     // By the keys that protected the exchange, not by those that came of it.
     this.#ofInitiator = this.#next(old.keys.SK_pi, this.#ofInitiator, request)
     this.#ofResponder = this.#next(old.keys.SK_pr, this.#ofResponder, response)
-    wipeIkeKeys(old.keys)
+    wipe(old.keys.SK_d, old.keys.SK_pi, old.keys.SK_pr)
     old.protectOutbound.destroy()
     this.#previousInbound?.destroy()
     this.#previousInbound = old.protectInbound
-    sa.init = { ...old, keys, ...protectorsOf(sa.runtime, sa.role, old.suite, keys) }
+    sa.init = { ...old, ...keyed(sa.runtime, sa.role, old.suite, keys) }
     this.#exchanges++
     this.#nextKeys = undefined
     this.#request = undefined

@@ -39,6 +39,9 @@ export interface IkeKeys {
   readonly SK_pr: Uint8Array
 }
 
+/** Those that are needed beside the ciphers: one for other keys, two for AUTH. */
+export type LastingKeys = Pick<IkeKeys, 'SK_d' | 'SK_pi' | 'SK_pr'>
+
 /** A cipher's key and its salt, which is empty for CBC. */
 export interface CipherKey {
   readonly key: Uint8Array
@@ -149,10 +152,15 @@ export function deriveIkeKeys(
 }
 
 /**
- * The keys after a PPK was mixed in: SK_d = prf+ (PPK, SK_d'), SK_pi and SK_pr likewise. The other four are the same arrays as
+ * The keys after a PPK was mixed in: SK_d = prf+ (PPK, SK_d'), SK_pi and SK_pr likewise. All others are the same arrays as
  * before; what was replaced is not wiped. RFC 8784 §3.
  */
-export function mixPpk(crypto: CryptoProvider, prf: PrfInfo, ppk: Uint8Array, keys: IkeKeys): IkeKeys {
+export function mixPpk<Keys extends LastingKeys>(
+  crypto: CryptoProvider,
+  prf: PrfInfo,
+  ppk: Uint8Array,
+  keys: Keys,
+): Keys {
   const mixed = (key: Uint8Array) => prfPlus(crypto, prf.id, ppk, key, prf.bytes)
   return { ...keys, SK_d: mixed(keys.SK_d), SK_pi: mixed(keys.SK_pi), SK_pr: mixed(keys.SK_pr) }
 }

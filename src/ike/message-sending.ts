@@ -80,7 +80,8 @@ export function sendResponse(
     sa.intermediate?.sent(header, all)
     sa.intermediate?.finish()
   }
-  sa.window.responded(request.messageId, sealed)
+  sa.window.responded(request.messageId, sealed, sa.runtime.now)
+  sa.runtime.leftovers.add(sa, sa.runtime.now)
   transmit(sa, sealed, path)
   emitMessage(sa.runtime, sa.ref, 'out', path, { header, payloads: all, encrypted: true, bytes: octetsOf(sealed) })
   return sealed.datagrams

@@ -4,6 +4,7 @@ import type { RetransmitConfig } from './config.ts'
 import type { Sealed } from './fragmentation.ts'
 import { retransmitDelay } from './retransmit-delay.ts'
 import type { Task } from './task.ts'
+import type { TimerOwner } from './timers.ts'
 
 /** A request of ours that waits for its response. */
 export interface PendingRequest {
@@ -24,13 +25,18 @@ export interface PendingRequest {
 
 /** A response that may be asked for again. */
 export interface GivenResponse {
+  readonly messageId: number
   sealed: Sealed
+  /** Absolute ms of the first transmission. */
+  readonly at: number
   /** How often it was asked for again. */
   repeats: number
 }
 
 /** What an arriving request's message id means. */
 export type RequestOrder = 'fresh' | 'retransmit' | 'out-of-window'
+
+const none: readonly never[] = []
 
 /** Message ids do not wrap: from here on an IKE_SA has to be replaced, and its last ids are for its DELETE. RFC 7296 §2.2. */
 const LAST_FREE_ID = 0xffff_ff00
@@ -44,9 +50,10 @@ const FEW_LEFT_ID = 0xff00_0000
 export class MessageWindow {
   readonly #retransmit: RetransmitConfig
   readonly #random: RandomSource
-  readonly #onChange: () => void
-  readonly #pending = new Map<number, PendingRequest>()
-  readonly #responses = new Map<number, GivenResponse>()
+  readonly #owner: TimerOwner
+  /** In the order of their ids. Few, as the responses are, and none most of the time. */
+  #pending: readonly PendingRequest[] = none
+  #responses: readonly GivenResponse[] = none
   #nextRequestId = 0
   /** The lowest id that the peer has not used, and the highest that it has; -1 for none. */
   #expectedId = 0
@@ -57,23 +64,23 @@ export class MessageWindow {
   #isHeld = false
   #lastRequest: Uint8Array | undefined
 
-  /** `onChange` runs whenever a request is pending, no longer pending, or its `nextAt` has changed. */
-  constructor(retransmit: RetransmitConfig, random: RandomSource, onChange: () => void) {
+  /** `owner` is told whenever a request is pending, no longer pending, or its `nextAt` has changed. */
+  constructor(retransmit: RetransmitConfig, random: RandomSource, owner: TimerOwner) {
     this.#retransmit = retransmit
     this.#random = random
-    this.#onChange = onChange
+    this.#owner = owner
   }
 
   /** The requests that wait, in the order of their ids. */
   get pending(): Iterable<PendingRequest> {
-    return this.#pending.values()
+    return this.#pending
   }
 
   /** When the next pending request wants to be sent again, `Infinity` when none does. */
   get nextAt(): number {
     let earliest = Number.POSITIVE_INFINITY
     if (this.#isHeld) return earliest
-    for (const { nextAt } of this.#pending.values()) earliest = Math.min(earliest, nextAt)
+    for (const { nextAt } of this.#pending) earliest = Math.min(earliest, nextAt)
     return earliest
   }
 
@@ -109,12 +116,12 @@ export class MessageWindow {
 
   set isHeld(isHeld: boolean) {
     this.#isHeld = isHeld
-    this.#onChange()
+    this.#owner.timesChanged()
   }
 
   /** Takes the ids as another machine knew them; what it said and heard after that is not known. */
   restore(nextRequestId: number, expectedId: number): void {
-    this.#responses.clear()
+    this.#responses = none
     this.#nextRequestId = nextRequestId
     this.#expectedId = expectedId
     this.#highestId = expectedId - 1
@@ -125,14 +132,14 @@ export class MessageWindow {
    * order. RFC 6311 §5.1.
    */
   resync(nextRequestId: number, expectedId: number): PendingRequest[] {
-    const pending = [...this.#pending.values()]
-    this.#pending.clear()
-    this.#responses.clear()
+    const pending = [...this.#pending]
+    this.#pending = none
+    this.#responses = none
     this.#nextRequestId = Math.max(this.#nextRequestId, nextRequestId)
     this.#expectedId = Math.max(this.#expectedId, expectedId)
     this.#highestId = this.#expectedId - 1
     this.#highestSynced = this.#expectedId
-    this.#onChange()
+    this.#owner.timesChanged()
     return pending
   }
 
@@ -157,27 +164,20 @@ export class MessageWindow {
 
   /** RFC 7296 §2.3: request X waits for the responses to all requests up to X - N. */
   get hasRoom(): boolean {
-    const [lowest] = this.#pending.keys()
+    const [lowest] = this.#pending
     if (this.#isHeld) return false
-    return lowest === undefined || this.#nextRequestId - lowest < this.#peerSize
+    return lowest === undefined || this.#nextRequestId - lowest.messageId < this.#peerSize
   }
 
   /** Notes a request that was just sent for the first time under `nextRequestId`. */
   requestSent(task: Task, payloads: readonly Payload[], sealed: Sealed, now: number): void {
     const messageId = this.#nextRequestId++
     const tries = Math.min(this.#retransmit.tries, task.mostRetransmissions ?? Number.POSITIVE_INFINITY)
-    this.#pending.set(messageId, {
-      messageId,
-      task,
-      payloads,
-      sealed,
-      wasCut: false,
-      tries,
-      attempts: 1,
-      nextAt: now + this.#delay(0),
-    })
+    const nextAt = now + this.#delay(0)
+    const request = { messageId, task, payloads, sealed, wasCut: false, tries, attempts: 1, nextAt }
+    this.#pending = [...this.#pending, request]
     this.#lastRequest = sealed.datagrams[0]
-    this.#onChange()
+    this.#owner.timesChanged()
   }
 
   /** The request that was sent last: AUTH covers the IKE_SA_INIT request as it was on the wire. */
@@ -187,25 +187,28 @@ export class MessageWindow {
 
   /** The next request starts over at message id 0: another IKE_SA_INIT after COOKIE or INVALID_KE_PAYLOAD. */
   restart(): void {
-    this.#pending.clear()
+    this.#pending = none
     this.#nextRequestId = 0
-    this.#onChange()
+    this.#owner.timesChanged()
   }
 
   /** Our request that `messageId` answers. */
   pendingOf(messageId: number): PendingRequest | undefined {
-    return this.#pending.get(messageId)
+    return this.#pending.find((request) => request.messageId === messageId)
   }
 
   /** The response to a request is in and good: it is not sent again. */
   answered(messageId: number): void {
-    if (this.#pending.delete(messageId)) this.#onChange()
+    const others = this.#pending.filter((request) => request.messageId !== messageId)
+    if (others.length === this.#pending.length) return
+    this.#pending = others
+    this.#owner.timesChanged()
   }
 
   /** No request is sent again. */
   abandonAll(): void {
-    this.#pending.clear()
-    this.#onChange()
+    this.#pending = none
+    this.#owner.timesChanged()
   }
 
   /** What to do about a pending request at `now`. After `resend` the next time is set. */
@@ -214,7 +217,7 @@ export class MessageWindow {
     if (pending.attempts > pending.tries) return 'give-up'
     pending.nextAt = now + this.#delay(pending.attempts)
     pending.attempts++
-    this.#onChange()
+    this.#owner.timesChanged()
     return 'resend'
   }
 
@@ -223,34 +226,42 @@ export class MessageWindow {
    * was lost on the old path says nothing about the peer on the new one. RFC 4555 §3.5.
    */
   beginAgain(now: number): void {
-    for (const pending of this.#pending.values()) {
+    for (const pending of this.#pending) {
       pending.attempts = 0
       pending.nextAt = now
     }
-    this.#onChange()
+    this.#owner.timesChanged()
   }
 
   /** Requests may come in any order inside the window that we told the peer. */
   orderOf(messageId: number): RequestOrder {
-    if (this.#responses.has(messageId)) return 'retransmit'
+    if (this.responseTo(messageId) !== undefined) return 'retransmit'
     const isFresh = messageId >= this.#expectedId && messageId < this.#expectedId + this.#ownSize
     return isFresh ? 'fresh' : 'out-of-window'
   }
 
   /**
    * Notes the response to a fresh request. It is kept while the peer may ask for it again: until a request shows that
-   * the peer has it.
+   * the peer has it, or `forgetResponses`.
    */
-  responded(messageId: number, sealed: Sealed): void {
-    this.#responses.set(messageId, { sealed, repeats: 0 })
+  responded(messageId: number, sealed: Sealed, now: number): void {
+    const responses = [...this.#responses, { messageId, sealed, at: now, repeats: 0 }]
+    this.#responses = responses
     this.#highestId = Math.max(this.#highestId, messageId)
-    while (this.#responses.has(this.#expectedId)) this.#expectedId++
-    for (const id of [...this.#responses.keys()]) if (id <= this.#highestId - this.#ownSize) this.#responses.delete(id)
+    while (this.responseTo(this.#expectedId) !== undefined) this.#expectedId++
+    this.#responses = responses.filter((response) => response.messageId > this.#highestId - this.#ownSize)
+  }
+
+  /** Forgets the responses given before `at`. True when others are left. RFC 7296 §2.1 allows it after several minutes. */
+  forgetResponses(at: number): boolean {
+    // Those of requests that came out of order tell which ids are used.
+    this.#responses = this.#responses.filter((response) => response.at >= at || response.messageId >= this.#expectedId)
+    return this.#responses.length > 0
   }
 
   /** The response to a request that came before. */
   responseTo(messageId: number): GivenResponse | undefined {
-    return this.#responses.get(messageId)
+    return this.#responses.find((response) => response.messageId === messageId)
   }
 
   #delay(attempt: number): number {

@@ -20,7 +20,7 @@ export function moveTo(sa: IkeSa, path: Path): boolean {
     sa.runtime.emit({ kind: 'move-refused', sa: sa.ref, remote: from.remote, to: copyEndpoint(remote), spiOut })
     return false
   }
-  sa.path = { local: copyEndpoint(local), remote: copyEndpoint(remote) }
+  sa.path = sa.runtime.keepPath(path)
   sa.alsoAt = undefined
   for (const child of sa.children) child.moved()
   sa.window.beginAgain(sa.runtime.now)

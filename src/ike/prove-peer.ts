@@ -6,14 +6,14 @@ import { explainAuthenticationFailed, explainNotResumed } from './explain-auth.t
 import { explainNoPpk, explainUnknownPpk, explainWrongPpk } from './explain-ppk.ts'
 import { equalIdentities } from './identity.ts'
 import type { IkeSa } from './ike-sa.ts'
-import type { IkeKeys } from './keymat.ts'
+import type { LastingKeys } from './keymat.ts'
 import { find, findNotify } from './notifies.ts'
 import { discardPpk, ppkIdIn, ppkKeys } from './ppk.ts'
 import type { Refusal } from './refusal.ts'
 
 /** The initiator is who it says. `ppkKeys`: by a PPK, whose keys are to be adopted. */
 export interface Proof {
-  readonly ppkKeys: IkeKeys | undefined
+  readonly ppkKeys: LastingKeys | undefined
 }
 
 /**
@@ -83,7 +83,7 @@ function verifies(
   { remote }: ConnectionConfig,
   data: Uint8Array,
   idBody: Uint8Array,
-  keys?: IkeKeys,
+  keys?: LastingKeys,
 ): boolean {
   return equalConstantTime(authData(sa, remote.auth.secret, 'initiator', idBody, keys), data)
 }

@@ -94,5 +94,7 @@ const making: readonly number[] = [ExchangeType.CREATE_CHILD_SA, ExchangeType.IK
 /** A peer may delete a CHILD_SA whose making we have not heard the end of. Bounded: the SPIs are the peer's to invent. */
 function noteUnknown(sa: IkeSa, spi: number): void {
   const isMaking = sa.activeTasks.some(({ exchangeType }) => making.includes(exchangeType))
-  if (isMaking && sa.deletedEarly.size < 64) sa.deletedEarly.add(spi)
+  if (!isMaking) return
+  sa.deletedEarly ??= new Set()
+  if (sa.deletedEarly.size < 64) sa.deletedEarly.add(spi)
 }

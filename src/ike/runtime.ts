@@ -1,4 +1,4 @@
-import { toHex } from '../bytes/index.ts'
+import { equalBytes, toHex } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import type { XfrmPort } from '../xfrm/port.ts'
@@ -12,10 +12,14 @@ import { HalfOpen } from './half-open.ts'
 import { IkePeers } from './ike-peers.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { LastWords } from './last-words.ts'
+import { Leftovers } from './leftovers.ts'
 import { ReassemblyPool } from './reassembly.ts'
 import { RedirectLimit } from './redirect-limit.ts'
+import { SuitePool } from './suite-pool.ts'
 import { TicketOffice } from './ticket-office.ts'
 import { WakeQueue } from './wake-queue.ts'
+
+const MOST_LOCALS = 16
 
 /** What every IKE_SA of one endpoint shares: the injected world, the time of the current call, and its actions so far. */
 export class IkeRuntime {
@@ -48,12 +52,16 @@ export class IkeRuntime {
   /** The id of the next IKE_SA. */
   nextId = 1
   readonly peers = new IkePeers()
+  readonly suites = new SuitePool()
+  /** IKE_SAs that keep something for late and repeated messages. */
+  readonly leftovers = new Leftovers()
   #ready: IkeSa[] = []
   #closed: IkeSa[] = []
   #actions: IkeAction[] = []
   readonly #awaited = new Map<number, { readonly sa: IkeSa; readonly gateway: Gateway }>()
   #nextToken = 1
   readonly #ownSpis = new Set<string>()
+  readonly #locals: SocketAddress[] = []
 
   constructor(world: {
     crypto: CryptoProvider
@@ -129,6 +137,20 @@ export class IkeRuntime {
     this.#actions.push({ type: 'keepalive', local, remote })
   }
 
+  /** A path that does not borrow the caller's octets. All IKE_SAs share our own end of it, which is one of a few. */
+  keepPath({ local, remote }: Path): Path {
+    return { local: this.#keepLocal(local), remote: copyEndpoint(remote) }
+  }
+
+  #keepLocal(local: SocketAddress): SocketAddress {
+    const known = this.#locals.find((one) => sameEndpoint(one, local))
+    if (known !== undefined) return known
+    const copy = copyEndpoint(local)
+    if (this.#locals.length === MOST_LOCALS) this.#locals.shift()
+    this.#locals.push(copy)
+    return copy
+  }
+
   /** A random IKE SPI that no IKE_SA of this endpoint uses, 8 octets, never zero. */
   takeIkeSpi(): Uint8Array {
     for (;;) {
@@ -166,7 +188,7 @@ export interface Path {
   readonly remote: SocketAddress
 }
 
-export const sameAddress = (a: IpAddress, b: IpAddress): boolean => toHex(a) === toHex(b)
+export const sameAddress = (a: IpAddress, b: IpAddress): boolean => equalBytes(a, b)
 
 export const sameEndpoint = (a: SocketAddress, b: SocketAddress): boolean =>
   a.port === b.port && sameAddress(a.address, b.address)

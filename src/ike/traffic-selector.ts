@@ -52,6 +52,10 @@ export function isSubset(inner: readonly TrafficSelectorConfig[], outer: readonl
   return inner.every((one) => outer.some((other) => contains(other, one)))
 }
 
+/** True when both lists have the same selectors in the same order. */
+export const sameSelectors = (a: readonly TrafficSelectorConfig[], b: readonly TrafficSelectorConfig[]): boolean =>
+  a.length === b.length && a.every((one, at) => contains(one, b[at]!) && contains(b[at]!, one))
+
 /**
  * The selectors for policies of one direction: every pair of a local and a remote selector of the same family whose protocols
  * agree. `in` serves `fwd` too. For ICMP, type and code of both sides are intersected, since they belong to the packet

@@ -16,7 +16,7 @@ const taskOf = (mostRetransmissions?: number): Task => ({
   processResponse: () => 'done',
   abandon: () => {},
 })
-const makeWindow = (config = retransmit) => new MessageWindow(config, seededRandom('window'), () => {})
+const makeWindow = (config = retransmit) => new MessageWindow(config, seededRandom('window'), { timesChanged() {} })
 const send = (window: MessageWindow, now = 0) => window.requestSent(taskOf(), [], sealed, now)
 
 describe('requests of ours', () => {
@@ -68,17 +68,17 @@ describe('requests of the peer', () => {
   it('with a window of one come in order, and only the last is answered again', () => {
     const window = makeWindow()
     expect([0, 1].map((id) => window.orderOf(id))).toEqual(['fresh', 'out-of-window'])
-    window.responded(0, sealed)
+    window.responded(0, sealed, 0)
     expect([0, 1, 2].map((id) => window.orderOf(id))).toEqual(['retransmit', 'fresh', 'out-of-window'])
-    window.responded(1, sealed)
+    window.responded(1, sealed, 0)
     expect([0, 1, 2].map((id) => window.orderOf(id))).toEqual(['out-of-window', 'retransmit', 'fresh'])
   })
 
   it('come in any order inside the window that we told, and each answer is kept while it may be asked for', () => {
     const window = makeWindow()
-    window.responded(0, sealed)
+    window.responded(0, sealed, 0)
     window.ownSize = 3
-    window.responded(3, sealed)
+    window.responded(3, sealed, 0)
     expect([0, 1, 2, 3, 4].map((id) => window.orderOf(id))).toEqual([
       'out-of-window',
       'fresh',
@@ -86,7 +86,7 @@ describe('requests of the peer', () => {
       'retransmit',
       'out-of-window',
     ])
-    window.responded(1, sealed)
+    window.responded(1, sealed, 0)
     expect([1, 2, 3, 4, 5].map((id) => window.orderOf(id))).toEqual([
       'retransmit',
       'fresh',
@@ -94,7 +94,7 @@ describe('requests of the peer', () => {
       'fresh',
       'out-of-window',
     ])
-    window.responded(2, sealed)
+    window.responded(2, sealed, 0)
     expect([1, 2, 3, 4, 6, 7].map((id) => window.orderOf(id))).toEqual([
       'retransmit',
       'retransmit',
@@ -108,8 +108,26 @@ describe('requests of the peer', () => {
   it('keeps no more answers than the window has room for', () => {
     const window = makeWindow()
     window.ownSize = 4
-    for (let id = 0; id < 100; id++) window.responded(id, sealed)
+    for (let id = 0; id < 100; id++) window.responded(id, sealed, 0)
     expect([...Array(101).keys()].filter((id) => window.responseTo(id) !== undefined)).toEqual([96, 97, 98, 99])
+  })
+
+  it('have answers that may be forgotten after a while, and are not taken again for that', () => {
+    const window = makeWindow()
+    window.responded(0, sealed, 0)
+    window.ownSize = 4
+    window.responded(1, sealed, 1000)
+    window.responded(3, sealed, 0)
+    expect(window.forgetResponses(1000)).toBe(true)
+    expect([0, 1, 2, 3].map((id) => window.orderOf(id))).toEqual(['out-of-window', 'retransmit', 'fresh', 'retransmit'])
+    window.responded(2, sealed, 0)
+    expect(window.forgetResponses(2000)).toBe(false)
+    expect([1, 2, 3, 4].map((id) => window.orderOf(id))).toEqual([
+      'out-of-window',
+      'out-of-window',
+      'out-of-window',
+      'fresh',
+    ])
   })
 })
 

@@ -15,7 +15,7 @@ import type { Gateway } from '../gateway-identity.ts'
 import { equalIdentities, identityMatches, isWildcard } from '../identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { initialContact, settleDuplicates } from '../ike-uniqueness.ts'
-import type { IkeKeys } from '../keymat.ts'
+import type { LastingKeys } from '../keymat.ts'
 import { mobikeAuthPayloads, noteMobikeSupport } from '../mobike.ts'
 import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
 import { adoptPpk, discardPpk, ppkIdentity, ppkIdIn, ppkKeys } from '../ppk.ts'
@@ -38,7 +38,7 @@ export class AuthInitiator implements Task {
   readonly #sa: IkeSa
   readonly #offer: ChildOffer | undefined
   /** The keys with the PPK mixed in, until it is clear whether they are used. */
-  #ppkKeys: IkeKeys | undefined
+  #ppkKeys: LastingKeys | undefined
   #isRedirected = false
 
   /** `child` is undefined for an IKE_SA that is set up alone. */
@@ -67,7 +67,7 @@ export class AuthInitiator implements Task {
     ]
   }
 
-  #ownAuth(idBody: Uint8Array, keys: IkeKeys | undefined): Uint8Array {
+  #ownAuth(idBody: Uint8Array, keys: LastingKeys | undefined): Uint8Array {
     return authData(this.#sa, this.#sa.connection.local.auth.secret, 'initiator', idBody, keys)
   }
 

@@ -152,6 +152,6 @@ function open(
   sa.setUp = setUp
   sa.abilities.redirect = goesElsewhere(payloads)
   beginIntermediate(sa)
-  sa.window.responded(header.messageId, { datagrams: [response], recut: undefined })
+  sa.window.responded(header.messageId, { datagrams: [response], recut: undefined }, runtime.now)
   return { sa, response, payloads: ours }
 }

@@ -78,7 +78,7 @@ function open(
   })
   sa.setUp = { ...setUp, ppk: false }
   sa.resumed = { remoteId: session.remoteId, authenticatedAt: session.authenticatedAt }
-  sa.window.responded(header.messageId, { datagrams: [response], recut: undefined })
+  sa.window.responded(header.messageId, { datagrams: [response], recut: undefined }, runtime.now)
   return { sa, response, payloads: ours }
 }
 
