@@ -8,6 +8,7 @@ import {
   type IkeHeader,
   NotifyType,
   type Payload,
+  PayloadType,
   type TrafficSelector,
 } from '../../src/ike/codec/index.ts'
 import { type IpAddress, parseIp, type SocketAddress } from '../../src/ip/index.ts'
@@ -125,7 +126,8 @@ export abstract class Attacker<Victim extends Target = Target> {
         this.asked.push({ message, exchange: header.exchangeType, messageId: header.messageId })
         if (this.asked.length > 4) this.asked.shift()
       } else if (this.sa !== undefined && equalBytes(header.SPIi, this.sa.SPIi)) {
-        if (header.exchangeType === ExchangeType.IKE_SA_INIT || header.messageId !== this.nextId) continue
+        // First answers and INVALID_IKE_SPI are not protected, and answer nothing of this IKE_SA.
+        if (header.nextPayload !== PayloadType.SK || header.messageId !== this.nextId) continue
         this.nextId++
         this.answered(message)
       }

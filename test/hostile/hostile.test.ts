@@ -14,5 +14,6 @@ it('an endpoint serves its tunnels through 3,000 hostile datagrams', () => {
   expect(broken, formatReport(report)).toEqual([])
   expect(report.sent).toBe(3_000)
   const exchanges = [...report.outcomes.keys()].flatMap((outcome) => outcome.match(/\bEXCHANGE_\w+/g) ?? [])
-  expect([...new Set(exchanges)], 'unknown exchanges share their rows').toEqual(['EXCHANGE_n'])
+  const own = exchanges.filter((name) => name !== 'EXCHANGE_n')
+  expect(own, 'unknown exchanges share their rows').toEqual([])
 })
