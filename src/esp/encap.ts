@@ -17,6 +17,8 @@ import {
 /** Octets of unpredictable IVs that are fetched at a time: asking the source for each packet would cost more than the IV is long. */
 const IV_POOL_BYTES = 4096
 
+const empty = new Uint8Array(0)
+
 /** The sending end of one SA: makes ESP packets in place and counts them. RFC 4303 §3.3. */
 export class EspEncapsulator {
   readonly spi: number
@@ -28,7 +30,7 @@ export class EspEncapsulator {
   readonly #cipher: EspCipher
   readonly #alignment: number
   readonly #random: RandomSource
-  #ivPool = new Uint8Array(0)
+  #ivPool = empty
   #ivAt = 0
   #sequenceLow = 0
   #sequenceHigh = 0

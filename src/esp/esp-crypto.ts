@@ -58,18 +58,17 @@ class AeadEspCipher implements EspCipher {
   readonly blockBytes: number
   readonly unpredictableIv = false
   readonly #aead: Aead
-  readonly #esn: boolean
   readonly #saltBytes: number
   readonly #nonce: Uint8Array
   /** SPI | high | low: the high half is not in the packet, so the AAD of ESN needs a place of its own. */
-  readonly #esnAad = new Uint8Array(12)
+  readonly #esnAad: Uint8Array | undefined
 
   constructor(info: EncrInfo, aead: Aead, salt: Uint8Array, esn: boolean) {
     this.ivBytes = info.ivBytes
     this.icvBytes = aead.tagBytes
     this.blockBytes = info.blockBytes
     this.#aead = aead
-    this.#esn = esn
+    this.#esnAad = esn ? new Uint8Array(12) : undefined
     this.#saltBytes = salt.length
     this.#nonce = new Uint8Array(aead.nonceBytes)
     this.#nonce.set(salt)
@@ -78,17 +77,19 @@ class AeadEspCipher implements EspCipher {
   seal(buffer: Uint8Array, at: number, textLength: number, sequenceHigh: number): void {
     const text = at + ESP_HEADER_BYTES + this.ivBytes
     this.#loadNonce(buffer, at)
-    if (this.#esn) {
-      this.#loadEsnAad(buffer, at, sequenceHigh)
+    if (this.#esnAad === undefined) this.#aead.seal(this.#nonce, buffer, at, ESP_HEADER_BYTES, buffer, text, textLength)
+    else {
+      loadEsnAad(this.#esnAad, buffer, at, sequenceHigh)
       this.#aead.seal(this.#nonce, this.#esnAad, 0, 12, buffer, text, textLength)
-    } else this.#aead.seal(this.#nonce, buffer, at, ESP_HEADER_BYTES, buffer, text, textLength)
+    }
   }
 
   open(buffer: Uint8Array, at: number, textLength: number, sequenceHigh: number): boolean {
     const text = at + ESP_HEADER_BYTES + this.ivBytes
     this.#loadNonce(buffer, at)
-    if (!this.#esn) return this.#aead.open(this.#nonce, buffer, at, ESP_HEADER_BYTES, buffer, text, textLength)
-    this.#loadEsnAad(buffer, at, sequenceHigh)
+    if (this.#esnAad === undefined)
+      return this.#aead.open(this.#nonce, buffer, at, ESP_HEADER_BYTES, buffer, text, textLength)
+    loadEsnAad(this.#esnAad, buffer, at, sequenceHigh)
     return this.#aead.open(this.#nonce, this.#esnAad, 0, 12, buffer, text, textLength)
   }
 
@@ -101,14 +102,14 @@ class AeadEspCipher implements EspCipher {
     const iv = at + ESP_HEADER_BYTES
     for (let i = 0; i < this.ivBytes; i++) this.#nonce[this.#saltBytes + i] = buffer[iv + i]!
   }
+}
 
-  #loadEsnAad(buffer: Uint8Array, at: number, sequenceHigh: number): void {
-    for (let i = 0; i < 4; i++) {
-      this.#esnAad[i] = buffer[at + i]!
-      this.#esnAad[8 + i] = buffer[at + 4 + i]!
-    }
-    writeU32(this.#esnAad, 4, sequenceHigh)
+function loadEsnAad(aad: Uint8Array, buffer: Uint8Array, at: number, sequenceHigh: number): void {
+  for (let i = 0; i < 4; i++) {
+    aad[i] = buffer[at + i]!
+    aad[8 + i] = buffer[at + 4 + i]!
   }
+  writeU32(aad, 4, sequenceHigh)
 }
 
 /**

@@ -2,7 +2,7 @@ import { equalBytes } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
 import { IpProtocol } from '../ip/index.ts'
 import type { XfrmPolicyConfig, XfrmSelector, XfrmTemplate } from './port.ts'
-import { copySelector } from './selector.ts'
+import type { SharedParts } from './shared-parts.ts'
 import type { XfrmState } from './state.ts'
 
 /** Directions as numbers, for the hot path. `FWD` is for packets that are routed on behind the tunnel. */
@@ -30,33 +30,33 @@ export class XfrmPolicy {
   /** ms; when an unanswered acquire is given up, 0 when there is none. */
   acquireUntil: number
 
-  /** Everything is copied. Throws `UsageError` for what cannot be carried out. */
-  constructor(config: XfrmPolicyConfig, serial: number) {
+  /** Everything is copied, by `parts`. Throws `UsageError` for what cannot be carried out. */
+  constructor(config: XfrmPolicyConfig, serial: number, parts: SharedParts) {
     checkPolicy(config)
     this.index = config.index
     this.direction = directionNumbers[config.direction]
     this.serial = serial
-    this.selector = copySelector(config.selector)
+    this.selector = parts.selector(config.selector)
     this.block = config.action === 'block'
     this.priority = config.priority
-    this.template = copyTemplate(config)
-    this.label = config.label
+    this.template = templateOf(config, parts)
+    this.label = parts.label(config.label)
     this.state = undefined
     this.stateGeneration = 0
     this.acquireUntil = 0
   }
 
   /** Takes everything but index and direction, which must be equal, from `config`. Throws `UsageError`. */
-  update(config: XfrmPolicyConfig): void {
+  update(config: XfrmPolicyConfig, parts: SharedParts): void {
     checkPolicy(config)
     if (directionNumbers[config.direction] !== this.direction) {
       throw new UsageError('direction', `policy ${config.index} is installed in another direction`)
     }
-    this.selector = copySelector(config.selector)
+    this.selector = parts.selector(config.selector)
     this.block = config.action === 'block'
     this.priority = config.priority
-    this.template = copyTemplate(config)
-    this.label = config.label
+    this.template = templateOf(config, parts)
+    this.label = parts.label(config.label)
     this.stateGeneration = 0
   }
 }
@@ -79,7 +79,7 @@ function checkPolicy({ index, selector, templates }: XfrmPolicyConfig): void {
   }
 }
 
-function copyTemplate({ templates }: XfrmPolicyConfig): XfrmTemplate | undefined {
-  const template = templates[0]
-  return template && { ...template, saddr: template.saddr.slice(), daddr: template.daddr.slice() }
+function templateOf({ templates }: XfrmPolicyConfig, parts: SharedParts): XfrmTemplate | undefined {
+  const [template] = templates
+  return template && parts.template(template)
 }

@@ -30,17 +30,6 @@ export function selectorOfFlow(flow: PacketFlow): XfrmSelector {
   }
 }
 
-/** A deep copy. */
-export function copySelector(selector: XfrmSelector): XfrmSelector {
-  return {
-    source: { start: selector.source.start.slice(), end: selector.source.end.slice() },
-    destination: { start: selector.destination.start.slice(), end: selector.destination.end.slice() },
-    protocol: selector.protocol,
-    sourcePort: { ...selector.sourcePort },
-    destinationPort: { ...selector.destinationPort },
-  }
-}
-
 /** True for 0 to 65535, which also takes packets whose ports cannot be known (later fragments, protocols without ports). */
 export function isAnyPort(range: PortRange): boolean {
   return range.first === 0 && range.last === 65535

@@ -4,6 +4,7 @@ import { FlowCache } from './flow-cache.ts'
 import { PolicyDirection, XfrmPolicy } from './policy.ts'
 import type { XfrmPolicyConfig } from './port.ts'
 import { matchesSelector } from './selector.ts'
+import { SharedParts } from './shared-parts.ts'
 
 const directions = [PolicyDirection.IN, PolicyDirection.OUT, PolicyDirection.FWD]
 
@@ -18,7 +19,12 @@ export class Spd implements Iterable<XfrmPolicy> {
   readonly #caches = directions.map(() => new FlowCache())
   // Cached answers of an older generation are void.
   #generation = 1
+  readonly #parts: SharedParts
   #lastSerial = 0
+
+  constructor(parts = new SharedParts()) {
+    this.#parts = parts
+  }
 
   get size(): number {
     return this.#byIndex.size
@@ -40,7 +46,7 @@ export class Spd implements Iterable<XfrmPolicy> {
   /** Throws `UsageError` when the index is taken, or for a policy that cannot be carried out. */
   add(config: XfrmPolicyConfig): XfrmPolicy {
     if (this.#byIndex.has(config.index)) throw new UsageError('index', `policy ${config.index} is installed already`)
-    const policy = new XfrmPolicy(config, ++this.#lastSerial)
+    const policy = new XfrmPolicy(config, ++this.#lastSerial, this.#parts)
     this.#byIndex.set(policy.index, policy)
     this.#insert(policy)
     return policy
@@ -53,7 +59,7 @@ export class Spd implements Iterable<XfrmPolicy> {
   update(config: XfrmPolicyConfig): XfrmPolicy {
     const policy = this.#byIndex.get(config.index)
     if (policy === undefined) return this.add(config)
-    policy.update(config)
+    policy.update(config, this.#parts)
     this.#take(policy)
     this.#insert(policy)
     return policy

@@ -3,6 +3,7 @@ import { EspDecapsulator, EspEncapsulator } from '../esp/index.ts'
 import type { IpAddress } from '../ip/index.ts'
 import type { LarvalState, UdpEncap, XfrmLifetime, XfrmStateChange, XfrmStateConfig } from './port.ts'
 import { unlimited } from './port.ts'
+import { SharedParts } from './shared-parts.ts'
 
 /** LARVAL holds an SPI until the keys are there; DEAD was removed, its keys are wiped. */
 export const StatePhase = { LARVAL: 0, VALID: 1, DEAD: 2 } as const
@@ -56,20 +57,20 @@ export class XfrmState {
   /** RFC 4303 §2.6 dummy packets, authentic and dropped. */
   dummies: number
 
-  private constructor(config: LarvalState | XfrmStateConfig, now: number) {
+  private constructor(config: LarvalState | XfrmStateConfig, now: number, parts: SharedParts) {
     const installed = 'encr' in config ? config : undefined
     this.spi = config.spi
     this.proto = config.proto
     this.direction = installed?.direction ?? 'in'
     this.reqid = config.reqid
-    this.label = installed?.label ?? ''
+    this.label = parts.label(installed?.label ?? '')
     this.encrId = installed?.encr.id ?? 0
     this.integId = installed?.integ?.id ?? 0
     this.esn = installed?.esn ?? false
     this.replayWindow = installed?.replayWindow ?? 0
     this.lifetime = { ...(installed?.lifetime ?? unlimited) }
-    this.saddr = config.saddr.slice()
-    this.daddr = config.daddr.slice()
+    this.saddr = parts.address(config.saddr)
+    this.daddr = parts.address(config.daddr)
     this.encap = installed?.encap && { ...installed.encap }
     this.phase = installed === undefined ? StatePhase.LARVAL : StatePhase.VALID
     this.encapsulator = undefined
@@ -89,13 +90,19 @@ export class XfrmState {
   }
 
   /** Takes an SPI without keys. Addresses are copied. */
-  static larval(config: LarvalState, now: number): XfrmState {
-    return new XfrmState(config, now)
+  static larval(config: LarvalState, now: number, parts = new SharedParts()): XfrmState {
+    return new XfrmState(config, now, parts)
   }
 
   /** A state ready for packets; everything is copied. Throws `UsageError` for an unknown transform or a wrong key length. */
-  static valid(config: XfrmStateConfig, crypto: CryptoProvider, random: RandomSource, now: number): XfrmState {
-    const state = new XfrmState(config, now)
+  static valid(
+    config: XfrmStateConfig,
+    crypto: CryptoProvider,
+    random: RandomSource,
+    now: number,
+    parts = new SharedParts(),
+  ): XfrmState {
+    const state = new XfrmState(config, now, parts)
     if (config.direction === 'out') state.encapsulator = new EspEncapsulator(crypto, config, random)
     else state.decapsulator = new EspDecapsulator(crypto, config)
     return state

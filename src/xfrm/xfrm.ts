@@ -14,6 +14,7 @@ import type {
 } from './port.ts'
 import { duplicate, Sad } from './sad.ts'
 import { overlaps, selectorOfFlow } from './selector.ts'
+import { SharedParts } from './shared-parts.ts'
 import { Spd } from './spd.ts'
 import { StatePhase, XfrmState } from './state.ts'
 import { XfrmCounter, XfrmStats } from './stats.ts'
@@ -63,7 +64,8 @@ export class Xfrm implements XfrmPort {
   readonly #random: RandomSource
   readonly #listener: XfrmListener
   readonly #sad = new Sad()
-  readonly #spd = new Spd()
+  readonly #parts = new SharedParts()
+  readonly #spd = new Spd(this.#parts)
   /** Policies with an unanswered acquire: seldom any, so that installing a state need not look at all policies. */
   readonly #asking = new Set<XfrmPolicy>()
   #nextExpiry = Number.POSITIVE_INFINITY
@@ -78,7 +80,7 @@ export class Xfrm implements XfrmPort {
 
   allocSpi(larval: LarvalState): void {
     checkProto(larval)
-    this.#sad.add(XfrmState.larval(larval, this.clock()))
+    this.#sad.add(XfrmState.larval(larval, this.clock(), this.#parts))
   }
 
   newSa(config: XfrmStateConfig): void {
@@ -88,7 +90,7 @@ export class Xfrm implements XfrmPort {
     if (larval !== undefined && (larval.phase !== StatePhase.LARVAL || config.direction !== 'in')) {
       throw duplicate(config.spi)
     }
-    const state = XfrmState.valid(config, this.#crypto, this.#random, this.clock())
+    const state = XfrmState.valid(config, this.#crypto, this.#random, this.clock(), this.#parts)
     if (larval !== undefined) this.#sad.remove(larval)
     this.#sad.add(state)
     this.#wakeBy(nextTimeLimit(state))
