@@ -3,7 +3,7 @@ import { pskConnection } from '../../src/config/connection.ts'
 import type { IkeEvent } from '../../src/ike/events.ts'
 import { formatIp, newPacketFlow, parseFlow, parseIp, type SocketAddress } from '../../src/ip/index.ts'
 import { Dice } from '../../src/testing/hostile-dice.ts'
-import { StatePhase } from '../../src/xfrm/index.ts'
+import { StatePhase, unlimited } from '../../src/xfrm/index.ts'
 import type { Target } from './attacker.ts'
 import { type Datagram, Gateway } from './gateway.ts'
 import { attackerPsk } from './initiator.ts'
@@ -21,22 +21,43 @@ export const halfOpenLimit = 200
 const esp = ['chacha20poly1305', 'aes128gcm16', 'aes128-sha256']
 const quick = ['chacha20poly1305-prfsha256-x25519']
 
+/** The honest tunnels must be the same all the time, so they are never rekeyed. */
+const withoutEnd = { lifetime: { rekeyMs: Number.POSITIVE_INFINITY } }
+
 const victimConnections = [
   pskConnection({
     name: 'friend',
+    ...withoutEnd,
     psk: 'not known to any attacker',
     localAddress: victimAddress,
     remoteAddress: friendAddress,
     proposals: quick,
-    children: [{ name: 'net', localTs: ['10.1.0.0/16'], remoteTs: ['10.2.0.0/16'], espProposals: ['aes128gcm16'] }],
+    children: [
+      {
+        name: 'net',
+        localTs: ['10.1.0.0/16'],
+        remoteTs: ['10.2.0.0/16'],
+        espProposals: ['aes128gcm16'],
+        lifetime: unlimited,
+      },
+    ],
   }),
   pskConnection({
     name: 'caller',
+    ...withoutEnd,
     psk: 'not known to any attacker either',
     localAddress: victimAddress,
     remoteAddress: callerAddress,
     proposals: quick,
-    children: [{ name: 'net', localTs: ['10.1.0.0/16'], remoteTs: ['10.3.0.0/16'], espProposals: ['aes256gcm16'] }],
+    children: [
+      {
+        name: 'net',
+        localTs: ['10.1.0.0/16'],
+        remoteTs: ['10.3.0.0/16'],
+        espProposals: ['aes256gcm16'],
+        lifetime: unlimited,
+      },
+    ],
   }),
   pskConnection({
     name: 'anyone',
@@ -265,7 +286,8 @@ export class World implements Target {
       event.kind === 'ike-closed' || event.kind === 'child-closed' ? `${event.kind}: ${event.reason}` : event.kind
     this.eventCounts.set(name, (this.eventCounts.get(name) ?? 0) + 1)
     if (event.kind === 'ike-established') this.saIds.set(event.details.SPIi, event.sa.id)
-    if (event.kind === 'ike-closed') {
+    // What attackers have of a rekeyed one is worth nothing any more.
+    if (event.kind === 'ike-closed' || event.kind === 'ike-rekeyed') {
       for (const [spi, id] of this.saIds) if (id === event.sa.id) this.saIds.delete(spi)
     }
   }
