@@ -218,6 +218,9 @@ function failed(sa: IkeSa, { task, messageId }: PendingRequest, error: PeerError
 function giveUp(sa: IkeSa, { task, attempts }: PendingRequest): void {
   if (task.unanswered?.() === true) return sa.taskDone(task)
   const refusal = explainGivenUp(task.name, attempts, sa.path.remote, sa.lastProblem)
-  if (sa.state !== 'deleting') sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  // What our user or a refusal ends ends for that reason, and not because nobody answered: that would be cause to set it up again.
+  const { ending } = sa
+  if (ending !== undefined && ending.reason !== 'expired') return sa.close(ending.reason, ending.refusal)
+  if (ending === undefined) sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
   sa.close('timeout', refusal)
 }

@@ -374,6 +374,11 @@ export class IkeSa {
     this.enqueue(farewell ?? new IkeDelete(this, reason, refusal))
   }
 
+  /** Why we end it, from `delete` on. */
+  get ending(): { readonly reason: CloseReason; readonly refusal: Refusal | undefined } | undefined {
+    return this.#ending
+  }
+
   /** Ends this IKE_SA here and now: CHILD_SAs, timers, keys. `by` has its place. RFC 7296 §1.4.1. */
   close(reason: CloseReason, refusal?: Refusal, by = this.replacement?.by): void {
     if (this.state === 'closed') return

@@ -174,3 +174,16 @@ describe('a peer without an address', () => {
     expect(pair.b.ike.nextTimeoutAt()).toBe(Number.POSITIVE_INFINITY)
   })
 })
+
+describe('what we end ourselves', () => {
+  it.each(['shut down', 'deleted'])('is not set up again when it is %s and the peer does not answer', (how) => {
+    const pair = pairWith({ dpdAction: 'restart' }, { keyingTries: 0 })
+    pair.b.crash()
+    // The DELETE waits for the answer to this one, which does not come.
+    pair.a.perform(pair.a.ike.createChild(1, 'net', pair.a.now))
+    pair.a.perform(how === 'deleted' ? pair.a.ike.deleteIke(1, pair.a.now) : pair.a.ike.shutdown(pair.a.now))
+    pair.clock.advance(600_000)
+    expect(pair.a.eventsOf('ike-closed')).toMatchObject([{ reason: 'local' }])
+    expect([pair.a.ike.isIdle(), pair.a.ike.nextTimeoutAt()]).toEqual([true, Number.POSITIVE_INFINITY])
+  })
+})
