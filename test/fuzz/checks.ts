@@ -1,5 +1,7 @@
+import { equalBytes } from '../../src/bytes/index.ts'
 import type { IkeSaStatus } from '../../src/ike/events.ts'
 import { formatIp, formatSocketAddress } from '../../src/ip/index.ts'
+import type { XfrmStateConfig } from '../../src/xfrm/port.ts'
 import { containersOf } from './containers.ts'
 import type { End, FuzzWorld } from './world.ts'
 
@@ -22,28 +24,30 @@ function lineOf(sa: IkeSaStatus): string {
   return [sa.sa.id, sa.state, sa.role, sa.SPIi, sa.SPIr, ends, sa.suite, sa.establishedAt, ...children].join(' ')
 }
 
-/** What must hold of one end whenever no exchange is under way: every state, SPI and policy belongs to a CHILD_SA that stands. */
+/**
+ * What must hold of one end whenever it is left alone: every state belongs to a CHILD_SA that stands. SPIs without one may be
+ * waiting for an answer.
+ */
 export function checkTables(end: End): void {
   const { xfrm, name } = end
   const sas = end.ike.status()
   if (sas.some(({ state }) => state !== 'established' && state !== 'superseded')) return
   const children = sas.flatMap((sa) => sa.children.map((child) => ({ ...child, sa })))
-  if (xfrm.larval.size > 0) throw new Error(`${name} holds SPIs for nothing: ${[...xfrm.larval.keys()]}`)
-  const installed = children.filter(({ state }) => state !== 'negotiating')
-  const wanted = new Set(
-    installed.flatMap(({ spiIn, spiOut, state, sa }) => [
-      keyOf(formatIp(sa.local.address), spiIn),
-      ...(state === 'receiving' ? [] : [keyOf(formatIp(sa.remote.address), spiOut)]),
-    ]),
-  )
+  const namesOf = ({ spiIn, spiOut, sa }: (typeof children)[number]) => [
+    keyOf(formatIp(sa.local.address), spiIn),
+    keyOf(formatIp(sa.remote.address), spiOut),
+  ]
+  // One that is being replaced may have a state in one direction only.
+  const missing = children.filter(({ state }) => state === 'installed').flatMap(namesOf)
+  const lost = missing.filter((key) => !xfrm.states.has(key))
+  if (lost.length > 0) throw new Error(`${name} lacks states of its CHILD_SAs: ${lost}`)
+  const known = new Set(children.flatMap(namesOf))
   const lingering = new Set(sas.flatMap((sa) => sa.lingering))
-  const held = new Set([...xfrm.states].filter(([, { spi }]) => !lingering.has(spi)).map(([key]) => key))
-  const leaked = [...held].filter((key) => !wanted.has(key))
-  const missing = [...wanted].filter((key) => !held.has(key))
-  if (leaked.length > 0) throw new Error(`${name} holds states of no CHILD_SA: ${leaked}`)
-  if (missing.length > 0) throw new Error(`${name} lacks states of its CHILD_SAs: ${missing}`)
-  const reqids = new Set(installed.map(({ reqid }) => reqid))
-  for (const { reqid } of xfrm.states.values())
+  const held = [...xfrm.states].filter(([, { spi }]) => !lingering.has(spi))
+  const leaked = held.filter(([key]) => !known.has(key))
+  if (leaked.length > 0) throw new Error(`${name} holds states of no CHILD_SA: ${leaked.map(([key]) => key)}`)
+  const reqids = new Set(children.map(({ reqid }) => reqid))
+  for (const [, { reqid }] of held)
     if (!reqids.has(reqid)) throw new Error(`${name} has a state with the reqid of no CHILD_SA`)
 }
 
@@ -57,14 +61,34 @@ export function checkAgreement({ a, b }: FuzzWorld): void {
   if ([a, b].some(({ connection }) => connection.livenessDelayMs === 0)) return
   const mine = sharedOf(a, false)
   const theirs = sharedOf(b, true)
-  if (mine !== theirs) throw new Error(`the ends do not agree:\n${mine}\nand\n${theirs}`)
+  if (mine !== theirs) throw new Error(`the ends do not agree:\n${stateOf(a)}\nand\n${stateOf(b)}`)
+  for (const outbound of [...a.xfrm.states.values(), ...b.xfrm.states.values()]) {
+    if (outbound.direction !== 'out') continue
+    const inbound = [...a.xfrm.states.values(), ...b.xfrm.states.values()].find(
+      ({ direction, spi }) => direction === 'in' && spi === outbound.spi,
+    )
+    if (inbound === undefined || !hasSameKeys(inbound, outbound))
+      throw new Error(`the ends do not have the same keys for ${outbound.spi.toString(16)}`)
+  }
 }
 
+const hasSameKeys = (one: XfrmStateConfig, other: XfrmStateConfig): boolean =>
+  one.esn === other.esn &&
+  one.mode === other.mode &&
+  one.encr.id === other.encr.id &&
+  equalBytes(one.encr.key, other.encr.key) &&
+  equalBytes(one.encr.salt, other.encr.salt) &&
+  equalBytes(one.integ?.key ?? NONE, other.integ?.key ?? NONE)
+
+const NONE = new Uint8Array(0)
+
 function sharedOf(end: End, isMirrored: boolean): string {
-  // One whose place another has taken ends by itself, after a while.
-  const standing = end.ike.status().filter(({ state }) => state !== 'superseded')
+  // Half-open ones, and those whose place another has taken, end by themselves after a while.
+  const standing = end.ike.status().filter(({ state }) => state !== 'superseded' && state !== 'connecting')
   const lines = standing.map((sa) => {
     const children = sa.children
+      // One end may still wait to send until the other has used it.
+      .filter(({ state }) => state === 'installed' || state === 'receiving')
       .map(({ spiIn, spiOut, suite }) => `${isMirrored ? [spiOut, spiIn] : [spiIn, spiOut]} ${suite}`)
       .sort()
     return `${sa.state} ${sa.SPIi} ${sa.SPIr} ${sa.suite} ${children.join(', ')}`
@@ -72,8 +96,11 @@ function sharedOf(end: End, isMirrored: boolean): string {
   return lines.sort().join('\n')
 }
 
-/** Bounded by itself, and emptied only when it is asked; or one for each child that waits for a packet. */
-const kept = /\.(lastWords\.kept|traps|policies)/
+/**
+ * Each bounded by itself, and emptied only when it is asked: answers to the dead, what was agreed on, redirections of a connection
+ * lately, traps of children, addresses of ours.
+ */
+const kept = /\.(lastWords\.kept|suites\.suites|redirects\.times|awaited|traps|policies|locals)/
 const MOST_KEPT = 100
 
 /** Nothing is left of what was: after the end of all SAs and timers every table has the size that it had at the beginning. */

@@ -59,7 +59,21 @@ const commands: readonly Command[] = [
     const left = dice.pick([end.addresses, [end.address]])
     return end.ike.localAddressesChanged(left, () => dice.pick([end.address, undefined]), world.now)
   },
+  function rekeyChild({ world, dice }, end) {
+    const sa = pickSa(end, dice)
+    return end.ike.rekeyChild(sa.sa.id, dice.pick(sa.children)?.spiIn ?? 0, world.now)
+  },
+  function tookOver({ world, dice }, end) {
+    const known = dice.pick([undefined, { sent: dice.below(4), received: dice.below(4) }])
+    const options = { ...(known === undefined ? {} : { known }), replayDelta: dice.below(3) }
+    return end.ike.tookOver(pickSa(end, dice).sa.id, world.now, options)
+  },
 ]
+
+/** Long enough for retransmissions to be given up and for liveness checks to find out that a peer is gone. */
+export const REST_MS = 25_000
+/** Long enough for the exchanges under way and then for the DELETEs to be given up. */
+const END_MS = 20_000
 
 /** Room for more. */
 const COMMAND_SLOTS = 32
@@ -103,6 +117,7 @@ export const timeSteps: readonly Step[] = [
 
 /** Ends everything in good order: both ends delete what they have, and nobody hinders them. */
 export function endWorld(world: FuzzWorld): void {
+  world.note('the end')
   for (const end of [world.a, world.b]) world.perform(end, end.ike.shutdown(world.now))
-  world.passAndDeliver(60_000)
+  world.passAndDeliver(END_MS)
 }

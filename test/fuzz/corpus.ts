@@ -1,7 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const fileOf = (target: string): string => fileURLToPath(new URL(`../fuzz/corpus/${target}.txt`, import.meta.url))
+/** What a target may take of the repository, and of the time of `npm test`. */
+const MOST_FILE_BYTES = 40_000
+
+const fileOf = (target: string): string => fileURLToPath(new URL(`./corpus/${target}.txt`, import.meta.url))
 
 /** The committed inputs of a target: one a line, in base64. */
 export function loadCorpus(target: string): Uint8Array[] {
@@ -11,9 +14,14 @@ export function loadCorpus(target: string): Uint8Array[] {
   return lines.filter((line) => line !== '').map((line) => new Uint8Array(Buffer.from(line, 'base64')))
 }
 
-/** Sorted by size, so that a change of the corpus is a small change of its file. */
+/** The first inputs that fit the file, sorted by size, so that a change of the corpus is a small change of the file. */
 export function saveCorpus(target: string, inputs: readonly Uint8Array[]): void {
-  const lines = inputs.map((input) => Buffer.from(input).toString('base64'))
+  let room = MOST_FILE_BYTES
+  const all = inputs.map((input) => Buffer.from(input).toString('base64'))
+  const lines = all.filter((line) => {
+    room -= line.length + 1
+    return room >= 0
+  })
   lines.sort((a, b) => a.length - b.length || (a < b ? -1 : 1))
   writeFileSync(fileOf(target), `${lines.join('\n')}\n`)
 }

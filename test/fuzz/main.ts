@@ -13,14 +13,14 @@ const HANG_MS = 20_000
 /** The heap of the fuzzing thread: an input that takes more is a crash. */
 const MOST_HEAP_MB = 1024
 
-const crashFolder = fileURLToPath(new URL('../fuzz/crashes/', import.meta.url))
+const crashFolder = fileURLToPath(new URL('./crashes/', import.meta.url))
 
 // The order of a fuzzing thread comes from the code below.
 if (isMainThread) await main(parseOptions(process.argv.slice(2)))
 else fuzz(workerData as FuzzOrder)
 
 async function main(options: Options): Promise<void> {
-  if (options.replay !== undefined) return replay(options.targets[0]!, options.replay)
+  if (options.replay !== undefined) return replay(options.targets[0]!, options.replay, options.details)
   console.log(`seed ${options.seed}`)
   let failed = 0
   for (const target of options.targets) if ((await runInThread(target, options)) > 0) failed++
@@ -28,11 +28,15 @@ async function main(options: Options): Promise<void> {
   if (failed > 0) process.exitCode = 1
 }
 
-/** Runs one input by itself, with the whole stack of what it throws. */
-function replay(name: string, file: string): void {
+/** Runs one input by itself, with the whole stack of what it throws, and with all that happened when `details` is set. */
+function replay(name: string, file: string, details: boolean): void {
   Error.stackTraceLimit = 50
   try {
-    targets.find((one) => one.name === name)!.run(new Uint8Array(readFileSync(file)), () => {})
+    targets
+      .find((one) => one.name === name)!
+      .run(new Uint8Array(readFileSync(file)), (situation) => {
+        if (details) console.log(situation)
+      })
     console.log(`${file}: nothing wrong`)
   } catch (error) {
     console.log(error)

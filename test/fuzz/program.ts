@@ -3,7 +3,7 @@ import { mutateOctets } from '../../src/testing/hostile-octets.ts'
 import { reduceOctets } from './octets.ts'
 
 /** More steps take time and find nothing that fewer do not. */
-const MOST_STEPS = 80
+const MOST_STEPS = 40
 
 /**
  * An input that is a list of steps, each with octets of its own, so that a change of one leaves the others what they are. On the

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { instrument } from './instrument.mjs'
 
@@ -15,16 +15,26 @@ const work = mkdtempSync(join(root, 'node_modules/.fuzz-'))
 const files = []
 let counters = 0
 
+/** Counters in the sources; and every file finds what lies beside it from where it stood before it was bundled. */
 const counting = {
   name: 'counting',
   setup({ onLoad }) {
-    onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => {
-      const { text, count } = instrument(readFileSync(path, 'utf8'), path, counters)
-      files.push({ file: relative(root, path), first: counters, count })
-      counters += count
-      return { contents: text, loader: 'ts' }
+    onLoad({ filter: /\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8')
+      const contents = path.startsWith(join(root, 'src')) ? counted(text, path) : text
+      return {
+        contents: contents.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)),
+        loader: 'ts',
+      }
     })
   },
+}
+
+function counted(text, path) {
+  const instrumented = instrument(text, path, counters)
+  files.push({ file: relative(root, path), first: counters, count: instrumented.count })
+  counters += instrumented.count
+  return instrumented.text
 }
 
 try {
@@ -35,10 +45,8 @@ try {
     format: 'esm',
     packages: 'external',
     sourcemap: 'inline',
-    plugins: process.env.FUZZ_PLAIN === undefined ? [counting] : [],
+    plugins: [counting],
     banner: { js: 'const __c = (globalThis.fuzzCounters = new Uint8Array(1 << 16))' },
-    // Vectors and corpus are found from where the bundled file stood.
-    define: { 'import.meta.url': JSON.stringify(new URL('../support/vectors.ts', import.meta.url).href) },
     outfile: join(work, 'main.mjs'),
   })
   writeFileSync(join(work, 'files.json'), JSON.stringify(files))

@@ -1,6 +1,6 @@
 import type { Dice } from '../../../src/testing/hostile-dice.ts'
 import { checkAgreement, checkEmpty, checkTables } from '../checks.ts'
-import { command, endWorld, runCommand, timeSteps } from '../commands.ts'
+import { command, endWorld, REST_MS, runCommand, timeSteps } from '../commands.ts'
 import { InputDice } from '../input-dice.ts'
 import { mutateProgram, readProgram, reduceProgram, writeProgram } from '../program.ts'
 import { chooseSettings } from '../settings.ts'
@@ -24,9 +24,6 @@ function stepOf(octet: number): Step {
   const row = rows[Math.floor(octet / ROW) % rows.length]!
   return row[octet % ROW] ?? row[octet % row.length]!
 }
-
-/** Long enough for retransmissions to be given up and for liveness checks to find out that a peer is gone. */
-const REST_MS = 45_000
 
 /**
  * Whole exchanges of two real cores with a man in the middle who holds all keys. The first step of an input chooses the

@@ -1,7 +1,9 @@
 import type { Target } from '../target.ts'
 import { codec } from './codec.ts'
+import { config } from './config.ts'
+import { esp } from './esp.ts'
 import { exchange } from './exchange.ts'
 import { inside } from './inside.ts'
 
 /** All targets, by the names that `npm run fuzz` takes. */
-export const targets: readonly Target[] = [codec, inside, exchange]
+export const targets: readonly Target[] = [codec, inside, exchange, esp, config]

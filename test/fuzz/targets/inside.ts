@@ -2,7 +2,7 @@ import { decodePayloads } from '../../../src/ike/codec/index.ts'
 import type { Dice } from '../../../src/testing/hostile-dice.ts'
 import { encodeInner, mutatePayloads } from '../../../src/testing/hostile-payloads.ts'
 import { checkEmpty, checkTables } from '../checks.ts'
-import { endWorld, runCommand, timeSteps } from '../commands.ts'
+import { endWorld, REST_MS, runCommand, timeSteps } from '../commands.ts'
 import { InputDice } from '../input-dice.ts'
 import { openMessage } from '../keyholder.ts'
 import { mutateProgram, readProgram, reduceProgram, writeProgram } from '../program.ts'
@@ -58,7 +58,7 @@ export const inside: Target = {
       world.deliverAll(world.other(victim))
       perform(world, victim, step)
     }
-    world.passAndDeliver(45_000)
+    world.passAndDeliver(REST_MS)
     checkTables(victim)
     endWorld(world)
     checkEmpty(victim)
