@@ -24,6 +24,7 @@ import { type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
 import type { SetUp } from './set-up.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
+import { TaskQueue } from './task-queue.ts'
 import { startRekey } from './tasks/child-rekey.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { Timers } from './timers.ts'
@@ -58,7 +59,7 @@ interface Replacement {
  * One IKE_SA: its state, its keys, its message window, its queue of exchanges and its CHILD_SAs. How messages are made
  * and taken apart is in `ike-messages.ts`; what each exchange does is in `tasks/`.
  */
-export class IkeSa {
+export class IkeSa extends TaskQueue {
   readonly runtime: IkeRuntime
   readonly id: number
   readonly role: 'initiator' | 'responder'
@@ -145,10 +146,6 @@ export class IkeSa {
   /** Paths that the peer did not take since the addresses changed last. */
   readonly refusedPaths: Path[] = []
   readonly #lifecycle: Lifecycle<IkeSaState>
-  readonly #queue: Task[] = []
-  readonly #active: Task[] = []
-  /** Tasks that the peer had no time for; undefined while there was none. */
-  #postponed: Timers<Task> | undefined
   /** Why it is being deleted. */
   #ending: { readonly reason: CloseReason; readonly refusal: Refusal | undefined } | undefined
 
@@ -165,6 +162,7 @@ export class IkeSa {
     /** Of the IKE_SA that this one replaces. */
     abilities?: PeerAbilities
   }) {
+    super()
     this.runtime = parameters.runtime
     this.id = parameters.id
     this.role = parameters.role
@@ -194,72 +192,28 @@ export class IkeSa {
     return this.role === 'initiator' ? this.SPIi : this.init!.SPIr
   }
 
-  /** The tasks whose requests wait for their responses. */
-  get activeTasks(): readonly Task[] {
-    return this.#active
-  }
-
-  /** The first task, active or waiting, that fits. */
-  findTask(fits: (task: Task) => boolean): Task | undefined
-  findTask<T extends Task>(fits: (task: Task) => task is T): T | undefined
-  findTask(fits: (task: Task) => boolean): Task | undefined {
-    return this.#active.find(fits) ?? this.#queue.find(fits) ?? this.#postponed?.names().find(fits)
-  }
-
-  /** Exchanges begin in the order of this call, as many side by side as the peer's window allows. */
-  enqueue(task: Task): void {
-    this.#queue.push(task)
-  }
-
-  /** Continues what an active task began, before anything that waits. */
-  enqueueNext(task: Task): void {
-    this.#queue.unshift(task)
-  }
-
-  /** An active task that is to begin anew after a while: the peer had no time for it. It is done until then. RFC 7296 §2.25. */
+  /** An active task is to begin anew `ms` from now: the peer had no time for it. It is done until then. RFC 7296 §2.25. */
   postpone(task: Task, ms: number): void {
-    this.#postponed ??= new Timers(this)
-    this.#postponed.set(task, this.runtime.now + ms)
+    this.postponeUntil(task, this.runtime.now + ms)
   }
 
-  /** Gives up the tasks about `subject` that have not begun. */
-  cancelWaiting(subject: object): void {
-    for (const task of this.#queue.filter((one) => one.subject === subject)) {
-      this.#queue.splice(this.#queue.indexOf(task), 1)
-      task.abandon()
-    }
+  override taskDone(task: Task): void {
+    super.taskDone(task)
+    if (this.activeTasks.length === 0) this.deletedEarly = undefined
   }
 
-  /** The next task to begin, which becomes an active one; undefined when none is left or it has to wait. RFC 7296 §2.3. */
-  nextTask(): Task | undefined {
-    const [task] = this.#queue
-    if (task === undefined || this.state === 'closed' || !this.window.hasRoom || task.isReady === false)
-      return undefined
-    const isFree = this.#active.every(
-      (other) => !other.alone && !task.alone && (task.subject === undefined || other.subject !== task.subject),
-    )
-    if (!isFree) return undefined
-    this.#queue.shift()
-    this.#active.push(task)
-    return task
-  }
-
-  taskDone(task: Task): void {
-    const at = this.#active.indexOf(task)
-    if (at >= 0) this.#active.splice(at, 1)
-    if (this.#active.length === 0) this.deletedEarly = undefined
-  }
-
-  /** An active task has another request to send: it goes before anything that waits. */
-  taskContinues(task: Task): void {
-    this.#active.splice(this.#active.indexOf(task), 1)
-    this.#queue.unshift(task)
+  override taskContinues(task: Task): void {
+    super.taskContinues(task)
     if (task.isReady === false) this.timers.set('work', this.runtime.now)
+  }
+
+  protected override get mayBegin(): boolean {
+    return this.state !== 'closed' && this.window.hasRoom
   }
 
   /** A bit of the work that the next request takes. Others have their turn before the rest of it. */
   #work(): void {
-    const [task] = this.#queue
+    const task = this.firstWaiting
     task?.work?.()
     if (task?.isReady === false) this.timers.set('work', this.runtime.now + 1)
   }
@@ -269,16 +223,6 @@ export class IkeSa {
     if (this.state === 'connecting' && this.firstChild === child) return true
     if (this.children.some(({ config, isAlive }) => config === child && isAlive)) return true
     return this.findTask(({ makes }) => makes === child) !== undefined
-  }
-
-  /** True when nothing is under way and nothing waits. */
-  get isQuiet(): boolean {
-    return this.#active.length === 0 && this.#queue.length === 0
-  }
-
-  /** True for a task that asks while it is active: nothing is under way beside it, and nothing waits behind it. */
-  get isLastTask(): boolean {
-    return this.#active.length <= 1 && this.#queue.length === 0
   }
 
   /** A responder waits for the initiator's next message, and not for ever. */
@@ -310,9 +254,9 @@ export class IkeSa {
     for (const child of old.children.splice(0)) child.moveTo(this)
     for (const child of old.lingering.splice(0)) child.moveTo(this)
     this.#start()
-    for (const task of old.#takeMovable()) {
+    for (const task of old.takeMovable(old.state === 'deleting')) {
       task.moveTo!(this)
-      this.#queue.push(task)
+      this.enqueue(task)
     }
     this.runtime.peers.remove(old)
     this.runtime.peers.add(this)
@@ -336,12 +280,12 @@ export class IkeSa {
 
   /** It is set up in the place of `old`, which was not established: what waits there waits here. */
   takeWaitingOf(old: IkeSa): void {
-    for (const task of old.#takeMovable()) {
+    for (const task of old.takeMovable(old.state === 'deleting')) {
       // Its own first CHILD_SA comes of its own set-up.
       if (task.makes !== undefined && task.makes === this.firstChild) task.abandon()
       else {
         task.moveTo!(this)
-        this.#queue.push(task)
+        this.enqueue(task)
       }
     }
   }
@@ -370,7 +314,7 @@ export class IkeSa {
     }
     this.#lifecycle.to('deleting')
     this.#ending = { reason, refusal }
-    this.#abandonQueue()
+    this.abandonWaiting()
     this.enqueue(farewell ?? new IkeDelete(this, reason, refusal))
   }
 
@@ -393,8 +337,8 @@ export class IkeSa {
     this.runtime.peers.remove(this)
     this.runtime.noteClosed(this)
     this.runtime.leftovers.delete(this)
-    for (const task of this.#active.splice(0)) task.abandon()
-    this.#abandonQueue()
+    this.abandonActive()
+    this.abandonWaiting()
     this.followUps?.abandonAll()
     this.window.abandonAll()
     this.reassembly.forgetAll()
@@ -466,7 +410,7 @@ export class IkeSa {
 
   /** Serves the timers whose time has come, and gives back the others, which are about its lifetime. */
   serveTimers(): LifetimeTimer[] {
-    this.#queue.push(...(this.#postponed?.due(this.runtime.now) ?? []))
+    this.resumePostponed(this.runtime.now)
     if (this.childTimers.next() <= this.runtime.now) this.#serveChildTimers()
     return this.timers.due(this.runtime.now).filter((name) => {
       if (name === 'half-open') this.close('timeout')
@@ -524,8 +468,8 @@ export class IkeSa {
   }
 
   /** One of its timers, or of what waits for a response, has changed. */
-  timesChanged(): void {
-    const taskAt = this.#postponed?.next() ?? Number.POSITIVE_INFINITY
+  override timesChanged(): void {
+    const taskAt = this.postponedUntil
     const at = Math.min(this.timers.next(), taskAt, this.childTimers.next(), this.window.nextAt)
     this.runtime.wakeups.set(this, this.state === 'closed' ? Number.POSITIVE_INFINITY : at)
   }
@@ -570,26 +514,6 @@ export class IkeSa {
     this.#armLiveness()
     armLifetime(this)
     this.armKeepalive()
-  }
-
-  /** Takes out the tasks that wait and can go on elsewhere. */
-  #takeMovable(): Task[] {
-    const waiting = [...this.#queue, ...(this.#postponed?.names() ?? [])]
-    this.#postponed?.clearAll()
-    const movable = waiting.filter(({ moveTo }) => moveTo !== undefined)
-    const others = waiting.filter(({ moveTo }) => moveTo === undefined)
-    this.#queue.length = 0
-    // What waits is its own DELETE, or is of no use any more.
-    for (const task of others) {
-      if (this.state === 'deleting') this.#queue.push(task)
-      else task.abandon()
-    }
-    return movable
-  }
-
-  #abandonQueue(): void {
-    for (const task of [...this.#queue.splice(0), ...(this.#postponed?.names() ?? [])]) task.abandon()
-    this.#postponed?.clearAll()
   }
 
   #wipe(): void {

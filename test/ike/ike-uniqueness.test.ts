@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { pskConnection } from '../../src/config/connection.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
+import { LINGER_MS } from '../../src/ike/child-sa.ts'
 import { RecordingXfrm } from '../../src/testing/recording-xfrm.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { VirtualNetwork } from '../../src/testing/virtual-network.ts'
@@ -69,6 +70,7 @@ describe('INITIAL_CONTACT', () => {
     pair.clock.advance(1_000)
     expect(pair.b.eventsOf('ike-closed')).toMatchObject([{ sa: { id: 1 }, reason: 'replaced', by: { id: 2 } }])
     expect(pair.b.status()).toMatchObject([{ sa: { id: 2 }, children: [{ name: 'net' }] }])
+    pair.clock.advance(LINGER_MS)
     expect([pair.xfrmB.states.size, pair.xfrmB.policies.size]).toEqual([2, 3])
     const deletes = pair.b.eventsOf('message').filter(({ payloads }) => payloads.includes('D'))
     expect(deletes).toEqual([])
@@ -105,6 +107,7 @@ describe('a second IKE_SA of one peer, from another address', () => {
     second.initiate('office')
     clock.advance(100)
     expect(b.eventsOf('ike-closed')).toMatchObject([{ sa: { id: 1 }, reason: 'replaced', by: { id: 2 } }])
+    clock.advance(LINGER_MS)
     expect([b.status().length, xfrm.states.size, xfrm.policies.size]).toEqual([1, 2, 3])
   })
 
@@ -116,6 +119,7 @@ describe('a second IKE_SA of one peer, from another address', () => {
     clock.advance(3_000)
     expect(b.eventsOf('ike-closed')).toMatchObject([{ sa: { id: 1 }, reason: 'replaced' }])
     expect(first.eventsOf('ike-closed')).toMatchObject([{ reason: 'peer' }])
+    clock.advance(LINGER_MS)
     expect([b.status().length, xfrm.states.size, xfrm.policies.size]).toEqual([1, 2, 3])
   })
 
