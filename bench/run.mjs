@@ -1,6 +1,7 @@
 // Runs every bench file beside this one, or those named, on the built JavaScript in dist:
 //   npm run bench [-- NAME... --quick --OPTION=NUMBER...]
-import { readdirSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,12 +12,22 @@ const source = resolve(folder, '../src')
 const dist = resolve(folder, '../dist')
 const quick = process.argv.includes('--quick')
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'))
 const [rounds, sliceMs] = quick ? [3, 50] : [9, 200]
 
 const names = readdirSync(folder)
   .filter((file) => file.endsWith('.ts') && file !== 'harness.ts')
   .map((file) => file.slice(0, -3))
   .filter((name) => named.length === 0 || named.includes(name))
+// What needs processes of its own: only by name.
+for (const name of named.filter((one) => existsSync(join(folder, 'standalone', `${one}.mjs`)))) {
+  const { status } = spawnSync(process.execPath, [join(folder, 'standalone', `${name}.mjs`), ...options], {
+    stdio: 'inherit',
+  })
+  process.exitCode = status
+}
+if (names.length === 0) process.exit()
+
 const { measure } = await load('harness')
 
 console.log(`Node ${process.version}, ${cpus()[0].model}, ${rounds} interleaved rounds of ${sliceMs} ms, medians`)
