@@ -1,4 +1,4 @@
-import { equalBytes } from '../bytes/index.ts'
+import { equalBytes, toHex } from '../bytes/index.ts'
 import { PeerError } from '../errors.ts'
 import { formatIp, type IpAddress } from '../ip/address.ts'
 import { NotifyType, type Payload } from './codec/index.ts'
@@ -24,6 +24,8 @@ export interface Mobike {
   peerAddresses: readonly IpAddress[]
   /** The data of the last NAT_DETECTION_DESTINATION_IP: another one means that a NAT has changed our mapping. RFC 4555 §3.8. */
   seenAs: Uint8Array | undefined
+  /** Our addresses as the peer was told last, so that it is not told the same again. */
+  told: string
 }
 
 /** The notifies of an IKE_AUTH message of ours; `announced`: the initiator has said that it can. RFC 4555 §3.1, §3.3. */
@@ -39,22 +41,28 @@ export function noteMobikeSupport(sa: IkeSa, payloads: readonly Payload[]): void
     decides: sa.role === 'initiator',
     peerAddresses: addressesIn(payloads),
     seenAs: undefined,
+    told: addressesText(sa),
   }
 }
 
-/** ADDITIONAL_IP4_ADDRESS and ADDITIONAL_IP6_ADDRESS for each of our addresses that is not in use. RFC 4555 §3.3. */
-export function additionalAddresses(sa: IkeSa): Payload[] {
+/** All addresses that the peer may reach us at, for comparison. */
+export const addressesText = (sa: IkeSa): string =>
+  [sa.path.local.address, ...ownAddresses(sa)].map(toHex).sort().join()
+
+function ownAddresses(sa: IkeSa): IpAddress[] {
   if (sa.connection.local.address !== undefined) return []
-  return sa.runtime.localAddresses
-    .filter((address) => !sameAddress(address, sa.path.local.address))
-    .slice(0, MOST_PEER_ADDRESSES)
-    .map((address) =>
-      notify(
-        address.length === 4 ? NotifyType.ADDITIONAL_IP4_ADDRESS : NotifyType.ADDITIONAL_IP6_ADDRESS,
-        address.slice(),
-      ),
-    )
+  const others = sa.runtime.localAddresses.filter((address) => !sameAddress(address, sa.path.local.address))
+  return others.slice(0, MOST_PEER_ADDRESSES)
 }
+
+/** ADDITIONAL_IP4_ADDRESS and ADDITIONAL_IP6_ADDRESS for each of our addresses that is not in use. RFC 4555 §3.3. */
+export const additionalAddresses = (sa: IkeSa): Payload[] =>
+  ownAddresses(sa).map((address) =>
+    notify(
+      address.length === 4 ? NotifyType.ADDITIONAL_IP4_ADDRESS : NotifyType.ADDITIONAL_IP6_ADDRESS,
+      address.slice(),
+    ),
+  )
 
 /**
  * Answers what an INFORMATIONAL request says about addresses: echoes COOKIE2, notes the peer's addresses, and moves where the

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../ip/address.ts'
 import type { IkeSa } from './ike-sa.ts'
-import { candidatePaths, pathBetween, samePath } from './mobike.ts'
+import { addressesText, candidatePaths, pathBetween, samePath } from './mobike.ts'
 import { copyEndpoint, type Path, sameAddress, sameEndpoint } from './runtime.ts'
 import type { Task } from './task.ts'
 import { Liveness } from './tasks/liveness.ts'
@@ -97,7 +97,7 @@ export function localAddressesChanged(sa: IkeSa, preferred: (remote: IpAddress) 
   sa.refusedPaths.length = 0
   if (sa.mobike !== undefined && !sa.mobike.decides) {
     if (isGone && better !== undefined) moveTo(sa, pathBetween(sa, better.local, better.remote))
-    sa.enqueueNext(new TellAddresses(sa))
+    if (sa.mobike.told !== addressesText(sa)) sa.enqueueNext(new TellAddresses(sa))
     return
   }
   if (better === undefined) return

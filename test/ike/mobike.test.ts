@@ -126,6 +126,18 @@ describe('MOBIKE', () => {
     expect(sentBy(pair.a, 'N(UPDATE_SA_ADDRESSES)')).toHaveLength(0)
   })
 
+  it('a gateway tells its addresses when they change, and not when it only looks again', () => {
+    const pair = roamingPair({ gateway: [right, alsoRight] })
+    const told = () => sentBy(pair.b, 'N(ADDITIONAL_IP4_ADDRESS)').length
+    const before = told()
+    pair.b.perform(pair.b.ike.localAddressesChanged(pair.b.addresses, () => parseIp(right), pair.b.now))
+    pair.clock.advance(1_000)
+    expect(told()).toBe(before)
+    pair.b.addAddress('198.51.100.4')
+    pair.clock.advance(1_000)
+    expect(told()).toBe(before + 1)
+  })
+
   it('a gateway that loses the address in use is followed to another one', () => {
     const pair = roamingPair({ gateway: [right, alsoRight] })
     pair.b.removeAddress(right)

@@ -3,7 +3,15 @@ import { PeerError } from '../../errors.ts'
 import { ExchangeType, NotifyType, type Payload } from '../codec/index.ts'
 import { explainUpdateRefused } from '../explain-mobike.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { additionalAddresses, candidatePaths, formatPath, natPayloads, noteNat, samePath } from '../mobike.ts'
+import {
+  additionalAddresses,
+  addressesText,
+  candidatePaths,
+  formatPath,
+  natPayloads,
+  noteNat,
+  samePath,
+} from '../mobike.ts'
 import { findErrorNotify, findNotify, notify } from '../notifies.ts'
 import type { Path } from '../runtime.ts'
 import type { ResponseMessage, Task } from '../task.ts'
@@ -169,6 +177,7 @@ function noteMapping(sa: IkeSa, payloads: readonly Payload[]): boolean {
 }
 
 function addressList(sa: IkeSa): Payload[] {
+  if (sa.mobike !== undefined) sa.mobike.told = addressesText(sa)
   const addresses = additionalAddresses(sa)
   return addresses.length === 0 ? [notify(NotifyType.NO_ADDITIONAL_ADDRESSES)] : addresses
 }
