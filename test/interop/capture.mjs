@@ -18,6 +18,30 @@ const columns = [
   ],
 ]
 
+const CREATE_CHILD_SA = 36
+
+/** How often one side asked in CREATE_CHILD_SA while the other side's question was not answered yet. */
+function crossings(messages) {
+  const waiting = new Set()
+  let count = 0
+  for (const { exchange, source, response } of messages) {
+    if (exchange !== CREATE_CHILD_SA) continue
+    const others = [...waiting].filter((other) => other !== source)
+    if (response) for (const other of others) waiting.delete(other)
+    else {
+      if (others.length > 0 && !waiting.has(source)) count++
+      waiting.add(source)
+    }
+  }
+  return count
+}
+
+export function crossedAtLeast(least, messages) {
+  const count = crossings(messages)
+  if (count < least) throw new Error(`only ${count} rekeyings crossed`)
+  return count
+}
+
 export class Capture {
   constructor(topology, directory) {
     this.topology = topology

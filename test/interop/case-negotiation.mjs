@@ -1,7 +1,9 @@
 // One case with a daemon whose kernel part is a shim: everything but its data path. What we encrypt for it is checked with its own keys.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { crossedAtLeast } from './capture.mjs'
 import { checkMalformed, establish, keysOf, nothingLeft, withPeers } from './case.mjs'
 import { start, stop, waitFor } from './processes.mjs'
+import { atOnce } from './steps.mjs'
 import { addresses, other } from './topology.mjs'
 
 const pings = 3
@@ -47,7 +49,7 @@ export function negotiationCase({ client, server, deleteBy, settings, further, l
  * Rekeying, by `rekeys` (`byDaemon` or `byLifetime`), while we send: the daemon must have the keys of every packet, and at the end both
  * have one IKE_SA with one CHILD_SA.
  */
-export function daemonRekeyCase({ client, server, deleteBy = 'client', settings, rekeys }) {
+export function daemonRekeyCase({ client, server, deleteBy = 'client', settings, rekeys, leastCrossings = 0 }) {
   return (directory) =>
     withPeers(
       { client, server, nat: false, directory, clientSettings: settings, serverSettings: settings },
@@ -56,7 +58,7 @@ export function daemonRekeyCase({ client, server, deleteBy = 'client', settings,
         const ours = peers.client.name === 'Typeswan' ? 'client' : 'server'
         await routed(peers.topology, ours)
         const stopPings = startPings(peers.topology, ours, directory)
-        words.push(await rekeys({ ours: peers[ours], theirs: peers[other(ours)] }))
+        words.push(await rekeys({ ours: peers[ours], theirs: peers[other(ours)], topology: peers.topology }))
         await stopPings()
         for (const peer of [peers.client, peers.server]) {
           await waitFor(`one IKE_SA with one CHILD_SA at ${peer.name}`, async () => {
@@ -70,6 +72,7 @@ export function daemonRekeyCase({ client, server, deleteBy = 'client', settings,
         checkMalformed(seen)
         if (seen.espOpened < seen.esp)
           throw new Error(`the peer had the keys of ${seen.espOpened} of our ${seen.esp} ESP packets`)
+        if (leastCrossings > 0) words.push(`${crossedAtLeast(leastCrossings, seen.messages)} crossed`)
         words.push(`deleted by ${peers[deleteBy].name}`, `${seen.ike} IKE packets`)
         words.push(`${seen.esp} ESP packets with ${seen.espSpis} SPIs, the peer had all of their keys, 0 malformed`)
         return words.join(', ')
@@ -104,6 +107,23 @@ export const byLifetime =
     )
     const name = { ours, theirs }[by].name
     return `${seen.children.size - 1} CHILD_SA and ${seen.ike.size - 1} IKE_SA rekeys by ${name}`
+  }
+
+/** Both ask before either hears of the other's request. */
+export const byBoth =
+  (rounds) =>
+  async ({ ours, theirs, topology }) => {
+    const steps = [
+      ['children', () => theirs.rekeyChild(), () => ours.rekeyNow('net')],
+      ['ike', () => theirs.rekeyIke(), () => ours.rekeyNow()],
+    ]
+    for (let round = 0; round < rounds; round++) {
+      for (const [kind, their, our] of steps) {
+        await rekeyed(ours, kind, () => atOnce({ topology }, their, our))
+        await sleep(1000)
+      }
+    }
+    return `${rounds} times CHILD_SA and IKE_SA rekeyed by both at once`
   }
 
 async function rekeyed(ours, kind, rekey) {

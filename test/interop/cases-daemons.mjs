@@ -1,5 +1,5 @@
 // Other daemons than strongSwan: Libreswan 5.2 and OpenBSD iked 7.4, both roles.
-import { byDaemon, byLifetime, daemonRekeyCase, negotiationCase } from './case-negotiation.mjs'
+import { byBoth, byDaemon, byLifetime, daemonRekeyCase, negotiationCase } from './case-negotiation.mjs'
 import { Iked } from './iked.mjs'
 import { Libreswan } from './libreswan.mjs'
 import { Typeswan } from './typeswan.mjs'
@@ -42,7 +42,7 @@ function handshakes({ daemon, peer, suites, settings, further, liveness }) {
 
 /** One suite has liveness checks by us, the next one by the daemon: who hears the other's does not ask. */
 const ours = { typeswan: { connection: { livenessDelay: '1s' } } }
-const theirs = { typeswan: { connection: { livenessDelay: 0 } }, libreswan: ['dpddelay=1'] }
+const theirs = { typeswan: { connection: { livenessDelay: 0 } }, libreswan: { dpddelay: '1' } }
 
 const short = {
   ours: {
@@ -58,13 +58,20 @@ const short = {
   iked: { iked: { policy: ['ikelifetime 4', 'lifetime 3'] } },
 }
 
+const ppkSecret = 'a post-quantum pre-shared key of more than thirty-two octets'
+const ppk = {
+  typeswan: { connection: { ppk: { id: 'ppk.example.org', secret: ppkSecret, required: true } } },
+  libreswan: { ppk: 'insist', 'ppk-ids': 'ppk.example.org' },
+  libreswanSecrets: [`: PPKS "ppk.example.org" "${ppkSecret}"`],
+}
+
 function rekeyCases(daemon, peer, suite, kinds) {
-  return kinds.flatMap(({ what, settings, rekeys }) =>
+  return kinds.flatMap(({ what, settings, rekeys, leastCrossings }) =>
     roles(daemon).map(({ role, client, server }) => ({
       name: `${peer} ${role} rekey ${what} ${suite.esp}`,
       peer,
       missing: daemon.missing,
-      body: daemonRekeyCase({ client, server, settings: { ...suite, psk, ...settings }, rekeys }),
+      body: daemonRekeyCase({ client, server, settings: { ...suite, psk, ...settings }, rekeys, leastCrossings }),
     })),
   )
 }
@@ -90,14 +97,24 @@ export const daemonCases = [
     further: { initiator: 'parallel' },
     liveness: ['ours'],
   }),
-  ...libreswanSuites
-    .slice(0, 2)
-    .flatMap((suite) =>
-      rekeyCases(Libreswan, 'libreswan', suite, [
-        { what: 'by Libreswan', settings: {}, rekeys: byDaemon(2) },
-        rekeyByUs,
-      ]),
-    ),
+  ...libreswanSuites.slice(0, 2).flatMap((suite) =>
+    rekeyCases(Libreswan, 'libreswan', suite, [
+      { what: 'by Libreswan', settings: {}, rekeys: byDaemon(2) },
+      rekeyByUs,
+      {
+        what: 'collisions',
+        settings: {},
+        rekeys: byBoth(3),
+        leastCrossings: 2,
+      },
+    ]),
+  ),
+  ...roles(Libreswan).map(({ role, client, server }) => ({
+    name: `libreswan ${role} PPK`,
+    peer: 'libreswan',
+    missing: Libreswan.missing,
+    body: negotiationCase({ client, server, deleteBy: 'client', settings: { ...libreswanSuites[0], psk, ...ppk } }),
+  })),
   ...rekeyCases(Iked, 'iked', ikedSuites[0], [
     { what: 'by iked', settings: short.iked, rekeys: byLifetime({ children: 3, ike: 2 }, 'theirs') },
     rekeyByUs,

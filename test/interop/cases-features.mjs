@@ -1,14 +1,25 @@
 // Extensions and hard situations with strongSwan, both roles.
 import { lifeCase } from './case-life.mjs'
 import { Charon, Charon6 } from './charon.mjs'
-import { clientMoves, crashOf, natRebinds, quietly, reauthenticationsByPeer, rekeysByPeer } from './steps.mjs'
-import { addresses, movedAddress } from './topology.mjs'
+import {
+  clientMoves,
+  crashOf,
+  natRebinds,
+  quietly,
+  reauthentications,
+  redirected,
+  rekeysByPeer,
+  rekeysByUs,
+} from './steps.mjs'
+import { addresses, movedAddress, otherServerAddress } from './topology.mjs'
 import { ping } from './traffic.mjs'
 import { Typeswan } from './typeswan.mjs'
 
 const psk = 'correct horse battery staple'
 const settings = { ike: 'aes128gcm16-prfsha256-ecp256', esp: 'aes128gcm16', psk }
 const IKE_SA_INIT = 34
+const IKE_INTERMEDIATE = 43
+const IKE_FOLLOWUP_KE = 44
 const INVALID_KE_PAYLOAD = 17
 const COOKIE = 16390
 const CHILDLESS_SUPPORTED = 16418
@@ -235,28 +246,75 @@ async function trapped({ topology, client, server }) {
   await ping(topology, 'client')
 }
 
-const reauthentication = roles.flatMap(({ role, client, server }) => [
-  {
-    name: `feature ${role} reauthentication by strongSwan, make before break`,
+const reauthentication = roles.flatMap(({ role, client, server }) =>
+  ['ours', 'theirs'].map((by) => ({
+    name: `feature ${role} reauthentication by ${by === 'ours' ? 'Typeswan' : 'strongSwan'}, make before break`,
+    nightly: true,
     body: lifeCase({
       client,
       server,
       settings: { ...settings, charon: { conf: ['make_before_break = yes'] } },
-      steps: reauthenticationsByPeer(2),
+      steps: reauthentications(2, by),
+    }),
+  })),
+)
+
+const redirects = [
+  {
+    name: 'feature initiator redirected while connected',
+    body: lifeCase({
+      client: Typeswan,
+      server: Charon,
+      settings: { ...settings, charon: { localAddresses: `10.91.2.2, ${otherServerAddress}` } },
+      before: ({ topology }) => topology.addServerAddress(),
+      steps: redirected,
+      gapMs: 2000,
     }),
   },
-])
+  {
+    name: 'feature responder redirects',
+    body: lifeCase({
+      client: Charon,
+      server: Typeswan,
+      settings: { ...settings, typeswan: { adjust: withOtherAddress } },
+      before: ({ topology }) => topology.addServerAddress(),
+      steps: async ({ client }) => {
+        const address = await client.remoteAddress()
+        if (address !== otherServerAddress) throw new Error(`the client is connected to ${address}`)
+        return [`${client.name} went to ${address}`]
+      },
+    }),
+  },
+]
+
+/** The connection sends everybody away; another one waits at the other address. */
+function withOtherAddress(config) {
+  const { office } = config.connections
+  config.listen.addresses.push(otherServerAddress)
+  config.connections.other = { ...office, local: { ...office.local, address: otherServerAddress } }
+  config.connections.office = { ...office, redirect: { to: otherServerAddress } }
+}
 
 const kem = { ...settings, ike: 'aes128gcm16-prfsha256-ecp256-ke1_mlkem768', esp: 'aes128gcm16-ecp256-ke1_mlkem768' }
 const mlkem = [
   { role: 'initiator', client: Typeswan, server: Charon6 },
   { role: 'responder', client: Charon6, server: Typeswan },
-].map(({ role, client, server }) => ({
-  name: `strongswan6 ${role} ML-KEM-768, with rekeys`,
-  peer: 'strongswan6',
-  missing: Charon6.missing,
-  body: lifeCase({ client, server, settings: kem, steps: rekeysByPeer(2) }),
-}))
+].flatMap(({ role, client, server }) =>
+  [rekeysByPeer, rekeysByUs].map((rekeys) => ({
+    name: `strongswan6 ${role} ML-KEM-768, rekeyed by ${rekeys === rekeysByUs ? 'Typeswan' : 'strongSwan'}`,
+    peer: 'strongswan6',
+    missing: Charon6.missing,
+    body: lifeCase({ client, server, settings: kem, steps: rekeys(2), check: furtherExchanges }),
+  })),
+)
+
+/** The key encapsulations have exchanges of their own: one for the first IKE_SA, and one for each of four rekeyings. */
+function furtherExchanges({ messages }) {
+  const count = (type) => messages.filter(({ exchange, response }) => exchange === type && response).length
+  const [intermediate, followUp] = [count(IKE_INTERMEDIATE), count(IKE_FOLLOWUP_KE)]
+  if (intermediate < 1 || followUp < 4) throw new Error(`${intermediate} IKE_INTERMEDIATE, ${followUp} IKE_FOLLOWUP_KE`)
+  return [`${intermediate} IKE_INTERMEDIATE and ${followUp} IKE_FOLLOWUP_KE exchanges`]
+}
 
 export const featureCases = [
   ...invalidKe,
@@ -269,5 +327,6 @@ export const featureCases = [
   ...ppk,
   ...traps,
   ...reauthentication,
+  ...redirects,
 ]
 export const newerFeatureCases = mlkem

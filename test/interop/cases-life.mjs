@@ -1,7 +1,8 @@
 // What happens to a tunnel with strongSwan while datagrams flow.
+import { crossedAtLeast } from './capture.mjs'
 import { lifeCase } from './case-life.mjs'
 import { Charon } from './charon.mjs'
-import { rekeysByLifetime, rekeysByPeer } from './steps.mjs'
+import { crossingRekeys, rekeysByLifetime, rekeysByPeer, rekeysByUs } from './steps.mjs'
 import { Typeswan } from './typeswan.mjs'
 
 const psk = 'correct horse battery staple'
@@ -32,6 +33,11 @@ const rekeyCases = roles.flatMap(({ role, client, server }) => [
     nightly: one === settings,
     body: lifeCase({ client, server, settings: one, steps: rekeysByPeer(2) }),
   })),
+  {
+    name: `life ${role} rekey by Typeswan on demand ${pfs.esp}`,
+    nightly: true,
+    body: lifeCase({ client, server, settings: pfs, steps: rekeysByUs(2) }),
+  },
   ...[settings, pfs].map((one) => ({
     name: `life ${role} rekey by Typeswan ${one.esp}`,
     nightly: (one === pfs) === (role === 'initiator'),
@@ -56,8 +62,8 @@ const rekeyCases = roles.flatMap(({ role, client, server }) => [
     }),
   },
   {
-    name: `life ${role} rekey collisions`,
-    nightly: role === 'responder',
+    name: `life ${role} rekey at the same time`,
+    nightly: true,
     body: lifeCase({
       client,
       server,
@@ -66,6 +72,21 @@ const rekeyCases = roles.flatMap(({ role, client, server }) => [
       steps: rekeysByLifetime({ child: 6, ike: 4, seconds: 40 }),
     }),
   },
+  ...[settings, pfs].map((one) => ({
+    name: `life ${role} rekey collisions ${one.esp}`,
+    nightly: (one === pfs) === (role === 'responder'),
+    body: lifeCase({
+      client,
+      server,
+      settings: {
+        ...one,
+        typeswan: { connection: { retransmit: { timeout: '500ms' } } },
+        charon: { conf: ['retransmit_timeout = 0.5'] },
+      },
+      steps: crossingRekeys(one === pfs ? 3 : 1),
+      check: ({ messages }) => [`${crossedAtLeast(one === pfs ? 6 : 2, messages)} crossed`],
+    }),
+  })),
 ])
 
 export const lifeCases = [

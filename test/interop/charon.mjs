@@ -101,6 +101,11 @@ export class Charon {
     await this.swanctl(['--rekey', '--ike', 'office', '--reauth'])
   }
 
+  /** Sends the established peer elsewhere. */
+  async redirect(gateway) {
+    await this.swanctl(['--redirect', '--ike', 'office', '--gateway', gateway])
+  }
+
   /** Ends it without a word to the peer. */
   async crash() {
     await stop(this.process, 'SIGKILL')

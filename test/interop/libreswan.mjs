@@ -42,7 +42,11 @@ export class Libreswan {
     writeFileSync(`${directory}/ipsec.conf`, this.#conf())
     writeFileSync(
       `${directory}/ipsec.secrets`,
-      `@${identities.client} @${identities.server} : PSK "${this.settings.psk}"\n`,
+      [
+        `@${identities.client} @${identities.server} : PSK "${this.settings.psk}"`,
+        ...(this.settings.libreswanSecrets ?? []),
+        '',
+      ].join('\n'),
       { mode: 0o600 },
     )
     const shim = await compileShim('xfrm', directory)
@@ -85,11 +89,11 @@ export class Libreswan {
   }
 
   async rekeyChild(child = 'net') {
-    await this.#ipsec('whack', ['--rekey-child', '--name', child])
+    await this.#ipsec('whack', ['--rekey-child', '--name', child, '--asynchronous'])
   }
 
   async rekeyIke() {
-    await this.#ipsec('whack', ['--rekey-ike', '--name', 'net'])
+    await this.#ipsec('whack', ['--rekey-ike', '--name', 'net', '--asynchronous'])
   }
 
   async sas() {
@@ -144,9 +148,9 @@ conn ends
 \tesp=${espProposals[settings.esp]}
 \tpfs=${/-ecp|-modp|-x25519/.test(settings.esp) ? 'yes' : 'no'}
 \tencapsulation=yes
-\tikelifetime=8h
-\tsalifetime=8h
-${(settings.libreswan ?? []).map((line) => `\t${line}\n`).join('')}
+${Object.entries({ ikelifetime: '8h', salifetime: '8h', ...settings.libreswan })
+  .map(([name, value]) => `\t${name}=${value}\n`)
+  .join('')}
 ${ends.join('\n')}`
   }
 }

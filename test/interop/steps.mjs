@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bothAgree } from './case-life.mjs'
 import { waitFor } from './processes.mjs'
-import { movedAddress } from './topology.mjs'
+import { movedAddress, otherServerAddress } from './topology.mjs'
 
 /** Between two rounds, so that datagrams flow over each SA. */
 const pauseMs = 500
@@ -30,6 +30,38 @@ async function rekeys({ peers }, by, rounds) {
     await sleep(pauseMs)
   }
   return [`${rounds} times CHILD_SA and IKE_SA rekeyed by ${by.name}`]
+}
+
+/** Both ask at once: neither hears of the other's request before its own is out. */
+export const crossingRekeys = (rounds) => async (context) => {
+  for (let round = 0; round < rounds; round++) {
+    const before = await bothAgree(context.peers)
+    await atOnce(
+      context,
+      () => context.theirs.rekeyChild(),
+      () => context.ours.rekeyNow('net'),
+    )
+    const child = await changed(context.peers, before, childSpis)
+    if (ikeSpis(child) !== ikeSpis(before))
+      throw new Error('the CHILD_SA was not rekeyed, but set up with a new IKE_SA')
+    await atOnce(
+      context,
+      () => context.theirs.rekeyIke(),
+      () => context.ours.rekeyNow(),
+    )
+    await changed(context.peers, child, ikeSpis)
+  }
+  return [`${rounds} times CHILD_SA and IKE_SA rekeyed by both at once`]
+}
+
+/** The router holds IKE back until both requests are out. */
+export async function atOnce({ topology }, theirs, ours) {
+  await topology.holdIke()
+  await theirs()
+  const done = ours()
+  await sleep(300)
+  await topology.releaseIke()
+  await done
 }
 
 /** Watches until both kinds of keys were replaced as often as said. */
@@ -63,18 +95,30 @@ async function changed(peers, before, spis) {
   })
 }
 
-/** The daemon authenticates anew, with a new IKE_SA before it deletes the old one. */
-export const reauthenticationsByPeer =
-  (rounds) =>
-  async ({ peers, theirs }) => {
-    for (let round = 0; round < rounds; round++) {
-      const before = await bothAgree(peers)
-      await theirs.reauthenticate()
-      await changed(peers, before, ikeSpis)
-      await sleep(pauseMs)
-    }
-    return [`${rounds} times authenticated anew by ${theirs.name}`]
+/** A new IKE_SA with authentication before the old one is deleted; `by` is `ours` or `theirs`. */
+export const reauthentications = (rounds, by) => async (context) => {
+  const { peers } = context
+  for (let round = 0; round < rounds; round++) {
+    const before = await bothAgree(peers)
+    await context[by].reauthenticate()
+    await changed(peers, before, ikeSpis)
+    await sleep(pauseMs)
   }
+  return [`${rounds} times authenticated anew by ${context[by].name}`]
+}
+
+/** The client is sent to the server's other address. */
+export const redirected = async ({ peers, server, client }) => {
+  const before = await bothAgree(peers)
+  await server.redirect(otherServerAddress)
+  await waitFor(
+    'the client to go to the other address',
+    async () => (await client.remoteAddress()) === otherServerAddress,
+  )
+  const after = await bothAgree(peers)
+  if (ikeSpis(after) === ikeSpis(before)) throw new Error('it is the same IKE_SA')
+  return [`${client.name} went to ${otherServerAddress}`]
+}
 
 /** The client's address goes, and another one of the same link stays. */
 export const clientMoves = async ({ peers, topology, client, server }) => {

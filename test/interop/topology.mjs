@@ -12,6 +12,8 @@ export const addresses = {
 export const identities = { client: 'client.example.org', server: 'server.example.org' }
 /** Where the client goes when it moves. */
 export const movedAddress = '10.91.1.3'
+/** A second address that the server can have. */
+export const otherServerAddress = '10.91.2.3'
 /** The network of each side that a CHILD_SA joins: `net` has the inner addresses, the further ones have none. */
 export const childNet = (side, name) => (name === 'net' ? addresses[side].net : furtherNets[name][side])
 const furtherNets = {
@@ -32,6 +34,8 @@ export function selectors(side, settings, name = 'net') {
 }
 export const other = (side) => (side === 'client' ? 'server' : 'client')
 
+/** Four zero octets behind the UDP header. */
+const ikeOnly = ['INPUT', '-p', 'udp', '--dport', '4500', '-m', 'u32', '--u32', '0>>22&0x3C@8=0', '-j', 'DROP']
 let count = 0
 
 export class Topology {
@@ -70,6 +74,19 @@ export class Topology {
   async addClientAddress() {
     await this.in(this.client, 'sysctl', ['-qw', 'net.ipv4.conf.all.promote_secondaries=1'])
     await this.batch(this.client, [`addr add ${movedAddress}/24 dev c0`])
+  }
+
+  /** Both peers hear no IKE behind the non-ESP marker, but ESP, until `releaseIke`. The router sees what they say. */
+  async holdIke() {
+    for (const side of [this.client, this.server]) await this.in(side, 'iptables', ['-A', ...ikeOnly])
+  }
+
+  async releaseIke() {
+    for (const side of [this.client, this.server]) await this.in(side, 'iptables', ['-D', ...ikeOnly])
+  }
+
+  async addServerAddress() {
+    await this.batch(this.server, [`addr add ${otherServerAddress}/24 dev s0`])
   }
 
   async moveClient() {

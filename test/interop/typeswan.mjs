@@ -25,7 +25,9 @@ export class Typeswan {
   /** Starts the endpoint; resolves when it says that it listens. The initiator (the client) begins at once. */
   async start() {
     const file = `${this.directory}/typeswan.json`
-    writeFileSync(file, JSON.stringify(this.#config(), null, 2), { mode: 0o600 })
+    const config = this.#config()
+    this.settings.typeswan?.adjust?.(config, this.side)
+    writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 })
     const logged = this.log().length
     this.process = start(
       'ip',
@@ -86,6 +88,22 @@ export class Typeswan {
     return (await this.remoteEndpoint())?.split(':')[0]
   }
 
+  async rekeyChild() {
+    await this.#command('rekey', 'office', '--child', 'net')
+  }
+
+  async rekeyIke() {
+    await this.#command('rekey', 'office')
+  }
+
+  async reauthenticate() {
+    await this.#command('rekey', 'office', '--reauth')
+  }
+
+  #command(...args) {
+    return run(process.execPath, [command, ...args, '--control', this.control])
+  }
+
   /** Ends it without a word to the peer. */
   async crash() {
     await stop(this.process, 'SIGKILL')
@@ -93,14 +111,23 @@ export class Typeswan {
 
   /** What `typeswan status --json` prints. */
   async status() {
-    const { stdout } = await run(process.execPath, [command, 'status', '--json', '--control', this.control])
+    const { stdout } = await this.#command('status', '--json')
     return JSON.parse(stdout)
   }
 
-  /** The same from the control socket itself, which costs no process: for polling. */
-  async #ask() {
+  /** Asks for a rekeying without a process of its own, that is at once; resolves to whether it came about. */
+  async rekeyNow(child) {
+    const request = { command: 'rekey', connection: 'office', ...(child === undefined ? {} : { child }) }
+    return await this.#ask(request).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  /** The answer of the control socket itself, which costs no process. */
+  async #ask(request = { command: 'status' }) {
     const socket = connect(this.control)
-    socket.end('{"command":"status"}\n')
+    socket.end(`${JSON.stringify(request)}\n`)
     let text = ''
     for await (const chunk of socket) text += chunk
     const { result } = JSON.parse(text)
