@@ -1,35 +1,33 @@
-import { equalBytes, toHex } from '../bytes/index.ts'
+import { toHex } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort, XfrmUnknownSpi } from '../xfrm/port.ts'
+import { bringUp } from './bring-up.ts'
 import { ChildPolicies } from './child-policies.ts'
-import type { ChildSa } from './child-sa.ts'
-import { familyOf, takeOver } from './child-succession.ts'
-import type { Trigger } from './child-terms.ts'
-import { decodeHeader, type IkeHeader, isInitial } from './codec/index.ts'
-import type { ChildConfig, ConnectionConfig } from './config.ts'
+import type { ConnectionConfig } from './config.ts'
 import { CrashTokens } from './crash-tokens.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
 import { parseGateway } from './gateway-identity.ts'
-import { beginIkeSa } from './ike-begin.ts'
-import { contained, pump, receiveInitResponse, receiveProtected, serveTime } from './ike-messages.ts'
+import { IkeDispatch } from './ike-dispatch.ts'
+import { contained, pump, serveTime } from './ike-messages.ts'
 import { reauthenticate, renewKeys } from './ike-renewal.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { canCarry, IkeSas } from './ike-sas.ts'
 import { InitResponder } from './init-responder.ts'
-import { decodeOr, drop } from './message-drop.ts'
 import { beginSync, canSync } from './message-id-sync.ts'
+import { childNamed, childWith, connectionNamed, firstChildOf, resumableFor } from './named.ts'
 import { localAddressesChanged, seenElsewhere } from './path-changes.ts'
 import { followRedirect, resolved } from './redirect-client.ts'
 import { defaultGateLimits, type GateLimits } from './responder-gate.ts'
-import { decodeResumable, type Resumable } from './resumption.ts'
 import { Revival } from './revival.ts'
-import { copyEndpoint, IkeRuntime, type LocalPorts, type Path } from './runtime.ts'
-import { hint, namedByInvalidSpi, StrayMessages } from './stray-messages.ts'
+import { IkeRuntime, type LocalPorts } from './runtime.ts'
+import { StrayMessages } from './stray-messages.ts'
 import { ChildCreate } from './tasks/child-create.ts'
-import { startDelete } from './tasks/child-delete.ts'
+import { deleteFamily, expireChild } from './tasks/child-delete.ts'
 import { startRekey } from './tasks/child-rekey.ts'
 import { RedirectPeer } from './tasks/redirect-peer.ts'
+import { Traps } from './traps.ts'
 
 export interface IkeEndpointOptions {
   readonly crypto: CryptoProvider
@@ -60,11 +58,6 @@ export interface KnownIds {
   readonly received: number
 }
 
-interface Trap {
-  readonly connection: ConnectionConfig
-  readonly child: ChildConfig
-}
-
 /**
  * The sans-I/O IKEv2 core, both roles: a function of what happened and when. Every call returns at once with all that
  * follows from it, in order; nothing is kept back. `now` is the caller's monotonic clock in ms and must not go back.
@@ -72,10 +65,11 @@ interface Trap {
  */
 export class IkeEndpoint {
   readonly #runtime: IkeRuntime
-  readonly #sas = new Map<string, IkeSa>()
+  readonly #sas = new IkeSas()
   readonly #responder: InitResponder
   readonly #strays: StrayMessages
-  readonly #traps = new Map<number, Trap>()
+  readonly #dispatch: IkeDispatch
+  readonly #traps: Traps
   readonly #revival: Revival
   #begun = false
 
@@ -85,11 +79,12 @@ export class IkeEndpoint {
     refuseTransport(connections, xfrm)
     const policies = new ChildPolicies(xfrm)
     this.#runtime = new IkeRuntime({ crypto, random, xfrm, connections, ports, policies })
+    this.#traps = new Traps(this.#runtime)
     this.#revival = new Revival(connections, {
-      bringUp: (connection, child) => this.#bringUp(connection, child),
-      trap: (connection, child) => this.#installTrap(connection, child),
+      bringUp: (connection, child) => bringUp(this.#runtime, this.#sas, connection, child),
+      trap: (connection, child) => this.#traps.install(connection, child),
       tell: (event) => this.#runtime.emit(event),
-      has: (connection, child) => this.#carrierOf(connection, child)?.hasOrMakes(child) === true,
+      has: (connection, child) => this.#sas.carrierOf(connection, child)?.hasOrMakes(child) === true,
     })
     for (const { redirect } of connections) if (redirect.to !== undefined) parseGateway(redirect.to)
     this.#runtime.goElsewhere = followRedirect
@@ -97,6 +92,7 @@ export class IkeEndpoint {
     if (options.qcdSecret !== undefined) this.#runtime.crashTokens = new CrashTokens(crypto, options.qcdSecret)
     this.#strays = new StrayMessages(this.#runtime)
     this.#responder = new InitResponder(this.#runtime, { ...defaultGateLimits, ...options.limits })
+    this.#dispatch = new IkeDispatch(this.#runtime, this.#sas, this.#responder, this.#strays)
   }
 
   /**
@@ -111,11 +107,11 @@ export class IkeEndpoint {
     now: number,
     options: { localAddress?: IpAddress; child?: string; ticket?: Uint8Array } = {},
   ): IkeAction[] {
-    const connection = this.#connection(connectionName)
+    const connection = connectionNamed(this.#runtime.connections, connectionName)
     const child = firstChildOf(connection, options.child)
     const resumable = options.ticket === undefined ? undefined : resumableFor(connection, options.ticket)
     return this.#at(now, () => {
-      const id = this.#bringUp(connection, child, { localAddress: options.localAddress, resumable })
+      const id = bringUp(this.#runtime, this.#sas, connection, child, { localAddress: options.localAddress, resumable })
       if (id === 0) throw noLocalAddress(connection)
       if (child !== undefined) this.#revival.want(connection, child, id, now)
     })
@@ -128,10 +124,10 @@ export class IkeEndpoint {
   begin(now: number): IkeAction[] {
     return this.#at(now, () => {
       this.#begun = true
-      this.#installTraps()
+      this.#traps.installAll()
       for (const connection of this.#runtime.connections.filter(({ remote }) => remote.address !== undefined)) {
         for (const child of connection.children.filter(({ startAction }) => startAction === 'start')) {
-          this.#revival.want(connection, child, this.#bringUp(connection, child), now)
+          this.#revival.want(connection, child, bringUp(this.#runtime, this.#sas, connection, child), now)
         }
       }
     })
@@ -142,12 +138,12 @@ export class IkeEndpoint {
    * `initiate` would set it up. Undefined when that would take a new IKE_SA.
    */
   ikeSaOf(connectionName: string, childName?: string): IkeSaStatus | undefined {
-    const connection = this.#connection(connectionName)
-    return this.#carrierOf(connection, firstChildOf(connection, childName))?.status()
+    const connection = connectionNamed(this.#runtime.connections, connectionName)
+    return this.#sas.carrierOf(connection, firstChildOf(connection, childName))?.status()
   }
 
-  handleDatagram(datagram: IkeDatagram, now: number): IkeAction[] {
-    return this.#at(now, () => this.#receive(datagram))
+  handleDatagram({ local, remote, message }: IkeDatagram, now: number): IkeAction[] {
+    return this.#at(now, () => this.#dispatch.receive(message, { local, remote }))
   }
 
   /** Serves everything that is due at `now`. Call it at `nextTimeoutAt()`; early calls do no harm. */
@@ -168,17 +164,17 @@ export class IkeEndpoint {
    * up. Any other is refused with `UsageError`: it has no authenticated peer, or not for long.
    */
   createChild(ikeSaId: number, childName: string, now: number): IkeAction[] {
-    const sa = this.#byId(ikeSaId)
+    const sa = this.#sas.withId(ikeSaId)
     if (!canCarry(sa)) throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot carry a CHILD_SA: it is ${sa.state}`)
-    const child = childOf(sa.connection, childName)
-    return this.#at(now, () => this.#begin(sa, () => sa.enqueue(new ChildCreate(sa, child))))
+    const child = childNamed(sa.connection, childName)
+    return this.#change(sa, now, () => sa.enqueue(new ChildCreate(sa, child)))
   }
 
   /** Deletes the CHILD_SA with this inbound SPI, and what is to take its place. */
   deleteChild(ikeSaId: number, spiIn: number, now: number): IkeAction[] {
-    const sa = this.#byId(ikeSaId)
+    const sa = this.#sas.withId(ikeSaId)
     const child = childWith(sa, spiIn)
-    return this.#at(now, () => this.#begin(sa, () => deleteFamily(child)))
+    return this.#change(sa, now, () => deleteFamily(child))
   }
 
   /**
@@ -186,15 +182,15 @@ export class IkeEndpoint {
    * is under way.
    */
   rekeyChild(ikeSaId: number, spiIn: number, now: number): IkeAction[] {
-    const sa = this.#byId(ikeSaId)
+    const sa = this.#sas.withId(ikeSaId)
     const child = childWith(sa, spiIn)
-    return this.#at(now, () => this.#begin(sa, () => startRekey(child)))
+    return this.#change(sa, now, () => startRekey(child))
   }
 
   /** Deletes an IKE_SA with its CHILD_SAs. */
   deleteIke(ikeSaId: number, now: number): IkeAction[] {
-    const sa = this.#byId(ikeSaId)
-    return this.#at(now, () => this.#begin(sa, () => sa.delete('local')))
+    const sa = this.#sas.withId(ikeSaId)
+    return this.#change(sa, now, () => sa.delete('local'))
   }
 
   /** Answers the event `resolve`: the address of that name, undefined when it has none. */
@@ -211,19 +207,19 @@ export class IkeEndpoint {
    * IKE_SA, or we do after a minute. `UsageError` for an initiator that does not go elsewhere, and when we began it. RFC 5685 §5.
    */
   redirect(ikeSaId: number, to: string, now: number): IkeAction[] {
-    const sa = this.#byId(ikeSaId)
+    const sa = this.#sas.withId(ikeSaId)
     const gateway = parseGateway(to)
     if (sa.state !== 'established' || sa.beganAs !== 'responder' || !sa.abilities.redirect)
       throw new UsageError('ikeSaId', `the peer of IKE_SA ${ikeSaId} does not go to another gateway`)
-    return this.#at(now, () => this.#begin(sa, () => sa.enqueue(new RedirectPeer(sa, gateway))))
+    return this.#change(sa, now, () => sa.enqueue(new RedirectPeer(sa, gateway)))
   }
 
   /** Replaces the keys of an established IKE_SA; its id, its CHILD_SAs and all else stay. RFC 7296 §2.8. */
   rekeyIke(ikeSaId: number, now: number): IkeAction[] {
-    const sa = this.#byId(ikeSaId)
+    const sa = this.#sas.withId(ikeSaId)
     if (sa.state !== 'established')
       throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot be rekeyed: it is ${sa.state}`)
-    return this.#at(now, () => this.#begin(sa, () => renewKeys(sa)))
+    return this.#change(sa, now, () => renewKeys(sa))
   }
 
   /**
@@ -237,7 +233,7 @@ export class IkeEndpoint {
     now: number,
     options: { readonly known?: KnownIds; readonly replayDelta?: number } = {},
   ): IkeAction[] {
-    const sa = this.#byId(ikeSaId)
+    const sa = this.#sas.withId(ikeSaId)
     if (!canSync(sa)) throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot synchronise message ids with its peer`)
     const { known, replayDelta = 0 } = options
     return this.#at(now, () => {
@@ -250,17 +246,17 @@ export class IkeEndpoint {
    * Sets up a new IKE_SA, with authentication and the same CHILD_SAs, beside an established one, which is deleted when that is done. RFC 7296 §2.8.3.
    */
   reauthenticate(ikeSaId: number, now: number): IkeAction[] {
-    const sa = this.#byId(ikeSaId)
+    const sa = this.#sas.withId(ikeSaId)
     if (sa.state !== 'established')
       throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot be reauthenticated: it is ${sa.state}`)
-    return this.#at(now, () => this.#begin(sa, () => reauthenticate(sa)))
+    return this.#change(sa, now, () => reauthenticate(sa))
   }
 
   /** Deletes all IKE_SAs. `isIdle()` tells when every peer has answered or was given up. */
   shutdown(now: number): IkeAction[] {
     return this.#at(now, () => {
       // One that may take the place of another comes to what that one comes to.
-      const settled = [...this.#sas.values()].filter(({ state }) => state !== 'undecided')
+      const settled = this.#sas.all().filter(({ state }) => state !== 'undecided')
       for (const sa of settled) this.#begin(sa, () => sa.delete('local'))
       this.#revival.clear()
     })
@@ -275,14 +271,14 @@ export class IkeEndpoint {
    * than the trap asks for). Acquires of other policies are of no concern to IKE.
    */
   acquire(acquire: XfrmAcquire, now: number): IkeAction[] {
-    const trap = this.#traps.get(acquire.reqid)
+    const trap = this.#traps.find(acquire.reqid)
     return this.#at(now, () => {
       if (trap === undefined) return
       const { connection, child } = trap
       this.#revival.want(
         connection,
         child,
-        this.#bringUp(connection, child, { trigger: { packet: acquire.packet, alone: false } }),
+        bringUp(this.#runtime, this.#sas, connection, child, { trigger: { packet: acquire.packet, alone: false } }),
         now,
       )
     })
@@ -311,17 +307,14 @@ export class IkeEndpoint {
   /** An ESP packet came with an SPI that is not here: its sender is told, so that it need not send into the void. RFC 7296 §1.5. */
   unknownSpi({ spi, local, remote }: XfrmUnknownSpi, now: number): IkeAction[] {
     return this.#at(now, () => {
-      const sa = this.#strays.unknownSpi(spi, { local, remote }, this.#sas.values())
+      const sa = this.#strays.unknownSpi(spi, { local, remote }, this.#sas.all())
       if (sa !== undefined) contained(sa, () => pump(sa))
     })
   }
 
   /** Addresses that peers may be reached at, for the routes that `localAddressesChanged` asks about. */
   remoteAddresses(): IpAddress[] {
-    const all = [...this.#sas.values()].flatMap(({ path, mobike }) => [
-      path.remote.address,
-      ...(mobike?.peerAddresses ?? []),
-    ])
+    const all = this.#sas.all().flatMap(({ path, mobike }) => [path.remote.address, ...(mobike?.peerAddresses ?? [])])
     return [...new Map(all.map((address) => [toHex(address), address])).values()]
   }
 
@@ -337,9 +330,9 @@ export class IkeEndpoint {
     return this.#at(now, () => {
       this.#runtime.localAddresses = addresses.map((address) => address.slice())
       this.#runtime.preferred = preferred
-      if (this.#begun) this.#installTraps()
+      if (this.#begun) this.#traps.installAll()
       this.#revival.hurry(now)
-      for (const sa of [...this.#sas.values()]) {
+      for (const sa of this.#sas.all()) {
         contained(sa, () => this.#begin(sa, () => localAddressesChanged(sa, preferred)))
       }
     })
@@ -347,7 +340,7 @@ export class IkeEndpoint {
 
   /** All IKE_SAs with their CHILD_SAs, oldest first. */
   status(): IkeSaStatus[] {
-    return [...this.#sas.values()].map((sa) => sa.status())
+    return this.#sas.all().map((sa) => sa.status())
   }
 
   #at(now: number, work: () => void): IkeAction[] {
@@ -355,7 +348,7 @@ export class IkeEndpoint {
     work()
     for (let sa = this.#runtime.nextReady(); sa !== undefined; sa = this.#runtime.nextReady()) this.#serveReady(sa)
     for (const sa of this.#runtime.takeClosed()) {
-      this.#sas.delete(toHex(sa.ownSpi))
+      this.#sas.delete(sa)
       this.#responder.forget(sa)
     }
     for (const sa of this.#runtime.leftovers.take(now)) {
@@ -368,170 +361,18 @@ export class IkeEndpoint {
   /** It may be new. */
   #serveReady(sa: IkeSa): void {
     if (sa.state === 'closed') return
-    this.#sas.set(toHex(sa.ownSpi), sa)
+    this.#sas.add(sa)
     contained(sa, () => pump(sa))
+  }
+
+  #change(sa: IkeSa, now: number, change: () => void): IkeAction[] {
+    return this.#at(now, () => this.#begin(sa, change))
   }
 
   #begin(sa: IkeSa, change: () => void): void {
     change()
     pump(sa)
   }
-
-  #installTraps(): void {
-    for (const connection of this.#runtime.connections) {
-      for (const child of connection.children) {
-        if (child.startAction === 'trap') this.#installTrap(connection, child)
-      }
-    }
-  }
-
-  /** Again does no harm. */
-  #installTrap(connection: ConnectionConfig, child: ChildConfig): void {
-    const remote = connection.remote.address
-    const local = this.#localFor(connection)
-    if (remote === undefined || local === undefined) return
-    const { localTs, remoteTs } = child
-    const subject = { connection: connection.name, child: child.name, localTs, remoteTs, mode: child.mode }
-    const reqid = this.#runtime.policies.installTrap(subject, { local, remote })
-    this.#traps.set(reqid, { connection, child })
-  }
-
-  /** Where a connection begins, undefined when none of our addresses is of use. */
-  #localFor({ local, remote }: ConnectionConfig): IpAddress | undefined {
-    if (local.address !== undefined || remote.address === undefined) return local.address
-    return this.#runtime.preferred(remote.address)
-  }
-
-  /** Returns the id of the IKE_SA that has or gets the child (undefined: the IKE_SA alone), 0 without a local address. */
-  #bringUp(
-    connection: ConnectionConfig,
-    child: ChildConfig | undefined,
-    options: {
-      readonly localAddress?: IpAddress | undefined
-      readonly trigger?: Trigger
-      readonly resumable?: Resumable | undefined
-    } = {},
-  ): number {
-    const { localAddress = this.#localFor(connection), trigger, resumable } = options
-    const known = this.#carrierOf(connection, child)
-    if (known !== undefined) {
-      if (child !== undefined && !known.hasOrMakes(child))
-        this.#begin(known, () => known.enqueue(new ChildCreate(known, child, trigger)))
-      return known.id
-    }
-    const { address, port } = connection.remote
-    if (address === undefined)
-      throw new UsageError('connection', `${connection.name} has no remote address: it can only wait`)
-    if (localAddress === undefined) return 0
-    const localPort = port === connection.remote.natPort ? this.#runtime.ports.nat : this.#runtime.ports.ike
-    const path = { local: { address: localAddress, port: localPort }, remote: { address, port } }
-    const sa = beginIkeSa(this.#runtime, connection, child, path, { resumable })
-    // At once: the connection's next child is to find it.
-    this.#sas.set(toHex(sa.ownSpi), sa)
-    sa.trigger = trigger
-    return sa.id
-  }
-
-  #carrierOf(connection: ConnectionConfig, child: ChildConfig | undefined): IkeSa | undefined {
-    const own = [...this.#sas.values()].filter((sa) => sa.connection === connection && canCarry(sa))
-    return own.find((sa) => child !== undefined && sa.hasOrMakes(child)) ?? own[0]
-  }
-
-  #receive({ local, remote, message }: IkeDatagram): void {
-    const path: Path = { local, remote }
-    const header = decodeOr(() => decodeHeader(message), this.#runtime, path)
-    if (header === undefined) return
-    if (header.majorVersion !== 2) return this.#responder.refuseVersion(header, path, this.#strays)
-    if (isInitial(header.exchangeType)) return this.#receiveInit(header, message, path)
-    // RFC 7296 §2.6: our own SPI finds the IKE_SA; which of the two it is, the Initiator flag tells.
-    const sa = this.#sas.get(toHex(header.flags.initiator ? header.SPIr : header.SPIi))
-    if (sa === undefined || !belongsTo(sa, header)) {
-      const lastWord = this.#runtime.lastWords.repeat(message, this.#runtime.now)
-      if (lastWord !== undefined) {
-        for (const one of lastWord) this.#runtime.send(copyEndpoint(local), copyEndpoint(remote), one)
-        return
-      }
-      return this.#receiveStray(header, message, path)
-    }
-    receiveProtected(sa, header, message, path)
-  }
-
-  #receiveStray(header: IkeHeader, message: Uint8Array, path: Path): void {
-    const named = decodeOr(() => ({ sa: namedByInvalidSpi(this.#runtime, header, message, path) }), this.#runtime, path)
-    if (named === undefined) return
-    if (named.sa !== undefined) return this.#begin(named.sa, () => hint(named.sa!))
-    const { SPIi, SPIr } = header
-    drop(this.#runtime, path, 'unknown-spi', `${toHex(SPIi)}/${toHex(SPIr)}`)
-    // Only for an IKE_SA that is gone: for one that stands the token is a secret between its peers.
-    const isGone = !this.#sas.has(toHex(SPIi)) && !this.#sas.has(toHex(SPIr))
-    const token = isGone ? this.#runtime.crashTokens?.make(SPIi, SPIr) : undefined
-    this.#strays.answerUnknown(header, path, token)
-  }
-
-  #receiveInit(header: IkeHeader, message: Uint8Array, path: Path): void {
-    if (header.flags.response) {
-      const sa = this.#sas.get(toHex(header.SPIi))
-      if (sa?.role !== 'initiator' || header.flags.initiator)
-        return drop(this.#runtime, path, 'unknown-spi', toHex(header.SPIi))
-      return receiveInitResponse(sa, header, message, path)
-    }
-    const sa = this.#responder.receive(header, message, path, this.#runtime.nextId)
-    if (sa === undefined) return
-    this.#runtime.nextId++
-    this.#sas.set(toHex(sa.init!.SPIr), sa)
-  }
-
-  #connection(name: string): ConnectionConfig {
-    const connection = this.#runtime.connections.find((one) => one.name === name)
-    if (connection === undefined) throw new UsageError('connection', `no connection is called "${name}"`)
-    return connection
-  }
-
-  #byId(id: number): IkeSa {
-    const known = [...this.#sas.values()].filter((sa) => sa.id === id)
-    const sa = known.find(({ state, successor }) => state !== 'undecided' && successor === undefined) ?? known[0]
-    if (sa !== undefined) return sa
-    throw new UsageError('ikeSaId', `there is no IKE_SA ${id}`)
-  }
-}
-
-/** A ticket is of the connection that it was given on. */
-function resumableFor(connection: ConnectionConfig, ticket: Uint8Array): Resumable {
-  const resumable = decodeResumable(ticket)
-  if (resumable?.session.connection === connection.name) return resumable
-  throw new UsageError('ticket', `is not one of connection ${connection.name}`)
-}
-
-/** The child to set up first; undefined for an IKE_SA alone. */
-function firstChildOf(connection: ConnectionConfig, name: string | undefined): ChildConfig | undefined {
-  const { children, childless } = connection
-  const isAlone = children.length === 0 && name === undefined && (childless === 'prefer' || childless === 'force')
-  return isAlone ? undefined : childOf(connection, name)
-}
-
-function childWith(sa: IkeSa, spiIn: number): ChildSa {
-  const child = sa.children.find((one) => one.spiIn === spiIn && one.isAlive)
-  if (child === undefined) throw new UsageError('spiIn', `IKE_SA ${sa.id} has no CHILD_SA 0x${spiIn.toString(16)}`)
-  return child
-}
-
-function deleteFamily(child: ChildSa): void {
-  for (const one of familyOf(child)) startDelete(one, 'local')
-}
-
-/** Its states are gone: what is to take its place does so at once. */
-function expireChild(child: ChildSa): void {
-  if (child.sends && child.replacement?.state === 'receiving') takeOver(child.replacement, child)
-  startDelete(child, 'expired')
-}
-
-function childOf(connection: ConnectionConfig, name: string | undefined): ChildConfig {
-  if (connection.children.length === 0) {
-    throw new UsageError('connection', `${connection.name} has no children, and an IKE_SA is set up with its first one`)
-  }
-  const child = name === undefined ? connection.children[0] : connection.children.find((one) => one.name === name)
-  if (child === undefined) throw new UsageError('child', `${connection.name} has no child "${name ?? ''}"`)
-  return child
 }
 
 /** What cannot be carried is refused before anything begins. */
@@ -549,13 +390,3 @@ function refuseTransport(connections: readonly ConnectionConfig[], xfrm: XfrmPor
 
 const noLocalAddress = ({ name }: ConnectionConfig): UsageError =>
   new UsageError('localAddress', `is needed: no address is known from which the peer of ${name} is reached`)
-
-/** A further CHILD_SA goes on an IKE_SA that stands, or waits for the one that we are setting up. */
-const canCarry = (sa: IkeSa): boolean =>
-  (sa.state === 'established' && sa.replacement === undefined) || (sa.state === 'connecting' && sa.role === 'initiator')
-
-/** Both SPIs and the direction fit: a peer that is the original initiator sets the Initiator flag. RFC 7296 §3.1. */
-function belongsTo(sa: IkeSa, header: IkeHeader): boolean {
-  if (sa.init === undefined || header.flags.initiator === (sa.role === 'initiator')) return false
-  return equalBytes(sa.SPIi, header.SPIi) && equalBytes(sa.init.SPIr, header.SPIr)
-}

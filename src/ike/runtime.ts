@@ -123,6 +123,12 @@ export class IkeRuntime {
     return waiting
   }
 
+  /** Where a connection begins, undefined when none of our addresses is of use. */
+  localFor({ local, remote }: ConnectionConfig): IpAddress | undefined {
+    if (local.address !== undefined || remote.address === undefined) return local.address
+    return this.preferred(remote.address)
+  }
+
   emit(event: IkeEvent): void {
     this.#actions.push({ type: 'event', event })
     this.onEvent(event)

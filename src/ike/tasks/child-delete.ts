@@ -1,5 +1,5 @@
 import type { ChildSa } from '../child-sa.ts'
-import { endChild } from '../child-succession.ts'
+import { endChild, familyOf, takeOver } from '../child-succession.ts'
 import { ExchangeType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { CloseReason } from '../events.ts'
 import type { Task } from '../task.ts'
@@ -43,6 +43,17 @@ export class ChildDelete implements Task {
 export function startDelete(child: ChildSa, reason: CloseReason): void {
   const { sa } = child
   if (child.isAlive && !isBeingDeleted(child)) sa.enqueue(new ChildDelete(child, reason))
+}
+
+/** The same with what is about to take its place, or the one whose place it is about to take. */
+export function deleteFamily(child: ChildSa): void {
+  for (const one of familyOf(child)) startDelete(one, 'local')
+}
+
+/** Its states are gone: what is to take its place does so at once. */
+export function expireChild(child: ChildSa): void {
+  if (child.sends && child.replacement?.state === 'receiving') takeOver(child.replacement, child)
+  startDelete(child, 'expired')
 }
 
 export const isBeingDeleted = (child: ChildSa): boolean =>
