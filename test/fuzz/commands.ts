@@ -63,7 +63,10 @@ const commands: readonly Command[] = [
     const sa = pickSa(end, dice)
     return end.ike.rekeyChild(sa.sa.id, dice.pick(sa.children)?.spiIn ?? 0, world.now)
   },
-  function tookOver({ world, dice }, end) {
+  function tookOver(course, end) {
+    const { world, dice } = course
+    // A request that was answered already may come again under another id, and do its work twice. RFC 6311 §6.
+    course.tampered = true
     const known = dice.pick([undefined, { sent: dice.below(4), received: dice.below(4) }])
     const options = { ...(known === undefined ? {} : { known }), replayDelta: dice.below(3) }
     return end.ike.tookOver(pickSa(end, dice).sa.id, world.now, options)

@@ -91,6 +91,8 @@ export class Engine {
   /** One changed input. */
   step(): void {
     const dice = this.#dice
+    // Where everything crashes there is nothing to go on from.
+    if (this.#entries.length === 0) return void this.add(dice.octets(dice.below(64)))
     const entry = this.#choose()
     const others = Array.from({ length: 2 }, () => dice.pick(this.#entries).input)
     let input = entry.input
