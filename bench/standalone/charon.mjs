@@ -140,7 +140,9 @@ async function startCharon() {
     return execFileSync(SWANCTL, [...args, '--uri', `unix://${socket}`], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   }
   ask('--load-all', '--file', join(work, 'swanctl.conf'))
-  const version = ask('--version', '--daemon').toString().match(/strongSwan \S+/)[0]
+  const version = ask('--version', '--daemon')
+    .toString()
+    .match(/strongSwan \S+/)[0]
   return { responder, link: charonLink, version }
 }
 

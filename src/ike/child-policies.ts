@@ -26,6 +26,7 @@ interface PolicySet {
   readonly subject: PolicySubject
   /** The policies are made from what stands here whenever they are needed, with this index and those that follow. */
   readonly firstIndex: number
+  readonly count: number
   /** In the order in which they came. */
   users: readonly User[]
   /** The addresses of the templates: those of the last user. */
@@ -91,9 +92,11 @@ export class ChildPolicies {
     if (heirTo !== undefined) heirTo.trap = undefined
     const reqid = heirTo?.reqid ?? trap?.reqid ?? this.#nextReqid++
     const firstIndex = this.#nextIndex
-    const set: PolicySet = { key, reqid, subject, firstIndex, users: [{ user, outer }], outer, trap, kin: undefined }
-    const policies = policiesOf(set)
-    this.#nextIndex += policies.length
+    const policies = build({ reqid, subject, outer, firstIndex }, allDirections)
+    const count = policies.length
+    this.#nextIndex += count
+    const users = [{ user, outer }]
+    const set: PolicySet = { key, reqid, subject, firstIndex, count, users, outer, trap, kin: undefined }
     this.#sets.set(key, set)
     this.#setOf.set(user, set)
     if (trap !== undefined) trap.isTaken = true
@@ -123,7 +126,7 @@ export class ChildPolicies {
       return
     }
     this.#sets.delete(set.key)
-    for (const { index } of policiesOf(set)) this.#xfrm.delPolicy(index)
+    for (let at = 0; at < set.count; at++) this.#xfrm.delPolicy(set.firstIndex + at)
     set.kin?.delete(set)
     const [twin] = set.kin ?? []
     if (twin !== undefined) twin.trap ??= set.trap
@@ -173,7 +176,7 @@ export class ChildPolicies {
     const isSame = equalBytes(outer.local, set.outer.local) && equalBytes(outer.remote, set.outer.remote)
     if (isSame) return
     set.outer = outer
-    for (const policy of policiesOf(set)) this.#xfrm.updPolicy(policy)
+    for (const policy of build(set, allDirections)) this.#xfrm.updPolicy(policy)
   }
 }
 
@@ -183,26 +186,24 @@ function joinKin(set: PolicySet, heirTo: PolicySet): void {
   set.kin = heirTo.kin
 }
 
-const policiesOf = (set: PolicySet): XfrmPolicyConfig[] => build(set, ['out', 'in', 'fwd'], 0)
+const allDirections = ['out', 'in', 'fwd'] as const
 
 function build(
   { subject, reqid, outer, firstIndex }: Pick<PolicySet, 'subject' | 'reqid' | 'outer' | 'firstIndex'>,
   directions: readonly XfrmPolicyConfig['direction'][],
-  penalty: number,
+  penalty = 0,
 ): XfrmPolicyConfig[] {
   const { connection, child, localTs, remoteTs, mode } = subject
-  return directions
-    .flatMap((direction) =>
-      toXfrmSelectors(localTs, remoteTs, direction === 'out' ? 'out' : 'in').map((selector) => ({
-        direction,
-        selector,
-        action: 'allow' as const,
-        priority: selectorPriority(selector) + penalty,
-        templates: [template(direction, reqid, outer, mode)],
-        label: `${connection}/${child}`,
-      })),
-    )
-    .map((policy, at) => ({ ...policy, index: firstIndex + at }))
+  const [outward, inward] = [toXfrmSelectors(localTs, remoteTs, 'out'), toXfrmSelectors(localTs, remoteTs, 'in')]
+  const label = `${connection}/${child}`
+  let index = firstIndex
+  return directions.flatMap((direction) => {
+    const templates = [template(direction, reqid, outer, mode)]
+    return (direction === 'out' ? outward : inward).map((selector) => {
+      const priority = selectorPriority(selector) + penalty
+      return { index: index++, direction, selector, action: 'allow', priority, templates, label }
+    })
+  })
 }
 
 const trapKey = ({ connection, child }: PolicySubject): string => JSON.stringify([connection, child])

@@ -11,7 +11,7 @@ export class Sad implements Iterable<XfrmState> {
   readonly #all = new Set<XfrmState>()
   // States that share an SPI (of different peers, mostly outbound ones) hang together in `nextSameSpi`.
   readonly #bySpi = new Map<number, XfrmState>()
-  /** Newest first. */
+  /** Oldest first, so that one more state of a pair (many clients behind one NAT) costs no more than the first. */
   readonly #byPair = new Map<string, XfrmState[]>()
   #lastSerial = 0
 
@@ -70,12 +70,12 @@ export class Sad implements Iterable<XfrmState> {
 
   /** The newest valid outbound state that fits the template. */
   findForTemplate(template: XfrmTemplate): XfrmState | undefined {
-    return this.between(template.saddr, template.daddr).find(
+    return this.between(template.saddr, template.daddr).findLast(
       (state) => state.direction === 'out' && state.phase === StatePhase.VALID && state.reqid === template.reqid,
     )
   }
 
-  /** All states from one outer address to another, newest first. Borrowed: copy before a change of the database. */
+  /** All states from one outer address to another, oldest first. Borrowed: copy before a change of the database. */
   between(saddr: IpAddress, daddr: IpAddress): readonly XfrmState[] {
     return this.#byPair.get(pairKey(saddr, daddr)) ?? []
   }
@@ -87,7 +87,7 @@ export class Sad implements Iterable<XfrmState> {
     const key = pairKey(state.saddr, state.daddr)
     const pair = this.#byPair.get(key)
     if (pair === undefined) this.#byPair.set(key, [state])
-    else insertNewestFirst(pair, state)
+    else insertByAge(pair, state)
   }
 
   #unindex(state: XfrmState): void {
@@ -95,7 +95,7 @@ export class Sad implements Iterable<XfrmState> {
     this.#unchain(state)
     const key = pairKey(state.saddr, state.daddr)
     const pair = this.#byPair.get(key)!
-    pair.splice(pair.indexOf(state), 1)
+    pair.splice(pair.lastIndexOf(state), 1)
     if (pair.length === 0) this.#byPair.delete(key)
   }
 
@@ -128,7 +128,7 @@ function isUnspecified(address: IpAddress): boolean {
 }
 
 // A moved state keeps its age among the states of its new pair.
-function insertNewestFirst(pair: XfrmState[], state: XfrmState): void {
-  const at = pair.findIndex((other) => other.serial < state.serial)
-  pair.splice(at < 0 ? pair.length : at, 0, state)
+function insertByAge(pair: XfrmState[], state: XfrmState): void {
+  const before = pair.findLastIndex((other) => other.serial < state.serial)
+  pair.splice(before + 1, 0, state)
 }

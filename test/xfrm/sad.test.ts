@@ -142,8 +142,8 @@ function compare(sad: Sad, rows: readonly Row[], states: ReadonlyMap<Row, XfrmSt
       expect(sad.findInbound(spi, parseIp(daddr))).toBe(row && states.get(row))
     }
     for (const saddr of addresses) {
-      const newestFirst = rows.filter((row) => row.saddr === saddr && row.daddr === daddr).reverse()
-      expect(sad.between(parseIp(saddr), parseIp(daddr))).toEqual(newestFirst.map((row) => states.get(row)))
+      const oldestFirst = rows.filter((row) => row.saddr === saddr && row.daddr === daddr)
+      expect(sad.between(parseIp(saddr), parseIp(daddr))).toEqual(oldestFirst.map((row) => states.get(row)))
     }
   }
 }
