@@ -11,7 +11,7 @@ import { heedInit } from './peer-abilities.ts'
 import { puzzlePayload, puzzlePrf } from './puzzle.ts'
 import { RecentCount } from './recent-count.ts'
 import type { Refusal } from './refusal.ts'
-import { type GateLimits, ResponderGate } from './responder-gate.ts'
+import { type GateLimits, type GateVerdict, ResponderGate } from './responder-gate.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
 import type { StrayMessages } from './stray-messages.ts'
 import { answerInit } from './tasks/sa-init-responder.ts'
@@ -61,6 +61,7 @@ export class InitResponder {
       sa.attempt = attempt
       this.#attempts.set(attempt, sa)
       runtime.halfOpen.add(sa, path.remote.address, pass.proved)
+      pass.used?.()
       return sa
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
@@ -101,7 +102,11 @@ export class InitResponder {
     return toHex(this.#runtime.crypto.hash('sha256', request))
   }
 
-  #checkGate(header: IkeHeader, payloads: readonly Payload[], path: Path): { readonly proved: boolean } | undefined {
+  #checkGate(
+    header: IkeHeader,
+    payloads: readonly Payload[],
+    path: Path,
+  ): Extract<GateVerdict, { kind: 'pass' }> | undefined {
     const runtime = this.#runtime
     const cookie = findNotify(payloads, NotifyType.COOKIE)?.data
     const request = {

@@ -1,4 +1,4 @@
-import { concat, equalConstantTime } from '../bytes/index.ts'
+import { concat, equalConstantTime, toHex } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { SocketAddress } from '../ip/address.ts'
 import type { HalfOpen } from './half-open.ts'
@@ -43,12 +43,14 @@ const FIRST_DIFFICULTY = 8
 const BITS_PER_DOUBLING = 2
 /** Initiators that return a cookie but no solution are let in this often in 1 to 2 s. RFC 8019 §7.1.1.3. */
 const MOST_WITHOUT_SOLUTION = 4
+/** Used solutions that are remembered; each of them cost its work and a key exchange. */
+const MOST_USED = 10_000
 /** A failed attempt leaves no IKE_SA, but has cost its answer: for so long it weighs as much as one. */
 const FAILURE_MS = 10_000
 
 export type GateVerdict =
-  /** `proved`: the initiator receives what is sent to its address. */
-  | { readonly kind: 'pass'; readonly proved: boolean }
+  /** `proved`: the initiator receives what is sent to its address. `used` runs when an IKE_SA came of it. */
+  | { readonly kind: 'pass'; readonly proved: boolean; readonly used?: () => void }
   /** `wasWrong` tells that a cookie came and did not fit. */
   | {
       readonly kind: 'ask'
@@ -84,6 +86,9 @@ export class ResponderGate {
   #previous: Uint8Array | undefined
   #generation = 0
   #renewAt = 0
+  /** Cookies with puzzles that IKE_SAs came of, under this secret and the one before: a solution is good for one. */
+  #used = new Set<string>()
+  #previouslyUsed = new Set<string>()
 
   constructor(crypto: CryptoProvider, random: RandomSource, limits: GateLimits) {
     this.#crypto = crypto
@@ -109,8 +114,8 @@ export class ResponderGate {
     if (isQuiet && all < halfOpenPerAddress) return { kind: 'pass', proved: false }
     this.#renew(now)
     const { cookie } = request
-    if (cookie === undefined || !this.#fits(cookie, request) || !this.#isWorthy(cookie, request, now)) {
-      const puzzle = this.#puzzleFor(request, load)
+    const puzzle = this.#puzzleFor(request, load)
+    if (cookie === undefined || !this.#fits(cookie, request) || !this.#isWorthy(cookie, request, puzzle, now)) {
       const right = this.#make(
         this.#secret,
         Uint8Array.of(this.#generation, puzzle?.prf ?? 0, puzzle?.difficulty ?? 0),
@@ -119,7 +124,18 @@ export class ResponderGate {
       return { kind: 'ask', cookie: right, puzzle, wasWrong: cookie !== undefined }
     }
     if (proved >= halfOpenPerAddress) return { kind: 'drop', detail: `${proved} half-open IKE_SAs of one address` }
-    return { kind: 'pass', proved: true }
+    const key = toHex(cookie)
+    if (this.#used.has(key) || this.#previouslyUsed.has(key))
+      return { kind: 'drop', detail: 'a solution that was used' }
+    return cookie[2] === 0
+      ? { kind: 'pass', proved: true }
+      : { kind: 'pass', proved: true, used: () => this.#noteUsed(key) }
+  }
+
+  #noteUsed(key: string): void {
+    const [oldest] = this.#used
+    if (oldest !== undefined && this.#used.size >= MOST_USED) this.#used.delete(oldest)
+    this.#used.add(key)
   }
 
   #fits(cookie: Uint8Array, request: GateRequest): boolean {
@@ -130,11 +146,14 @@ export class ResponderGate {
     return equalConstantTime(cookie, this.#make(secret, cookie.subarray(0, 3), request))
   }
 
-  /** The puzzle that came with a cookie of ours is solved, or there was none; of the others a few are let in. */
-  #isWorthy(cookie: Uint8Array, { solution }: GateRequest, now: number): boolean {
-    const puzzle: Puzzle = { prf: cookie[1]!, difficulty: cookie[2]! }
-    if (puzzle.difficulty === 0) return true
-    if (solution !== undefined) return isSolved(this.#crypto, puzzle, cookie, solution)
+  /**
+   * The puzzle that came with a cookie of ours is solved, or there was none and is none by now (`wanted`); of the others a few
+   * are let in.
+   */
+  #isWorthy(cookie: Uint8Array, { solution }: GateRequest, wanted: Puzzle | undefined, now: number): boolean {
+    const posed: Puzzle = { prf: cookie[1]!, difficulty: cookie[2]! }
+    if (posed.difficulty === 0) return wanted === undefined
+    if (solution !== undefined) return isSolved(this.#crypto, posed, cookie, solution)
     if (this.#withoutSolution.count(now) >= MOST_WITHOUT_SOLUTION) return false
     this.#withoutSolution.add(now)
     return true
@@ -157,6 +176,8 @@ export class ResponderGate {
     if (now < this.#renewAt) return
     // After a long pause the previous secret is too old as well.
     this.#previous = now < this.#renewAt + SECRET_MS ? this.#secret : undefined
+    this.#previouslyUsed = this.#used
+    this.#used = new Set()
     this.#secret = this.#random(32, 'secret')
     this.#generation = (this.#generation + 1) & 0xff
     this.#renewAt = now + SECRET_MS

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { concat } from '../../src/bytes/index.ts'
+import { concat, toHex } from '../../src/bytes/index.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import { Prf } from '../../src/crypto/transforms.ts'
-import { ExchangeType, encodeMessage } from '../../src/ike/codec/index.ts'
+import { decodeMessage, ExchangeType, encodeMessage } from '../../src/ike/codec/index.ts'
 import { findPuzzle, isSolved, type Puzzle, PuzzleSolver, puzzlePayload } from '../../src/ike/puzzle.ts'
 import { parseIp } from '../../src/ip/address.ts'
 import type { VirtualPeer } from '../../src/testing/virtual-peer.ts'
@@ -136,6 +136,66 @@ describe('a responder under load', () => {
     pair.clock.advance(1000)
     expect(payloadsOf(pair.a).flat()).not.toContain('PS')
     expect(pair.a.eventsOf('ike-established')).toHaveLength(1)
+  })
+
+  /** The request of `a` with its solution, sent once more with another payload behind it. */
+  function sendAgain({ a, b, network, clock }: Pair): void {
+    const requests = network.sent.filter(({ from }) => toHex(from.address) === toHex(a.address))
+    const solved = requests.find(({ payload }) => payload[18] === 34 && names(payload).includes('PS'))!
+    const { header, payloads } = decodeMessage(solved.payload)
+    const message = encodeMessage(header, [...payloads, { kind: 'V', critical: false, data: new Uint8Array(4) }])
+    const local = { address: b.address, port: 500 }
+    b.perform(b.ike.handleDatagram({ local, remote: solved.from, message }, clock.now))
+  }
+
+  const names = (message: Uint8Array) => decodeMessage(message).payloads.map(({ kind }) => kind)
+
+  it('takes a solution for one IKE_SA only, also after the secret has changed', () => {
+    const pair = makePair({ limits })
+    burden(pair, 1)
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(pair.b.status()).toHaveLength(1)
+    for (const ms of [0, 60_000]) {
+      pair.clock.advance(ms)
+      burden(pair, 1)
+      sendAgain(pair)
+      expect(pair.b.status()).toHaveLength(1)
+      expect(pair.b.eventsOf('dropped').at(-1)!.detail).toBe('a solution that was used')
+    }
+  })
+
+  it('takes a solution again after it asked for another group', () => {
+    const proposals = ['aes128gcm16-prfsha256-x25519-ecp256']
+    const pair = makePair({ limits, a: { proposals }, b: { proposals: ['aes128gcm16-prfsha256-ecp256'] } })
+    burden(pair, 1)
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(payloadsOf(pair.b).flat()).toContain('N(INVALID_KE_PAYLOAD)')
+    expect(pair.a.eventsOf('ike-established')).toHaveLength(1)
+  })
+
+  it('does not take a cookie from before it asked for puzzles', () => {
+    const pair = makePair({ limits: { cookieThreshold: 1, puzzleThreshold: 4, puzzleDifficulty: 9 } })
+    burden(pair, 1)
+    let isQuiet = true
+    pair.network.path = (datagram) => {
+      // The others come while the cookie is on its way.
+      const hasCookie = isQuiet && names(datagram.payload)[0] === 'N'
+      isQuiet &&= !hasCookie
+      if (hasCookie) burden(pair, 20)
+      return [datagram]
+    }
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    expect(payloadsOf(pair.a).map((one) => one.slice(0, 2))).toEqual([
+      ['SA', 'KE'],
+      ['N(COOKIE)'],
+      ['N(COOKIE)', 'SA'],
+      ['N(COOKIE)', 'N(PUZZLE)'],
+      ['N(COOKIE)', 'PS'],
+      ['SA', 'KE'],
+    ])
   })
 
   it('asks no one without a threshold', () => {
