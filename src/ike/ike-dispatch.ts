@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from '../bytes/index.ts'
 import { decodeHeader, type IkeHeader, isInitial } from './codec/index.ts'
-import { pump, receiveInitResponse, receiveProtected } from './ike-messages.ts'
+import { contained, pump, receiveInitResponse, receiveProtected } from './ike-messages.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { IkeSas } from './ike-sas.ts'
 import type { InitResponder } from './init-responder.ts'
@@ -58,9 +58,10 @@ export class IkeDispatch {
   #receiveStray(header: IkeHeader, message: Uint8Array, path: Path): void {
     const named = decodeOr(() => ({ sa: namedByInvalidSpi(this.#runtime, header, message, path) }), this.#runtime, path)
     if (named === undefined) return
-    if (named.sa !== undefined) {
-      hint(named.sa)
-      return pump(named.sa)
+    const { sa } = named
+    if (sa !== undefined) {
+      hint(sa)
+      return contained(sa, () => pump(sa))
     }
     const { SPIi, SPIr } = header
     drop(this.#runtime, path, 'unknown-spi', `${toHex(SPIi)}/${toHex(SPIr)}`)

@@ -66,7 +66,7 @@ export function receiveInitResponse(sa: IkeSa, header: IkeHeader, message: Uint8
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: false, bytes: message.length })
   takeResponse(sa, pending, payloads, message, header, path)
   if (sa.init !== undefined) heedInit(sa, payloads)
-  pump(sa)
+  contained(sa, () => pump(sa))
 }
 
 /** Any message inside SK{}. It changes nothing before its integrity is checked. RFC 7296 §2.1, §3.14. */
@@ -76,7 +76,7 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
     // The responder may be established already while its IKE_AUTH response is still on its way: it will ask again.
     return drop(sa.runtime, path, 'unexpected-exchange', 'a request before IKE_AUTH is done')
   }
-  if (takeSync(sa, header, message, path)) return pump(sa)
+  if (takeSync(sa, header, message, path)) return contained(sa, () => pump(sa))
   const pending = header.flags.response ? sa.window.pendingOf(header.messageId) : undefined
   const order = header.flags.response ? orderOfResponse(pending) : sa.window.orderOf(header.messageId)
   if (order === 'out-of-window') return drop(sa.runtime, path, 'bad-message-id', `message id ${header.messageId}`)
@@ -86,6 +86,17 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
     return order === 'retransmit' ? undefined : malformedInside(sa, header, arrived, path)
   }
   if (order === 'retransmit') return repeatResponse(sa, header.messageId, path)
+  contained(sa, () => takeFresh(sa, header, pending, arrived, path))
+}
+
+/** An authenticated message that is new: a response to `pending`, or a request. */
+function takeFresh(
+  sa: IkeSa,
+  header: IkeHeader,
+  pending: PendingRequest | undefined,
+  arrived: ArrivedMessage,
+  path: Path,
+): void {
   sa.heardFrom(path)
   const { payloads, bytes, datagram } = arrived
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: true, bytes })

@@ -40,6 +40,27 @@ describe('additional key exchanges before IKE_AUTH', () => {
     expect(pair.b.ike.status()[0]?.suite).toBe(three)
   })
 
+  it('that we fail to make end the IKE_SA, not the endpoint', () => {
+    let made = 0
+    const crypto: typeof nodeProvider = {
+      ...nodeProvider,
+      keyExchange(group, random) {
+        if (made++ > 0) throw new Error('out of order')
+        return nodeProvider.keyExchange(group, random)
+      },
+    }
+    const { a, b, clock, network } = makePair({ ...multiKe(three), crypto })
+    const mail = network.hold()
+    a.initiate('office')
+    mail.deliver()
+    const local = { address: a.address, port: 500 }
+    const message = network.sent.at(-1)!.payload
+    const actions = a.ike.handleDatagram({ local, remote: { address: b.address, port: 500 }, message }, clock.now)
+    const events = actions.flatMap((action) => (action.type === 'event' ? [action.event] : []))
+    expect(events.map(({ kind }) => kind)).toEqual(['message', 'internal-error', 'ike-closed'])
+    expect(a.ike.isIdle()).toBe(true)
+  })
+
   it('leaves out those that both agree to have none of', () => {
     const pair = establishedPair(multiKe('aes128gcm16-prfsha256-x25519-ke1_none-ke2_ecp256-ke3_none'))
     expect(exchanges(pair)).toEqual(['IKE_SA_INIT', 'IKE_INTERMEDIATE', 'IKE_AUTH'])
