@@ -12,6 +12,9 @@ import { replaySyncPayloads, skipSequenceNumbers } from './replay-sync.ts'
 import { retransmitDelay } from './retransmit-delay.ts'
 import type { Path } from './runtime.ts'
 
+/** Ids up to here can be agreed on: so many are left for a rekeying and the DELETE. They do not wrap (RFC 7296 §2.2). */
+const LAST_AGREED_ID = 0xffff_fff0
+
 /** `send`: the message id of the sender's next request. `receive`: the one that it expects of the receiver's. */
 interface SyncCounters {
   /** 4 octets. */
@@ -156,10 +159,12 @@ function insideOf(sa: IkeSa, message: Uint8Array): readonly Payload[] | undefine
   }
 }
 
+/** Undefined too for those that no peer has come to. */
 function countersOf(payloads: readonly Payload[]): SyncCounters | undefined {
   const data = findNotify(payloads, NotifyType.IKEV2_MESSAGE_ID_SYNC)?.data
   if (data?.length !== 12) return undefined
-  return { nonce: data.slice(0, 4), send: readU32(data, 4), receive: readU32(data, 8) }
+  const [send, receive] = [readU32(data, 4), readU32(data, 8)]
+  return Math.max(send, receive) > LAST_AGREED_ID ? undefined : { nonce: data.slice(0, 4), send, receive }
 }
 
 function syncPayload({ nonce, send, receive }: SyncCounters): Payload {

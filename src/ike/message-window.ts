@@ -40,6 +40,8 @@ const none: readonly never[] = []
 
 /** Message ids do not wrap: from here on an IKE_SA has to be replaced, and its last ids are for its DELETE. RFC 7296 §2.2. */
 const LAST_FREE_ID = 0xffff_ff00
+/** Requests of ours under way at once, whatever the peer allows. */
+const MOST_AT_ONCE = 1024
 /** From here on it should be rekeyed. */
 const FEW_LEFT_ID = 0xff00_0000
 
@@ -148,9 +150,9 @@ export class MessageWindow {
     return this.#peerSize
   }
 
-  /** The peer's SET_WINDOW_SIZE; less than one is none. */
+  /** The peer's SET_WINDOW_SIZE; less than one is none, and more than `MOST_AT_ONCE` are not made use of. */
   set peerSize(size: number) {
-    this.#peerSize = Math.max(1, size)
+    this.#peerSize = Math.min(Math.max(1, size), MOST_AT_ONCE)
   }
 
   /** Requests that the peer may have under way, as we told it. */

@@ -192,6 +192,25 @@ describe('both ends that take over at once', () => {
   })
 })
 
+describe('a peer that names the last message ids of all', () => {
+  // Ours would wrap before a rekeying and its DELETE are through. RFC 7296 §2.2.
+  it.each([4, 8])('in octet %i is not followed', (at) => {
+    const pair = established()
+    alterPayloads((_, payloads) =>
+      payloads.map((payload) => {
+        if (payload.kind !== 'N' || payload.notify !== NotifyType.IKEV2_MESSAGE_ID_SYNC) return payload
+        const data = payload.data.slice()
+        data.fill(0xff, at, at + 4)
+        return { ...payload, data }
+      }),
+    )
+    takeOver(pair, [0, 0])
+    pair.clock.advance(1_000)
+    expect([agreedOf(pair.a), agreedOf(pair.b)]).toEqual([[], []])
+    expect(pair.b.eventsOf('dropped').at(-1)?.reason).toBe('bad-message-id')
+  })
+})
+
 describe('requests while message ids are being agreed on', () => {
   it('wait', () => {
     const pair = established()
