@@ -1,4 +1,4 @@
-import { concat } from '../bytes/index.ts'
+import { concat, readU32, Writer } from '../bytes/index.ts'
 import { NotifyType, type Payload } from './codec/index.ts'
 import type { ConnectionConfig } from './config.ts'
 import type { IkeSa } from './ike-sa.ts'
@@ -23,22 +23,25 @@ export function decodeResumable(octets: Uint8Array): Resumable | undefined {
 export const ticketRequest = ({ resumption }: ConnectionConfig): Payload[] =>
   resumption ? [notify(NotifyType.TICKET_REQUEST)] : []
 
-/** As responder: the ticket that the peer asked for, or that it gets none. RFC 5723 §4.1. */
+/**
+ * As responder: the ticket that the peer asked for, or that it gets none. It is not good beyond the time at which the peer is to
+ * authenticate anew. RFC 5723 §4.1, §6.2.
+ */
 export function answerTicketRequest(sa: IkeSa, request: readonly Payload[]): Payload[] {
   if (findNotify(request, NotifyType.TICKET_REQUEST) === undefined) return []
-  if (!sa.connection.resumption) return [notify(NotifyType.TICKET_NACK)]
-  const { runtime } = sa
-  const ticket = runtime.tickets.seal(sessionOf(sa, TICKET_MS), runtime.now)
-  const seconds = TICKET_MS / 1_000
-  const lifetime = Uint8Array.of(seconds >>> 24, (seconds >>> 16) & 0xff, (seconds >>> 8) & 0xff, seconds & 0xff)
-  return [notify(NotifyType.TICKET_LT_OPAQUE, concat(lifetime, ticket))]
+  const { runtime, connection } = sa
+  const reauthAt = (sa.authenticatedAt ?? runtime.now) + connection.lifetime.reauthMs
+  const seconds = Math.floor(Math.min(TICKET_MS, reauthAt - runtime.now) / 1_000)
+  if (!connection.resumption || seconds <= 0) return [notify(NotifyType.TICKET_NACK)]
+  const ticket = runtime.tickets.seal(sessionOf(sa, 1_000 * seconds), runtime.now)
+  return [notify(NotifyType.TICKET_LT_OPAQUE, new Writer(4 + ticket.length).u32(seconds).bytes(ticket).finish())]
 }
 
 /** As initiator: tells of the ticket that we got, if any. RFC 5723 §4.1. */
 export function takeTicket(sa: IkeSa, response: readonly Payload[]): void {
   const data = findNotify(response, NotifyType.TICKET_LT_OPAQUE)?.data
   if (!sa.connection.resumption || data === undefined || data.length <= 4) return
-  const lifetimeMs = 1_000 * new DataView(data.buffer, data.byteOffset, 4).getUint32(0)
+  const lifetimeMs = 1_000 * readU32(data, 0)
   const session = encodeSession(sessionOf(sa, lifetimeMs))
   sa.runtime.emit({ kind: 'ticket', sa: sa.ref, ticket: concat(session, data.subarray(4)), lifetimeMs })
 }

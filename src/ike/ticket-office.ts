@@ -49,7 +49,9 @@ export class TicketOffice {
     const isOurs = key.open(copy.slice(1, HEAD_BYTES), copy, 0, HEAD_BYTES, copy, HEAD_BYTES, length)
     const opened = isOurs ? decodeSession(copy.subarray(HEAD_BYTES, HEAD_BYTES + length)) : undefined
     wipe(copy)
-    return opened === undefined || opened.session.expiresAt <= now ? undefined : opened.session
+    if (opened === undefined || opened.session.expiresAt > now) return opened?.session
+    wipe(opened.session.SK_d)
+    return undefined
   }
 
   #renew(now: number): void {

@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { Payload } from '../../src/ike/codec/index.ts'
+import { NotifyType, type Payload } from '../../src/ike/codec/index.ts'
+import { notify } from '../../src/ike/notifies.ts'
 import { parseIp } from '../../src/ip/address.ts'
 import { alterPayloads } from './alter.ts'
+import { alterInit } from './alter-init.ts'
 import { establishedPair, leftConnection, makePair, type Pair, right, rightConnection } from './support.ts'
 
 const isFrom = (datagram: { from: { address: Uint8Array } }, text: string) =>
@@ -65,6 +67,15 @@ describe('late and repeated answers to IKE_SA_INIT', () => {
     pair.a.initiate('office')
     pair.clock.advance(1000)
     expect(pair.a.eventsOf('child-established')).toHaveLength(1)
+  })
+
+  it.each([0, 65])('a cookie of %i octets is not one', (octets) => {
+    const pair = makePair()
+    pair.network.path = alterInit('response', () => [notify(NotifyType.COOKIE, new Uint8Array(octets))])
+    pair.a.initiate('office')
+    pair.clock.advance(100)
+    const requests = pair.a.eventsOf('message').filter(({ direction }) => direction === 'out')
+    expect(requests.map(({ payloads }) => payloads[0])).toEqual(['SA'])
   })
 
   it('a forged answer does not keep the genuine one from being taken', () => {

@@ -143,6 +143,26 @@ describe('a ticket', () => {
     expect(requests(pair)).toEqual(fallenBack)
   })
 
+  it('is not good beyond the time at which its owner is to authenticate anew, however often it is renewed', () => {
+    const hour = 3_600_000
+    const lifetime = { reauthMs: hour, jitterMs: 0 }
+    const pair = establishedPair({ ...both, b: { resumption: true, lifetime } })
+    expect(pair.a.eventsOf('ticket')[0]!.lifetimeMs).toBe(hour)
+    const ticket = ticketOf(pair)
+    leave(pair)
+    pair.clock.advance(hour / 2)
+    comeBack(pair, ticket)
+    expect(requests(pair).slice(0, 2)).toEqual(resumed)
+    expect(pair.a.eventsOf('ticket')[0]!.lifetimeMs).toBeLessThan(hour / 2)
+    const renewed = ticketOf(pair)
+    pair.a.perform(pair.a.ike.shutdown(pair.clock.now))
+    pair.clock.advance(1_000)
+    pair.a.events.length = 0
+    pair.clock.advance(hour / 2)
+    comeBack(pair, renewed)
+    expect(requests(pair)).toEqual(fallenBack)
+  })
+
   it('for a suite that is configured no longer is not used', () => {
     const first = establishedPair(both)
     const pair = makePair({

@@ -1,3 +1,4 @@
+import { wipe } from '../../bytes/index.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { type Resumable, suiteOf } from '../resumption.ts'
 import { beginAuth } from './begin-auth.ts'
@@ -12,6 +13,7 @@ export function beginSetUp(sa: IkeSa, resumable?: Resumable): void {
   const suite = resumable === undefined ? undefined : suiteOf(resumable.session, sa.connection)
   const onSettled = () => beginAuth(sa)
   const onRefused = () => sa.enqueueNext(new SaInit(sa, onSettled))
+  if (suite === undefined) wipe(resumable?.session.SK_d)
   if (resumable === undefined || suite === undefined) onRefused()
   else sa.enqueueNext(new SessionResume(sa, resumable, suite, { onSettled, onRefused }))
 }

@@ -85,7 +85,8 @@ export class SaInit implements Task {
     const { payloads } = response
     const cookie = findNotify(payloads, NotifyType.COOKIE)
     if (cookie !== undefined) {
-      if (this.#cookie !== undefined && equalBytes(cookie.data, this.#cookie)) return 'ignore'
+      if (!isCookie(cookie.data) || (this.#cookie !== undefined && equalBytes(cookie.data, this.#cookie)))
+        return 'ignore'
       this.#cookie = cookie.data.slice()
       this.#solver = this.#solverFor(payloads, this.#cookie)
       return this.#again('COOKIE')
@@ -201,6 +202,9 @@ export class SaInit implements Task {
     floatToNatPorts(sa)
   }
 }
+
+/** 1 to 64 octets: nobody makes us send more back. RFC 7296 §2.6. */
+export const isCookie = ({ length }: Uint8Array): boolean => length >= 1 && length <= 64
 
 /** From here on both IKE and ESP use the NAT traversal ports. RFC 7296 §2.23. */
 export function floatToNatPorts(sa: IkeSa): void {

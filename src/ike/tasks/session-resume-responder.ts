@@ -1,3 +1,4 @@
+import { wipe } from '../../bytes/index.ts'
 import { encodeMessage, NotifyType, type Payload } from '../codec/index.ts'
 import type { ConnectionConfig } from '../config.ts'
 import { plainEspNeeded } from '../explain-peer.ts'
@@ -30,6 +31,7 @@ export function answerResume(runtime: IkeRuntime, request: InitRequest, id: numb
   const nat = detectNat(runtime.crypto, request.payloads, { SPIi: request.header.SPIi, SPIr: noSpi }, request.path)
   // HDR, N(TICKET_NACK) -->
   if (known === undefined || plainEspNeeded(known.connection, nat) !== undefined) {
+    wipe(known?.session.SK_d)
     return { sa: undefined, payloads: [notify(NotifyType.TICKET_NACK)] }
   }
   return open(runtime, request, id, known, nat)
@@ -41,7 +43,9 @@ function knownSession(runtime: IkeRuntime, { payloads, path }: InitRequest): Kno
   if (session === undefined) return undefined
   const connection = connectionsFor(runtime.connections, path).find(({ name }) => name === session.connection)
   const suite = connection?.resumption === true ? suiteOf(session, connection) : undefined
-  return connection === undefined || suite === undefined ? undefined : { session, connection, suite }
+  if (connection !== undefined && suite !== undefined) return { session, connection, suite }
+  wipe(session.SK_d)
+  return undefined
 }
 
 function open(

@@ -12,7 +12,7 @@ import type { ChosenProposal } from '../proposal.ts'
 import type { Resumable } from '../resumption.ts'
 import { resumedSetUp } from '../set-up.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
-import { floatToNatPorts } from './sa-init.ts'
+import { floatToNatPorts, isCookie } from './sa-init.ts'
 
 /** A ticket that is not taken is not worth minutes: the whole handshake follows. */
 const MOST_RETRANSMISSIONS = 2
@@ -63,6 +63,7 @@ export class SessionResume implements Task {
     const { payloads } = response
     const cookie = findNotify(payloads, NotifyType.COOKIE)
     if (cookie !== undefined) {
+      if (!isCookie(cookie.data)) return 'ignore'
       // The cookie that we have returned: the answer to the try before it came twice.
       if (this.#cookie !== undefined) return equalBytes(cookie.data, this.#cookie) ? 'ignore' : this.#refused('COOKIE')
       this.#cookie = cookie.data.slice()
