@@ -7,6 +7,9 @@ import type { Refusal } from './refusal.ts'
 const FIRST_PAUSE_MS = 5_000
 const LONGEST_PAUSE_MS = 300_000
 
+/** What ends sooner than this after it came up, and does so again, is not set up again at once. */
+const SHORT_LIFE_MS = 60_000
+
 /** A child that is wanted, and is not up, or may go down. */
 interface Wanted {
   readonly connection: ConnectionConfig
@@ -14,6 +17,9 @@ interface Wanted {
   /** The IKE_SA that a try is under way on, or that carries it; 0 for none. */
   ikeSa: number
   isUp: boolean
+  /** When it came up last, and how often in a row it ended soon after that. */
+  upAt: number
+  shortLives: number
   /** Tries that failed since it was up last. */
   failures: number
   /** When it is tried again, `Infinity` while no try is due. */
@@ -33,7 +39,7 @@ export interface RevivalActs {
 
 /**
  * What becomes of a child that ended or could not be set up: `dpdAction` when the peer was given up, `closeAction` when it deleted
- * it, another try up to `keyingTries` when it did not answer. A refusal is not tried again, because it would be the same; neither
+ * it (after a pause when it does so soon, again and again), another try up to `keyingTries` when it did not answer. A refusal is not tried again, because it would be the same; neither
  * is what we deleted ourselves. It learns everything from the events, and keeps times in the caller's ms.
  */
 export class Revival {
@@ -54,7 +60,7 @@ export class Revival {
     if (connection.remote.address === undefined) return
     const key = keyOf(connection.name, child.name)
     const known = this.#wanted.get(key)
-    const wanted = known ?? { connection, child, ikeSa, isUp: false, failures: 0, nextAt: Number.POSITIVE_INFINITY }
+    const wanted = known ?? { ...notYet, connection, child, ikeSa }
     this.#wanted.set(key, wanted)
     wanted.ikeSa = ikeSa
     wanted.nextAt = Number.POSITIVE_INFINITY
@@ -88,17 +94,17 @@ export class Revival {
   }
 
   notice(event: IkeEvent, now: number): void {
-    if (event.kind === 'child-established') this.#established(event.sa.connection, event.child.name, event.sa.id)
+    if (event.kind === 'child-established') this.#established(event.sa, event.child.name, now)
     else if (event.kind === 'child-closed') this.#closed(event.sa, event.child.name, event.reason, now)
     else if (event.kind === 'ike-closed') this.#lost(event.sa.id, event.reason, now)
     else if (event.kind === 'refused' && event.sa !== undefined)
       this.#refused(event.sa.id, event.child, event.refusal, now)
   }
 
-  #established(connectionName: string, childName: string, ikeSa: number): void {
-    const wanted = this.#wanted.get(keyOf(connectionName, childName))
+  #established(sa: { id: number; connection: string }, childName: string, now: number): void {
+    const wanted = this.#wanted.get(keyOf(sa.connection, childName))
     if (wanted === undefined) return
-    Object.assign(wanted, { ikeSa, isUp: true, failures: 0, nextAt: Number.POSITIVE_INFINITY })
+    Object.assign(wanted, { ikeSa: sa.id, isUp: true, upAt: now, failures: 0, nextAt: Number.POSITIVE_INFINITY })
   }
 
   #closed(sa: { id: number; connection: string }, childName: string, reason: CloseReason, now: number): void {
@@ -113,7 +119,11 @@ export class Revival {
     const action = actionFor(child, reason)
     if (action === 'trap') this.#acts.trap(connection, child)
     if (action !== 'start') return
-    this.#wanted.set(key, { connection, child, ikeSa: 0, isUp: false, failures: 0, nextAt: now })
+    const isShort = wanted?.isUp === true && now - wanted.upAt < SHORT_LIFE_MS
+    const shortLives = isShort ? wanted.shortLives + 1 : 0
+    const inMs = shortLives < 2 ? 0 : pauseMs(shortLives - 2)
+    this.#wanted.set(key, { ...notYet, connection, child, shortLives, nextAt: now + inMs })
+    if (inMs > 0) this.#tell(connection, child, inMs)
   }
 
   /** An IKE_SA ended before what was wanted on it came up. */
@@ -142,13 +152,21 @@ export class Revival {
   }
 
   #pause(wanted: Wanted, now: number): void {
-    const inMs = Math.min(FIRST_PAUSE_MS * 2 ** wanted.failures, LONGEST_PAUSE_MS)
+    const inMs = pauseMs(wanted.failures)
     wanted.nextAt = now + inMs
     wanted.failures++
     wanted.ikeSa = 0
-    this.#acts.tell({ kind: 'next-try', connection: wanted.connection.name, child: wanted.child.name, inMs })
+    this.#tell(wanted.connection, wanted.child, inMs)
+  }
+
+  #tell({ name: connection }: ConnectionConfig, { name: child }: ChildConfig, inMs: number): void {
+    this.#acts.tell({ kind: 'next-try', connection, child, inMs })
   }
 }
+
+const notYet = { ikeSa: 0, isUp: false, upAt: 0, shortLives: 0, failures: 0, nextAt: Number.POSITIVE_INFINITY } as const
+
+const pauseMs = (before: number): number => Math.min(FIRST_PAUSE_MS * 2 ** before, LONGEST_PAUSE_MS)
 
 /** What a child does when its CHILD_SA has ended for `reason`. */
 function actionFor(child: ChildConfig, reason: CloseReason): 'start' | 'trap' | 'none' {

@@ -93,6 +93,46 @@ describe('a CHILD_SA that the peer deletes', () => {
     expect(up(pair)).toHaveLength(1)
   })
 
+  it.each([['deleteChild'], ['deleteIke']] as const)(
+    'again and again, with %s, as soon as it is up comes back after longer and longer',
+    (how) => {
+      const pair = pairWith({ closeAction: 'start' })
+      const remove = () => {
+        const [sa] = pair.b.ike.status().filter(({ children }) => children.length > 0)
+        if (sa === undefined) return
+        const id = sa.sa.id
+        const end =
+          how === 'deleteIke'
+            ? pair.b.ike.deleteIke(id, pair.b.now)
+            : pair.b.ike.deleteChild(id, sa.children[0]!.spiIn, pair.b.now)
+        pair.b.perform(end)
+      }
+      for (let second = 0; second < 600; second++) {
+        remove()
+        pair.clock.advance(1_000)
+      }
+      expect(pair.a.eventsOf('next-try').map(({ inMs }) => inMs)).toEqual([
+        5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000,
+      ])
+      expect(pair.a.eventsOf('child-established').length).toBeLessThan(12)
+      pair.clock.advance(300_000)
+      expect(up(pair)).toHaveLength(1)
+    },
+  )
+
+  it('after it has stood for a while comes back at once, whatever was before', () => {
+    const pair = pairWith({ closeAction: 'start' })
+    for (let times = 0; times < 5; times++) {
+      pair.b.perform(pair.b.ike.deleteIke(pair.b.ikeSa.sa.id, pair.b.now))
+      // The second time it has to wait, because it ended soon twice.
+      if (times !== 1) {
+        pair.clock.advance(1_000)
+        expect(up(pair)).toHaveLength(1)
+      }
+      if (times > 0) pair.clock.advance(70_000)
+    }
+  })
+
   it('stays down when we deleted it ourselves', () => {
     const pair = pairWith({ closeAction: 'start', dpdAction: 'restart' })
     pair.a.perform(pair.a.ike.deleteIke(pair.a.ikeSa.sa.id, pair.clock.now))
