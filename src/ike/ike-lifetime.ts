@@ -23,6 +23,16 @@ export function armLifetime(sa: IkeSa): void {
   setFinite(sa, 'over', Math.min(rekeyBy, reauthBy) + overMs)
 }
 
+/** Nothing came of what stood in the way of renewing it: what fell due meanwhile is done now. */
+export function resumeLifetime(sa: IkeSa): void {
+  if (sa.state !== 'established') return
+  const { rekeyMs, reauthMs } = sa.connection.lifetime
+  const isForgotten = (name: 'rekey' | 'reauth') =>
+    sa.timers.at(name) === undefined && sa.timers.at(`${name}-window`) === undefined
+  if (Number.isFinite(rekeyMs) && isForgotten('rekey')) sa.timers.set('rekey', sa.runtime.now)
+  if (Number.isFinite(reauthMs) && isForgotten('reauth')) sa.timers.set('reauth', sa.runtime.now)
+}
+
 /** The window of `rekey` or `reauth` is open: draws when it is to be. */
 export function drawWithinJitter(sa: IkeSa, name: 'rekey' | 'reauth'): void {
   const { lifetime } = sa.connection

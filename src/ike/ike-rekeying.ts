@@ -1,3 +1,4 @@
+import { resumeLifetime } from './ike-lifetime.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { compareNonces } from './nonces.ts'
 
@@ -75,6 +76,7 @@ export class IkeRekeying {
   theirsEnds(): void {
     this.#theirs = undefined
     this.#decide()
+    resumeLifetime(this.#old)
   }
 
   /** The peer uses its new IKE_SA: it has decided. */

@@ -1,6 +1,6 @@
 import type { ChildConfig } from './config.ts'
 import { beginIkeSa } from './ike-begin.ts'
-import { drawWithinJitter, type LifetimeTimer, RETRY_MS } from './ike-lifetime.ts'
+import { drawWithinJitter, type LifetimeTimer, RETRY_MS, resumeLifetime } from './ike-lifetime.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { Path } from './runtime.ts'
 import { ChildCreate } from './tasks/child-create.ts'
@@ -66,8 +66,10 @@ function finish(sa: IkeSa): void {
 function goOver(old: IkeSa): void {
   const { replacement, runtime } = old
   const next = newestOf(replacement?.by)
-  if (replacement === undefined || next?.state !== 'established') old.replacement = undefined
-  else if (bringOver(old, next) && runtime.now - replacement.since < MOST_OVERLAP_MS)
+  if (replacement === undefined || next?.state !== 'established') {
+    old.replacement = undefined
+    resumeLifetime(old)
+  } else if (bringOver(old, next) && runtime.now - replacement.since < MOST_OVERLAP_MS)
     old.timers.set('replace', runtime.now + OVERLAP_MS)
   else old.delete('replaced')
 }

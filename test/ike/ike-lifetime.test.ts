@@ -90,6 +90,18 @@ describe('the lifetime of an IKE_SA', () => {
     expect(pair.b.status()).toHaveLength(1)
   })
 
+  it('is renewed after all when the one that was to take its place is gone', () => {
+    const pair = withLifetime({ rekeyMs: 60_000, jitterMs: 0, overMs: 60_000 })
+    const [old] = pair.a.status()
+    pair.clock.advance(55_000)
+    pair.b.perform(pair.b.ike.reauthenticate(pair.b.ikeSa.sa.id, pair.b.now))
+    pair.clock.advance(100)
+    pair.b.perform(pair.b.ike.deleteIke(2, pair.b.now))
+    pair.clock.advance(100_000)
+    expect(pair.a.status()).toMatchObject([{ sa: old!.sa, state: 'established', children: [{ name: 'net' }] }])
+    expect(pair.a.eventsOf('ike-rekeyed').length).toBeGreaterThan(0)
+  })
+
   it('is renewed with authentication where that is configured', () => {
     const pair = withLifetime({ rekeyMs: never, reauthMs: HOUR, jitterMs: HOUR / 10, overMs: HOUR / 10 })
     pair.clock.advance(10 * HOUR)
