@@ -163,7 +163,7 @@ function takeRequest(sa: IkeSa, header: IkeHeader, arrived: ArrivedMessage, path
   let answer: Payload[]
   try {
     checkPayloads(header.exchangeType, false, arrived.payloads)
-    answer = answerRequest(sa, header.exchangeType, arrived.payloads, path)
+    answer = answerRequest(sa, header, arrived.payloads, path)
   } catch (error) {
     if (!(error instanceof PeerError)) return broken(sa, error)
     const type = error.notify || NotifyType.INVALID_SYNTAX

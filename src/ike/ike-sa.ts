@@ -144,6 +144,8 @@ export class IkeSa extends TaskQueue {
   deletedEarly: Set<number> | undefined
   /** Undefined: one of the peers does not do it. */
   mobike: Mobike | undefined
+  /** The message id of the peer's last request that said something about addresses. */
+  addressesToldIn = 0
   /** Who is behind a NAT; MOBIKE may find that changed. RFC 7296 §2.23. */
   nat: Pick<NatFindings, 'natLocal' | 'natRemote'> = { natLocal: false, natRemote: false }
   /** Paths that the peer did not take since the addresses changed last. */

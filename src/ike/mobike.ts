@@ -69,20 +69,37 @@ export const additionalAddresses = (sa: IkeSa): Payload[] =>
  * deciding peer wants us. `path` is where the request came from and to. RFC 4555 §3.5, §3.6, §3.7.
  */
 // <-- HDR, SK {N(UPDATE_SA_ADDRESSES), N(NAT_DETECTION_*), [N(NO_NATS_ALLOWED),] [N(COOKIE2)]}
-export function answerMobike(sa: IkeSa, payloads: readonly Payload[], path: Path): Payload[] {
+export function answerMobike(sa: IkeSa, messageId: number, payloads: readonly Payload[], path: Path): Payload[] {
   const { mobike } = sa
   if (mobike === undefined) return []
-  noteAddresses(sa, mobike, payloads, path)
-  if (!mobike.decides && findNotify(payloads, NotifyType.UPDATE_SA_ADDRESSES) !== undefined) {
-    const refused = follow(sa, payloads, path)
-    if (refused !== undefined) return [notify(refused)]
-  }
   const cookie = findNotify(payloads, NotifyType.COOKIE2)
+  const echo = cookie === undefined ? [] : [notify(NotifyType.COOKIE2, cookie.data.slice())]
+  const isNews = isNewest(sa, messageId, payloads)
+  if (isNews) noteAddresses(sa, mobike, payloads, path)
+  if (isNews && !mobike.decides && findNotify(payloads, NotifyType.UPDATE_SA_ADDRESSES) !== undefined) {
+    const refused = follow(sa, payloads, path)
+    if (refused !== undefined) return [notify(refused), ...echo]
+  }
   // HDR, SK {N(NAT_DETECTION_*), [N(COOKIE2)]} -->
   return [
     ...(findNotify(payloads, NotifyType.NAT_DETECTION_SOURCE_IP) === undefined ? [] : natPayloads(sa, path)),
-    ...(cookie === undefined ? [] : [notify(NotifyType.COOKIE2, cookie.data.slice())]),
+    ...echo,
   ]
+}
+
+const aboutAddresses: readonly number[] = [
+  NotifyType.UPDATE_SA_ADDRESSES,
+  NotifyType.ADDITIONAL_IP4_ADDRESS,
+  NotifyType.ADDITIONAL_IP6_ADDRESS,
+  NotifyType.NO_ADDITIONAL_ADDRESSES,
+]
+
+/** False when what the request says about addresses is overtaken: with a window above 1 requests may change places. RFC 4555 §3.5, §3.6. */
+function isNewest(sa: IkeSa, messageId: number, payloads: readonly Payload[]): boolean {
+  if (!payloads.some((payload) => payload.kind === 'N' && aboutAddresses.includes(payload.notify))) return true
+  if (messageId < sa.addressesToldIn) return false
+  sa.addressesToldIn = messageId
+  return true
 }
 
 /** The NAT_DETECTION notifies of a message on `path`. */

@@ -1,7 +1,7 @@
 import { PeerError } from '../errors.ts'
 import type { ChildSa } from './child-sa.ts'
 import { endChild, silentFirst } from './child-succession.ts'
-import { ExchangeType, exchangeName, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
+import { ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
 import { explainPeerRefusedAuthentication } from './explain-auth.ts'
 import { answerFollowUp } from './follow-up.ts'
 import type { IkeSa } from './ike-sa.ts'
@@ -17,7 +17,8 @@ import { answerCreateChild } from './tasks/child-responder.ts'
 import { answerIntermediate } from './tasks/intermediate.ts'
 
 /** Answers an authenticated request: the payloads of the response. Throws `PeerError` for an error notify. */
-export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonly Payload[], path: Path): Payload[] {
+export function answerRequest(sa: IkeSa, header: IkeHeader, payloads: readonly Payload[], path: Path): Payload[] {
+  const { exchangeType, messageId } = header
   if (exchangeType === ExchangeType.IKE_AUTH && sa.role === 'responder') return answerAuth(sa, payloads)
   if (sa.state === 'connecting' && exchangeType === ExchangeType.IKE_INTERMEDIATE) {
     return answerIntermediate(sa, payloads)
@@ -30,7 +31,7 @@ export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonl
   if (!deletesIke(payloads)) sa.rekeyingOf?.theirsIsUsed()
   if (exchangeType === ExchangeType.CREATE_CHILD_SA) return answerCreateChild(sa, payloads)
   if (exchangeType === ExchangeType.IKE_FOLLOWUP_KE) return answerFollowUp(sa, payloads)
-  if (exchangeType === ExchangeType.INFORMATIONAL) return answerInformational(sa, payloads, path)
+  if (exchangeType === ExchangeType.INFORMATIONAL) return answerInformational(sa, messageId, payloads, path)
   throw new PeerError('UNEXPECTED_EXCHANGE', `${exchangeName(exchangeType)} is not expected here`, {
     notify: NotifyType.INVALID_SYNTAX,
   })
@@ -38,7 +39,7 @@ export function answerRequest(sa: IkeSa, exchangeType: number, payloads: readonl
 
 /** INFORMATIONAL: deletes, notifies, or nothing at all (liveness). RFC 7296 §1.4. */
 // <-- HDR, SK {[N,] [D,] [CP,] ...}
-function answerInformational(sa: IkeSa, payloads: readonly Payload[], path: Path): Payload[] {
+function answerInformational(sa: IkeSa, messageId: number, payloads: readonly Payload[], path: Path): Payload[] {
   if (findNotify(payloads, NotifyType.AUTHENTICATION_FAILED) !== undefined) return authenticationFailed(sa)
   const deletes = payloads.filter((payload) => payload.kind === 'D')
   if (deletesIke(payloads)) {
@@ -55,7 +56,7 @@ function answerInformational(sa: IkeSa, payloads: readonly Payload[], path: Path
   if (elsewhere !== undefined) sa.runtime.goElsewhere(sa, elsewhere.gateway)
   const spis = ofEsp.flatMap((payload) => payload.spis)
   heedInvalidSpi(sa, payloads)
-  const answer = [...answerMobike(sa, payloads, path), ...answerTicketRequest(sa, payloads)]
+  const answer = [...answerMobike(sa, messageId, payloads, path), ...answerTicketRequest(sa, payloads)]
   return spis.length === 0 ? answer : [...answer, ...deleteChildren(sa, spis)]
 }
 
