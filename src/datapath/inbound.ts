@@ -55,7 +55,7 @@ export class Inbound {
 
     const status = opened === DecapStatus.OK ? this.#passInner(buffer, state) : DatapathStatus.DUMMY
     if (status === DatapathStatus.DUMMY) state.dummies++
-    if (newest) this.#followSource(state, remote)
+    if (newest) this.#followSource(state, remote, now)
     this.#xfrm.tellSoftExpire(state, now)
     return status
   }
@@ -78,10 +78,10 @@ export class Inbound {
   }
 
   /** The packet is authentic and the newest: if it came from elsewhere, a NAT has a new mapping for the peer. */
-  #followSource(state: XfrmState, remote: SocketAddress): void {
+  #followSource(state: XfrmState, remote: SocketAddress, now: number): void {
     const { encap } = state
     if (encap === undefined || !endpointChanged(state.saddr, encap.sport, remote.address, remote.port)) return
-    this.#xfrm.tellMapping(state, remote)
+    this.#xfrm.tellMapping(state, remote, now)
   }
 
   #refuse(state: XfrmState, opened: number): number {

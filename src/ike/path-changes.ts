@@ -4,7 +4,7 @@ import { addressesText, candidatePaths, pathBetween, samePath } from './mobike.t
 import { copyEndpoint, type Path, sameAddress, sameEndpoint } from './runtime.ts'
 import type { Task } from './task.ts'
 import { Liveness } from './tasks/liveness.ts'
-import { LivenessBehindNat, ProbePath, TellAddresses, UpdateAddresses } from './tasks/update-addresses.ts'
+import { LivenessBehindNat, ProbePath, probes, TellAddresses, UpdateAddresses } from './tasks/update-addresses.ts'
 
 /**
  * IKE, the states and the policies go over to `path`, all of them or none. False when one of the CHILD_SAs cannot, because
@@ -47,6 +47,8 @@ export function updateAddresses(sa: IkeSa): void {
 export function probePath(sa: IkeSa, target: Path): void {
   const isAsked = sa.findTask((task) => task instanceof ProbePath && samePath(task.target, target))
   if (isAsked !== undefined) return
+  // Where its packets come from last is the place to ask about: a peer that comes from ever new ones fills no queue.
+  sa.cancelWaiting(probes)
   const copy = { local: copyEndpoint(target.local), remote: copyEndpoint(target.remote) }
   sa.enqueueNext(new ProbePath(sa, copy))
   if (sa.window.hasRoom) return
@@ -123,7 +125,11 @@ const BEFORE_OTHER_PATHS = 2
  */
 export function pathOfTransmission(sa: IkeSa, task: Task, attempt: number): Path {
   const own = task.paths?.()
-  if (own !== undefined) return own[(attempt - 1) % own.length]!
+  if (own !== undefined) {
+    // The question whether it is there may itself stand before the one about a newer place.
+    const all = sa.alsoAt === undefined ? own : [sa.alsoAt, ...own]
+    return all[(attempt - 1) % all.length]!
+  }
   if (sa.alsoAt !== undefined && attempt % 2 === 1) return sa.alsoAt
   if (attempt <= BEFORE_OTHER_PATHS || sa.mobike?.decides !== true) return sa.path
   const paths = candidatePaths(sa)

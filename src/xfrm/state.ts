@@ -47,8 +47,8 @@ export class XfrmState {
   bytes: number
   packets: number
   softExpired: boolean
-  /** A `mapping` was told and not answered. */
-  mappingTold: boolean
+  /** From when on a `mapping` may be told (again), in ms of the caller's clock. */
+  mappingFrom: number
   /** Packets older than the window. */
   replayWindowDrops: number
   /** Packets that came a second time. */
@@ -82,7 +82,7 @@ export class XfrmState {
     this.bytes = 0
     this.packets = 0
     this.softExpired = false
-    this.mappingTold = false
+    this.mappingFrom = Number.NEGATIVE_INFINITY
     this.replayWindowDrops = 0
     this.replayDrops = 0
     this.integrityFailures = 0
@@ -113,7 +113,7 @@ export class XfrmState {
     if (change.saddr !== undefined) this.saddr = change.saddr.slice()
     if (change.daddr !== undefined) this.daddr = change.daddr.slice()
     if (change.encap !== undefined) this.encap = { ...change.encap }
-    this.mappingTold = false
+    this.mappingFrom = Number.NEGATIVE_INFINITY
   }
 
   /** Wipes the keys. The state takes no packet any more. */

@@ -29,6 +29,8 @@ export const ACQUIRE_TIMEOUT_MS = 30_000
 /** SPIs that name no state. RFC 4303 §2.1. */
 const RESERVED_SPIS = 255
 const UNKNOWN_SPI_PAUSE_MS = 1_000
+/** Who is told of a mapping may look into it for a while, and find that it was forged or has changed once more. */
+const MAPPING_PAUSE_MS = 1_000
 
 /** What `checkInbound` returns for a packet that may pass. */
 export const POLICY_OK = -1
@@ -227,10 +229,10 @@ export class Xfrm implements XfrmPort {
     this.#tellExpire(state, false)
   }
 
-  /** Tells that an authentic packet came from elsewhere; once, until `updSa` answers. */
-  tellMapping(state: XfrmState, remote: SocketAddress): void {
-    if (state.mappingTold || state.phase !== StatePhase.VALID) return
-    state.mappingTold = true
+  /** Tells that an authentic packet came from elsewhere; at most once a second, until `updSa` answers. */
+  tellMapping(state: XfrmState, remote: SocketAddress, now: number): void {
+    if (now < state.mappingFrom || state.phase !== StatePhase.VALID) return
+    state.mappingFrom = now + MAPPING_PAUSE_MS
     this.#listener.mapping({
       daddr: state.daddr,
       spi: state.spi,

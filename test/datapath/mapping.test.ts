@@ -7,7 +7,7 @@ const elsewhere = { address: parseIp('203.0.113.9'), port: 1024 }
 const id = { daddr: parseIp('198.51.100.2'), spi: 0x1000, proto: 50 }
 
 describe('a packet from another outer address or port', () => {
-  it('gives exactly one mapping, with the old and the new place', () => {
+  it('gives one mapping a second, with the old and the new place', () => {
     const { left, right } = twoSides()
     const newPort = { ...left.socket, port: 4501 }
     expect(right.receive(left.seal(inner()), newPort)).toBe(DatapathStatus.DONE)
@@ -22,6 +22,12 @@ describe('a packet from another outer address or port', () => {
         newPort: 4501,
       },
     ])
+    right.clock.now += 999
+    right.receive(left.seal(inner()), elsewhere)
+    expect(right.told.mappings).toHaveLength(1)
+    right.clock.now += 1
+    right.receive(left.seal(inner()), elsewhere)
+    expect(right.told.mappings).toHaveLength(2)
   })
 
   it('gives another one for the next move, after updSa answered', () => {

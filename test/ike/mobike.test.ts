@@ -1,7 +1,16 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
 import { formatIp, formatSocketAddress, parseIp } from '../../src/ip/address.ts'
-import { RecordingXfrm, VirtualClock, VirtualNat, VirtualNetwork, VirtualPeer } from '../../src/testing/index.ts'
+import {
+  createPair,
+  RecordingXfrm,
+  VirtualClock,
+  type VirtualDatagram,
+  VirtualNat,
+  VirtualNetwork,
+  VirtualPeer,
+  VirtualTraffic,
+} from '../../src/testing/index.ts'
 import { chooseSpis } from './alter.ts'
 import { left, leftConnection, right, rightConnection } from './support.ts'
 
@@ -244,6 +253,85 @@ describe('MOBIKE', () => {
     expect(outerOf(pair.xfrmB)).toEqual(before)
     expect(pair.b.eventsOf('refused').at(-1)!.refusal).toMatchObject({ detail: 'UNACCEPTABLE_ADDRESSES', by: 'local' })
     expect(other.eventsOf('refused').at(-1)!.refusal).toMatchObject({ detail: 'UNACCEPTABLE_ADDRESSES', by: 'peer' })
+    const refusals = sentBy(pair.b, 'N(UNACCEPTABLE_ADDRESSES)')
+    expect(refusals).toMatchObject([{ payloads: ['N(UNACCEPTABLE_ADDRESSES)', 'N(COOKIE2)'] }])
+  })
+
+  it('addresses that a later message has overtaken are not those of the peer', () => {
+    const pair = roamingPair({ a: { windowSize: 2 } })
+    const known = () => pair.a.ike.remoteAddresses().map(formatIp)
+    const mail = pair.network.hold()
+    pair.b.addAddress(alsoRight)
+    const first = pair.b.lastRequest
+    pair.b.addAddress('198.51.100.4')
+    mail.deliver(pair.b.lastRequest)
+    mail.deliver(first)
+    mail.release()
+    pair.clock.advance(1_000)
+    expect(known()).toEqual([right, alsoRight, '198.51.100.4'])
+    pair.b.removeAddress(alsoRight)
+    pair.clock.advance(1_000)
+    expect(known()).toEqual([right, '198.51.100.4'])
+  })
+
+  it('a NAT that changes the mapping again before the first change is answered does not cost the connection', () => {
+    const pair = roamingPair({ nat: true })
+    const comeFromElsewhere = () => {
+      pair.nat.rebind()
+      pair.a.perform(pair.a.ike.rekeyChild(pair.a.ikeSa.sa.id, pair.a.ikeSa.children[0]!.spiIn, pair.a.now))
+    }
+    const lost = pair.network.drop({ from: pair.b, payload: 'N(COOKIE2)', response: false }, { times: 1 })
+    comeFromElsewhere()
+    pair.clock.advance(1_000)
+    expect(lost.hits).toBe(1)
+    comeFromElsewhere()
+    const latest = pair.network.sent.at(-1)!.from.port
+    pair.clock.advance(600_000)
+    expect(pair.b.eventsOf('ike-closed')).toEqual([])
+    expect(pair.b.ikeSa.remote.port).toBeGreaterThanOrEqual(latest)
+  })
+
+  it('packets that somebody passes on from elsewhere do not keep a later change of the mapping from being seen', () => {
+    const { a, b, network, clock, nat, connect } = createPair({ nat: {}, both: { livenessDelayMs: 0, keepaliveMs: 0 } })
+    connect()
+    const traffic = new VirtualTraffic(a, b, { everyMs: 100 })
+    traffic.start()
+    network.drop({ kind: 'esp', from: a }, { nth: 2 })
+    let copy: VirtualDatagram | undefined
+    network.observe((fate) => {
+      if (fate.kind === 'lost' && fate.reason === 'rule') copy = fate.datagram
+    })
+    clock.advance(200)
+    expect(copy).toBeDefined()
+    const somebody = { address: parseIp('203.0.113.99'), port: 7777 }
+    network.bind(somebody, () => {})
+    network.send({ from: somebody, to: copy!.to, payload: copy!.payload })
+    clock.advance(1_000)
+    const before = b.ikeSa.remote
+    expect(sentBy(b, 'N(COOKIE2)')).toHaveLength(1)
+    nat!.rebind()
+    clock.advance(1_000)
+    expect(b.ikeSa.remote.port).not.toBe(before.port)
+  })
+
+  it('a peer that comes from ever new places and does not answer is asked at the last of them', () => {
+    const pair = roamingPair({ nat: true })
+    const unanswered = pair.network.drop({ from: pair.b, payload: 'N(COOKIE2)', response: false })
+    for (let times = 0; times < 20; times++) {
+      pair.nat.rebind()
+      pair.a.perform(pair.a.ike.rekeyChild(pair.a.ikeSa.sa.id, pair.a.ikeSa.children[0]!.spiIn, pair.a.now))
+      pair.clock.advance(100)
+    }
+    unanswered.remove()
+    const before = sentBy(pair.b, 'N(COOKIE2)').length
+    pair.clock.advance(60_000)
+    const messageIds = new Set(
+      sentBy(pair.b, 'N(COOKIE2)')
+        .slice(before)
+        .map((one) => one.messageId),
+    )
+    expect(messageIds.size).toBeLessThanOrEqual(2)
+    expect(pair.b.ikeSa.remote).toEqual(pair.network.sent.findLast(({ to }) => formatIp(to.address) === right)!.from)
   })
 })
 

@@ -101,6 +101,9 @@ export class TellAddresses implements Task {
   abandon(): void {}
 }
 
+/** The subject of all questions whether the peer is somewhere else. */
+export const probes = {}
+
 /**
  * Asks whether the peer really is where its packets seem to come from, and moves there when the answer comes from there too. The
  * request goes to both places in turn, so that it is answered in any case. RFC 4555 §3.7.
@@ -108,6 +111,7 @@ export class TellAddresses implements Task {
 export class ProbePath implements Task {
   readonly name = 'probe-path'
   readonly exchangeType = ExchangeType.INFORMATIONAL
+  readonly subject = probes
   readonly target: Path
   #sa: IkeSa
   readonly #cookie: Uint8Array
@@ -131,7 +135,8 @@ export class ProbePath implements Task {
   // <-- HDR, SK {N(COOKIE2)}
   processResponse({ payloads, path }: ResponseMessage): 'done' {
     checkCookie(payloads, this.#cookie)
-    if (samePath(path, this.target) && !samePath(path, this.#sa.path)) this.#sa.moveTo(path)
+    const sa = this.#sa
+    if (samePath(path, this.target) && !samePath(path, sa.path)) sa.moveTo(path)
     return 'done'
   }
 
