@@ -113,8 +113,9 @@ export class Revival {
     const connection = this.#connections.find(({ name }) => name === sa.connection)
     const child = connection?.children.find(({ name }) => name === childName)
     if (connection === undefined || child === undefined || connection.remote.address === undefined) return
-    if (wanted !== undefined && wanted.ikeSa !== sa.id) return
+    // Another IKE_SA carries it, or is to.
     if (this.#acts.has(connection, child)) return
+    if (wanted !== undefined && !wanted.isUp && wanted.ikeSa !== sa.id) return
     this.#wanted.delete(key)
     const action = actionFor(child, reason)
     if (action === 'trap') this.#acts.trap(connection, child)

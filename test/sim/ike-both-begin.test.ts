@@ -41,6 +41,25 @@ function oneMessage(scene: Scene, letter: string): void {
   scene.clock.advance(5)
 }
 
+/**
+ * What A handles, in the order of the letters, once B has answered its IKE_SA_INIT: `e`, the requests of the IKE_SA that B began
+ * (IKE_SA_INIT, IKE_AUTH); `w`, its own one (the answer to IKE_SA_INIT, then B's handling of its IKE_AUTH, then the answer to that).
+ */
+const eastAndWest = ['eewww', 'eweww', 'ewwew', 'ewwwe', 'weeww', 'wewew', 'wewwe', 'wweew', 'wwewe', 'wwwee'] as const
+
+function eastWestStep(scene: Scene, letter: string): void {
+  const [requester, responder] = letter === 'e' ? [scene.B, scene.A] : [scene.A, scene.B]
+  const next = scene.mail.waiting.find(
+    ({ note }) => note?.kind === 'ike' && note.sender === (note.response ? responder : requester),
+  )
+  expect(next).toBeDefined()
+  scene.mail.deliver(next!)
+  // What goes on at B does so at once.
+  const { lastResponse } = responder
+  if (letter === 'e' && scene.mail.has(lastResponse)) scene.mail.deliver(lastResponse)
+  scene.clock.advance(5)
+}
+
 function expectOne(scene: Scene, uniqueness: Policy): void {
   scene.mail.release()
   // The end that has to delete one of the two gives traffic some seconds to go over.
@@ -64,6 +83,13 @@ describe.each(['replace', 'keep', 'never'] as const)(
       const scene = makeScene(atFirst(uniqueness))
       play(scene, ['A initiates', 'B initiates'])
       for (const letter of order) oneMessage(scene, letter)
+      expectOne(scene, uniqueness)
+    })
+
+    it.each(eastAndWest)('where one end handles %s', (order) => {
+      const scene = makeScene(atFirst(uniqueness))
+      play(scene, ['A initiates', 'B initiates', 'B gets request'])
+      for (const letter of order) eastWestStep(scene, letter)
       expectOne(scene, uniqueness)
     })
 
