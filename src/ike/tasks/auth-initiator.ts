@@ -1,6 +1,6 @@
 import { equalConstantTime } from '../../bytes/index.ts'
 import { authData, idPayload } from '../auth-payloads.ts'
-import { ChildOffer } from '../child-negotiation.ts'
+import { ChildOffer } from '../child-offer.ts'
 import { AuthMethod, ExchangeType, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
 import {

@@ -1,6 +1,6 @@
 import { PeerError } from '../../errors.ts'
 import { authData, idPayload } from '../auth-payloads.ts'
-import { acceptChild, chooseChild, refusalPayload } from '../child-negotiation.ts'
+import { acceptChild, chooseChild, refusalPayload } from '../child-choice.ts'
 import { AuthMethod, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
 import type { ConnectionConfig, Identity } from '../config.ts'
 import { explainNoConnection } from '../explain-auth.ts'

@@ -1,4 +1,4 @@
-import { ChildOffer } from '../child-negotiation.ts'
+import { ChildOffer } from '../child-offer.ts'
 import type { Trigger } from '../child-terms.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'

@@ -1,5 +1,5 @@
 import { PeerError } from '../../errors.ts'
-import { acceptChild, chooseChild } from '../child-negotiation.ts'
+import { acceptChild, chooseChild } from '../child-choice.ts'
 import type { ChildSa, TheirRekey } from '../child-sa.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { IkeSa } from '../ike-sa.ts'

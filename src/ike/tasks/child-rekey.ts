@@ -1,5 +1,6 @@
 import { TransformType } from '../../crypto/transforms.ts'
-import { ChildOffer, spiBytes } from '../child-negotiation.ts'
+import { spiBytes } from '../child-making.ts'
+import { ChildOffer } from '../child-offer.ts'
 import type { ChildSa } from '../child-sa.ts'
 import { endChild, takeOver } from '../child-succession.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'

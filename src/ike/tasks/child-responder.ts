@@ -1,5 +1,5 @@
 import { PeerError } from '../../errors.ts'
-import { acceptChild, chooseChild } from '../child-negotiation.ts'
+import { acceptChild, chooseChild } from '../child-choice.ts'
 import { NotifyType, type Payload } from '../codec/index.ts'
 import { explainTooManyChildren } from '../explain-child.ts'
 import type { IkeSa } from '../ike-sa.ts'
