@@ -187,9 +187,10 @@ export class IkeEndpoint {
     return this.#change(sa, now, () => startRekey(child))
   }
 
-  /** Deletes an IKE_SA with its CHILD_SAs. */
+  /** Deletes an IKE_SA with its CHILD_SAs. Its peer has to authenticate to come back: tickets that we gave it are void (RFC 5723 §6.2). */
   deleteIke(ikeSaId: number, now: number): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
+    if (sa.remoteId !== undefined) this.#runtime.tickets.revoke(sa.connection.name, sa.remoteId, now)
     return this.#change(sa, now, () => sa.delete('local'))
   }
 

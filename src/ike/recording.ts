@@ -64,7 +64,7 @@ const queries: ReadonlySet<string> = new Set(['nextTimeoutAt', 'isIdle', 'status
 /**
  * An IKE core that writes down every call into it with its time, the octets that it drew, and what it gave back: enough to run
  * it again to the octet. **Whoever has a recording can read what was sent under its keys**, with or without the
- * pre-shared keys: it holds the private values.
+ * pre-shared keys: it holds the private values, and tickets with the keys of the sessions that they resume.
  */
 export function recordIke(options: IkeEndpointOptions, recording: RecordingOptions): IkeEndpoint {
   const notes = new Notes()

@@ -1,6 +1,7 @@
-import { concat, wipe } from '../bytes/index.ts'
+import { concat, toHex, wipe } from '../bytes/index.ts'
 import type { Aead, CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { Encr } from '../crypto/transforms.ts'
+import type { Identity } from './config.ts'
 import { decodeSession, encodeSession, type Session } from './session.ts'
 
 /** How long a ticket is good. A key seals tickets for so long, and opens them for as long again. */
@@ -21,6 +22,7 @@ export class TicketOffice {
   #previous: Aead | undefined
   #generation = 0
   #renewAt = 0
+  readonly #revoked = new Map<string, number>()
 
   constructor(crypto: CryptoProvider, random: RandomSource) {
     this.#crypto = crypto
@@ -49,9 +51,18 @@ export class TicketOffice {
     const isOurs = key.open(copy.slice(1, HEAD_BYTES), copy, 0, HEAD_BYTES, copy, HEAD_BYTES, length)
     const opened = isOurs ? decodeSession(copy.subarray(HEAD_BYTES, HEAD_BYTES + length)) : undefined
     wipe(copy)
-    if (opened === undefined || opened.session.expiresAt > now) return opened?.session
-    wipe(opened.session.SK_d)
+    if (opened === undefined) return undefined
+    const { connection, remoteId, authenticatedAt, expiresAt, SK_d } = opened.session
+    const revokedAt = this.#revoked.get(ownerOf(connection, remoteId)) ?? Number.NEGATIVE_INFINITY
+    if (expiresAt > now && authenticatedAt > revokedAt) return opened.session
+    wipe(SK_d)
     return undefined
+  }
+
+  /** No ticket is good any more of a peer that authenticated until now: it is to prove itself again. RFC 5723 §6.2. */
+  revoke(connection: string, remoteId: Identity, now: number): void {
+    for (const [owner, at] of this.#revoked) if (at <= now - TICKET_MS) this.#revoked.delete(owner)
+    this.#revoked.set(ownerOf(connection, remoteId), now)
   }
 
   #renew(now: number): void {
@@ -68,3 +79,5 @@ export class TicketOffice {
     this.#renewAt = now + TICKET_MS
   }
 }
+
+const ownerOf = (connection: string, { type, data }: Identity): string => `${connection}/${type}/${toHex(data)}`

@@ -143,6 +143,22 @@ describe('a ticket', () => {
     expect(requests(pair)).toEqual(fallenBack)
   })
 
+  it('is void when the responder deletes the IKE_SA, until the peer has authenticated again', () => {
+    const pair = establishedPair(both)
+    const ticket = ticketOf(pair)
+    pair.b.perform(pair.b.ike.deleteIke(1, pair.clock.now))
+    pair.clock.advance(1_000)
+    pair.a.events.length = 0
+    comeBack(pair, ticket)
+    expect(requests(pair)).toEqual(fallenBack)
+    const renewed = ticketOf(pair)
+    pair.a.perform(pair.a.ike.shutdown(pair.clock.now))
+    pair.clock.advance(1_000)
+    pair.a.events.length = 0
+    comeBack(pair, renewed)
+    expect(requests(pair)).toEqual(resumed)
+  })
+
   it('is not good beyond the time at which its owner is to authenticate anew, however often it is renewed', () => {
     const hour = 3_600_000
     const lifetime = { reauthMs: hour, jitterMs: 0 }
