@@ -304,7 +304,6 @@ export class IkeSa extends TaskQueue {
     this.successor = successor
     this.rekeyingOf = undefined
     this.followUps?.abandonAll()
-    this.runtime.superseded.add(this)
     if (this.state === 'deleting') return
     this.#lifecycle.to('superseded')
     this.timers.clearAll()
@@ -345,7 +344,6 @@ export class IkeSa extends TaskQueue {
     this.removeChildren(reason)
     this.runtime.halfOpen.delete(this)
     this.runtime.peers.remove(this)
-    this.runtime.superseded.delete(this)
     this.runtime.noteClosed(this)
     this.runtime.leftovers.delete(this)
     for (let heir = this.successor; heir !== undefined; heir = heir.successor)
