@@ -48,9 +48,6 @@ const HALF_OPEN_MS = 30_000
  */
 const LINGER_MS = 180_000
 
-/** So many superseded IKE_SAs behind one, for a peer that rekeys without deleting; the oldest goes first. */
-const MOST_SUPERSEDED = 8
-
 interface Replacement {
   readonly by: IkeSa
   readonly since: number
@@ -151,8 +148,6 @@ export class IkeSa extends TaskQueue {
   /** Paths that the peer did not take since the addresses changed last. */
   readonly refusedPaths: Path[] = []
   readonly #lifecycle: Lifecycle<IkeSaState>
-  /** Those whose place it has, directly or through others, until they are closed; oldest first. */
-  #superseded: IkeSa[] = []
   /** Why it is being deleted. */
   #ending: { readonly reason: CloseReason; readonly refusal: Refusal | undefined } | undefined
 
@@ -269,8 +264,6 @@ export class IkeSa extends TaskQueue {
     this.runtime.peers.add(this)
     if (old.replacement !== undefined) this.replaceBy(old.replacement.by, 0, old.replacement.asks)
     old.supersededBy(this)
-    this.#superseded = [...old.#superseded.splice(0), old]
-    if (this.#superseded.length > MOST_SUPERSEDED) this.#superseded[0]!.close('replaced')
     const { SPIi, SPIr } = old.status()
     this.runtime.emit({ kind: 'ike-rekeyed', sa: this.ref, old: { SPIi, SPIr }, details: this.status() })
     // Says what is new about this one: the peer could not prove a crash before.
@@ -346,8 +339,6 @@ export class IkeSa extends TaskQueue {
     this.runtime.peers.remove(this)
     this.runtime.noteClosed(this)
     this.runtime.leftovers.delete(this)
-    for (let heir = this.successor; heir !== undefined; heir = heir.successor)
-      heir.#superseded = heir.#superseded.filter((one) => one !== this)
     this.abandonActive()
     this.abandonWaiting()
     this.followUps?.abandonAll()
