@@ -18,6 +18,12 @@ function expectReplaced(duel: Duel, before: readonly string[]): void {
   expect(duel.spisOf('a')).not.toEqual(before)
 }
 
+function spiOf(value: number): Uint8Array {
+  const octets = new Uint8Array(4)
+  new DataView(octets.buffer).setUint32(0, value)
+  return octets
+}
+
 describe('one side rekeys', () => {
   it.each([
     ...orientations('without PFS', 'a rekeys, a asks, b answers, a asks, b answers'),
@@ -115,6 +121,21 @@ describe('one side rekeys', () => {
     expect(takes()).toBe(true)
     duel.clock.advance(200)
     expect(takes()).toBe(false)
+  })
+
+  it('of a peer that deletes the new one and not the old one, goes back to that', () => {
+    const duel = new Duel()
+    const [old] = duel.b.status()[0]!.children
+    for (const step of ['a rekeys', 'a asks']) duel.step(step)
+    const fresh = duel.b.status()[0]!.children.find(({ spiIn }) => spiIn !== old!.spiIn)!
+    alterPayloads(({ flags }, payloads) =>
+      payloads.map((one) => (one.kind === 'D' && !flags.response ? { ...one, spis: [spiOf(fresh.spiOut)] } : one)),
+    )
+    for (const step of ['b answers', 'a asks']) duel.step(step)
+    vi.restoreAllMocks()
+    expect(duel.b.status()[0]!.children).toMatchObject([{ state: 'installed', spiIn: old!.spiIn }])
+    const outbound = [...duel.b.databases.states()].filter(({ direction }) => direction === 'out')
+    expect(outbound.map(({ spi }) => spi)).toEqual([old!.spiOut])
   })
 
   it.each(['a', 'b'] as const)('one that the peer of %s has lost is set up anew', (side) => {
