@@ -40,10 +40,20 @@ if (process.getuid() !== 0 || !existsSync(CHARON) || !existsSync(SWANCTL)) {
 }
 const work = mkdtempSync(join(tmpdir(), 'typeswan-bench-'))
 const running = []
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    cleanUp()
+    process.exit(1)
+  })
+}
 try {
   makeSpaces()
   await measureAll(await startOurs(), await startCharon())
 } finally {
+  cleanUp()
+}
+
+function cleanUp() {
   for (const child of running) child.kill('SIGKILL')
   for (const space of [clientSpace, oursSpace, charonSpace]) run('ip', ['netns', 'del', space])
   rmSync(work, { recursive: true, force: true })
