@@ -104,6 +104,7 @@ function takeFresh(
   if (isIntermediate(header)) sa.intermediate?.received(datagram, header.flags.response, arrived)
   if (pending !== undefined) takeResponse(sa, pending, payloads, datagram, header, path)
   else takeRequest(sa, header, arrived, path)
+  sa.forgetAuth()
   pump(sa)
 }
 

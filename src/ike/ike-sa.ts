@@ -9,7 +9,7 @@ import type { FollowUps } from './follow-up.ts'
 import { armLifetime, type LifetimeTimer } from './ike-lifetime.ts'
 import type { IkeRekeying } from './ike-rekeying.ts'
 import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
-import { type InitResult, withoutHandshake } from './init-result.ts'
+import { type InitResult, withoutAuth, withoutNonces } from './init-result.ts'
 import type { Intermediate } from './intermediate.ts'
 import { KEPT_MS } from './leftovers.ts'
 import { type OwnSync, type PeerSync, serveSync } from './message-id-sync.ts'
@@ -449,16 +449,23 @@ export class IkeSa extends TaskQueue {
     }
   }
 
+  /** IKE_AUTH is over: lets go of what was for it. Does nothing before, and nothing the second time. */
+  forgetAuth(): void {
+    const { init, runtime } = this
+    if (this.establishedAt === undefined || init === undefined || init.keys.SK_pi.length === 0) return
+    this.init = { ...withoutAuth(init), suite: runtime.suites.share(init.suite) }
+    this.intermediate = undefined
+    this.candidates = []
+  }
+
   /** It has stood for a while: lets go of what was kept for late and repeated messages. True when something younger is left. */
   tidy(): boolean {
-    const { init, runtime } = this
-    if (this.establishedAt !== undefined && init !== undefined && init.Ni.length > 0) {
-      this.init = { ...withoutHandshake(init), suite: runtime.suites.share(init.suite) }
+    this.forgetAuth()
+    if (this.establishedAt !== undefined && this.init !== undefined) {
+      this.init = withoutNonces(this.init)
       this.setUp = undefined
-      this.intermediate = undefined
-      this.candidates = []
     }
-    return this.window.forgetResponses(runtime.now - KEPT_MS)
+    return this.window.forgetResponses(this.runtime.now - KEPT_MS)
   }
 
   #serveChildTimers(): void {
@@ -525,6 +532,7 @@ export class IkeSa extends TaskQueue {
     this.init.protectInbound.destroy()
     this.init.protectOutbound.destroy()
     this.intermediate?.destroy()
-    withoutHandshake(this.init)
+    withoutAuth(this.init)
+    withoutNonces(this.init)
   }
 }

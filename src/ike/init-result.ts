@@ -28,12 +28,17 @@ export interface InitResult {
   readonly protectInbound: MessageProtector
 }
 
-/** The same without what is for IKE_AUTH and comparing nonces only, which is wiped. */
-export function withoutHandshake(init: InitResult): InitResult {
+/** The same without what is for IKE_AUTH only, whose keys are wiped. */
+export function withoutAuth(init: InitResult): InitResult {
   const { SK_d, SK_pi, SK_pr } = init.keys
-  wipe(SK_pi, SK_pr, init.Ni, init.Nr)
-  const keys = { SK_d, SK_pi: nothing, SK_pr: nothing }
-  return { ...init, keys, Ni: nothing, Nr: nothing, initRequest: nothing, initResponse: nothing }
+  wipe(SK_pi, SK_pr)
+  return { ...init, keys: { SK_d, SK_pi: nothing, SK_pr: nothing }, initRequest: nothing, initResponse: nothing }
+}
+
+/** The same without nonces, which are wiped. */
+export function withoutNonces(init: InitResult): InitResult {
+  wipe(init.Ni, init.Nr)
+  return { ...init, Ni: nothing, Nr: nothing }
 }
 
 const nothing = new Uint8Array(0)
