@@ -23,8 +23,9 @@ export function spiOf({ spi }: ChosenProposal): number {
 /** The SPI that our packets are to have. Throws `PeerError` when it cannot be used. */
 export function freeOutboundSpi(sa: IkeSa, suite: ChosenProposal): number {
   const value = spiOf(suite)
-  if (value === 0 || sa.runtime.children.isTaken(sa.path.remote.address, value)) {
-    throw new PeerError('BAD_SPI', `the peer's ESP SPI ${value} is zero or already in use at its address`, {
+  // RFC 4303 §2.1: 1 to 255 are reserved, and 0 is for nobody.
+  if (value < 256 || sa.runtime.children.isTaken(sa.path.remote.address, value)) {
+    throw new PeerError('BAD_SPI', `the peer's ESP SPI ${value} is reserved or already in use at its address`, {
       notify: NotifyType.NO_PROPOSAL_CHOSEN,
     })
   }

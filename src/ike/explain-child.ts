@@ -75,8 +75,8 @@ export function explainNoRekey(connection: ConnectionConfig, child: ChildConfig)
     kind: 'peer-error',
     by: 'peer',
     detail: 'NO_ADDITIONAL_SAS',
-    message: `the peer rekeys no CHILD_SA on this IKE_SA (NO_ADDITIONAL_SAS): ${child.name} goes on until its lifetime ends`,
-    hint: `connections.${connection.name}.rekey.reauth: set it below the lifetime of the child, so that the IKE_SA and its CHILD_SAs are set up anew in time`,
+    message: `the peer rekeys no CHILD_SA on this IKE_SA (NO_ADDITIONAL_SAS): the IKE_SA is set up anew with ${child.name}`,
+    hint: `connections.${connection.name}.rekey.reauth: set it below the lifetime of the child, so that it does not come to the question`,
   }
 }
 

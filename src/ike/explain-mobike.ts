@@ -15,6 +15,17 @@ export function explainAddressRefused(connection: ConnectionConfig, remote: Sock
   }
 }
 
+/** The peer moved to our plain IKE port, where its ESP cannot be carried. */
+export function explainPlainPort(connection: ConnectionConfig, remote: SocketAddress): PeerRefusal {
+  return {
+    kind: 'protocol-error',
+    by: 'local',
+    detail: 'UNACCEPTABLE_ADDRESSES',
+    message: `the peer of ${connection.name} at ${formatSocketAddress(remote)} moved to the port for IKE without NAT traversal, where ESP in UDP cannot be carried`,
+    hint: 'a fault of the peer: RFC 4555 §3.3 has both sides use the port for NAT traversal',
+  }
+}
+
 /** The peer does not take the addresses that we moved to. */
 export function explainUpdateRefused(connection: ConnectionConfig, notify: number, path: string): PeerRefusal {
   const name = notifyName(notify)

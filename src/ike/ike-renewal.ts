@@ -3,6 +3,7 @@ import { beginIkeSa } from './ike-begin.ts'
 import { drawWithinJitter, type LifetimeTimer, RETRY_MS, resumeLifetime } from './ike-lifetime.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { Path } from './runtime.ts'
+import { newestOf } from './succession.ts'
 import { ChildCreate } from './tasks/child-create.ts'
 import { IkeRekey } from './tasks/ike-rekey.ts'
 
@@ -40,7 +41,7 @@ export function reauthenticate(sa: IkeSa, elsewhere?: Path): void {
   if (elsewhere === undefined) sa.timers.set('reauth', sa.runtime.now + RETRY_MS)
   const { connection } = sa
   const [first] = childrenOf(sa)
-  if (sa.runtime.peers.othersOf(sa)?.some(({ replaces }) => newestOf(replaces) === sa)) return
+  if (sa.runtime.peers.othersOf(sa)?.some(({ replaces }) => replaces !== undefined && newestOf(replaces) === sa)) return
   // Where the old one is, it is reached: from behind its NAT, too.
   const next = beginIkeSa(sa.runtime, connection, first, elsewhere ?? sa.path)
   if (elsewhere !== undefined) next.redirectedFrom = sa.path.remote.address
@@ -55,7 +56,7 @@ export function continueReplacing(next: IkeSa, old: IkeSa): void {
 
 /** The new IKE_SA of a reauthentication is authenticated, with its first CHILD_SA: it gets the others, then the old one ends. */
 function finish(sa: IkeSa): void {
-  const old = newestOf(sa.replaces)
+  const old = sa.replaces && newestOf(sa.replaces)
   sa.replaces = undefined
   if (old?.state !== 'established') return
   old.replaceBy(sa, OVERLAP_MS, true)
@@ -65,7 +66,7 @@ function finish(sa: IkeSa): void {
 /** The time of an IKE_SA that another one replaces is over, as soon as that one has its CHILD_SAs. */
 function goOver(old: IkeSa): void {
   const { replacement, runtime } = old
-  const next = newestOf(replacement?.by)
+  const next = replacement && newestOf(replacement.by)
   if (replacement === undefined || next?.state !== 'established') {
     old.replacement = undefined
     resumeLifetime(old)
@@ -92,10 +93,3 @@ function bringOver(old: IkeSa, next: IkeSa): boolean {
 const childrenOf = ({ children }: IkeSa): ChildConfig[] => [
   ...new Set(children.filter(({ state }) => state === 'installed').map(({ config }) => config!)),
 ]
-
-/** What `sa` was rekeyed to since. */
-function newestOf(sa: IkeSa | undefined): IkeSa | undefined {
-  let newest = sa
-  while (newest?.successor !== undefined) newest = newest.successor
-  return newest
-}

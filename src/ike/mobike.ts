@@ -2,7 +2,7 @@ import { equalBytes, toHex } from '../bytes/index.ts'
 import { PeerError } from '../errors.ts'
 import { formatIp, type IpAddress } from '../ip/address.ts'
 import { NotifyType, type Payload } from './codec/index.ts'
-import { explainAddressRefused } from './explain-mobike.ts'
+import { explainAddressRefused, explainPlainPort } from './explain-mobike.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { detectNat, natDetectionPayloads } from './nat-detection.ts'
 import { findNotify, notify } from './notifies.ts'
@@ -12,7 +12,7 @@ import { copyEndpoint, type Path, sameAddress, sameEndpoint } from './runtime.ts
 const MOST_PEER_ADDRESSES = 8
 
 /** Paths that a request is tried on, one after the other. */
-const MOST_PATHS = 16
+export const MOST_PATHS = 16
 
 /** What an IKE_SA needs to change its addresses; shared by the IKE_SAs that follow it when it is rekeyed. RFC 4555. */
 export interface Mobike {
@@ -176,12 +176,16 @@ function noteAddresses(sa: IkeSa, mobike: Mobike, payloads: readonly Payload[], 
 /** Moves to the path that an UPDATE_SA_ADDRESSES came on, or gives the notify that refuses it. RFC 4555 §3.5, §3.9. */
 function follow(sa: IkeSa, payloads: readonly Payload[], path: Path): number | undefined {
   if (isTranslated(payloads, path)) return NotifyType.UNEXPECTED_NAT_DETECTED
-  noteNat(sa, payloads, path)
-  if (sa.moveTo(path)) {
+  // ESP in UDP is carried on the port for NAT traversal only.
+  if (path.local.port === sa.runtime.ports.nat && sa.moveTo(path)) {
+    noteNat(sa, payloads, path)
     sa.probePath(sa.path)
     return undefined
   }
-  const refusal = explainAddressRefused(sa.connection, copyEndpoint(path.remote))
+  const refusal =
+    path.local.port === sa.runtime.ports.nat
+      ? explainAddressRefused(sa.connection, copyEndpoint(path.remote))
+      : explainPlainPort(sa.connection, copyEndpoint(path.remote))
   sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: copyEndpoint(path.remote), refusal })
   return NotifyType.UNACCEPTABLE_ADDRESSES
 }

@@ -11,6 +11,7 @@ import { redirectIn } from './redirect-payload.ts'
 import { answerTicketRequest } from './resumption.ts'
 import type { Path } from './runtime.ts'
 import { heedInvalidSpi } from './stray-messages.ts'
+import { newestOf } from './succession.ts'
 import { answerAuth } from './tasks/auth-responder.ts'
 import { deletePayload } from './tasks/child-delete.ts'
 import { answerCreateChild } from './tasks/child-responder.ts'
@@ -80,7 +81,7 @@ function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
   const named: ChildSa[] = []
   for (const spi of spis) {
     const value = new DataView(spi.buffer, spi.byteOffset, 4).getUint32(0)
-    const child = (sa.successor ?? sa).children.find(({ spiOut }) => spiOut === value)
+    const child = newestOf(sa).children.find(({ spiOut }) => spiOut === value)
     if (child === undefined) noteUnknown(sa, value)
     else if (!named.includes(child)) named.push(child)
   }

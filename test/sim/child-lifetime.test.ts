@@ -123,14 +123,15 @@ describe('a peer that does not rekey', () => {
     expect(duel.waiting).toContain('a asks CREATE_CHILD_SA')
   })
 
-  it('that takes no further SA is told of once, and is left alone', () => {
+  it('that takes no further SA is asked for a whole new IKE_SA, which it has to take', () => {
     const duel = new Duel()
     refuse(NotifyType.NO_ADDITIONAL_SAS)
     duel.step('a rekeys')
     duel.rest()
     expect(duel.a.eventsOf('refused')).toMatchObject([{ child: 'net', refusal: { detail: 'NO_ADDITIONAL_SAS' } }])
-    expect(duel.a.ike.nextTimeoutAt()).toBe(Number.POSITIVE_INFINITY)
     expect(duel.a.status()[0]!.children).toMatchObject([{ state: 'installed' }])
+    duel.clock.advance(10)
+    expect(duel.waiting).toContain('a asks IKE_SA_INIT')
   })
 
   it('ends with the hard limit', () => {

@@ -165,15 +165,16 @@ export class ChildRekey implements Task {
     switch (outcome.notify) {
       // RFC 7296 §2.25: the peer has lost it, so that nothing is left to replace.
       case NotifyType.CHILD_SA_NOT_FOUND:
-        sa.enqueue(new ChildCreate(sa, config))
+        sa.enqueueNext(new ChildCreate(sa, config))
         return endChild(old, 'peer')
       case NotifyType.TEMPORARY_FAILURE: {
         const delayMs = this.#retry(++this.subject.busyTries)
         this.#tell(explainNotNow(config, delayMs))
         return
       }
-      // RFC 7296 §1.3: the peer will not take another SA on this IKE_SA, now or later.
+      // RFC 7296 §1.3: the peer will not take another SA on this IKE_SA, now or later, but on a new one.
       case NotifyType.NO_ADDITIONAL_SAS:
+        if (sa.replacement === undefined) sa.timers.set('reauth', sa.runtime.now)
         return this.#tell(explainNoRekey(sa.connection, config))
       default:
         return this.#failed(this.#offer!.explain(outcome.notify))

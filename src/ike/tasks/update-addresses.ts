@@ -8,6 +8,7 @@ import {
   addressesText,
   candidatePaths,
   formatPath,
+  MOST_PATHS,
   natPayloads,
   noteNat,
   samePath,
@@ -69,7 +70,8 @@ export class UpdateAddresses implements Task {
     sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
     sa.refusedPaths.push(this.#told)
     const next = candidatePaths(sa).find((path) => !sa.refusedPaths.some((refused) => samePath(refused, path)))
-    if (next === undefined) sa.delete('refused', refusal)
+    // A peer that names new addresses with each refusal would lead us on for ever.
+    if (next === undefined || sa.refusedPaths.length >= MOST_PATHS) sa.delete('refused', refusal)
     else sa.changePath(next)
     return 'done'
   }
