@@ -11,6 +11,7 @@ import {
 } from './codec/index.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import { safeBytes } from './fragmentation.ts'
+import { heardFrom } from './ike-liveness.ts'
 import { renewKeys, serveLifetime } from './ike-renewal.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { MessageProtector } from './message-crypto.ts'
@@ -97,7 +98,7 @@ function takeFresh(
   arrived: ArrivedMessage,
   path: Path,
 ): void {
-  sa.heardFrom(path)
+  heardFrom(sa, path)
   const { payloads, bytes, datagram } = arrived
   emitMessage(sa.runtime, sa.ref, 'in', path, { header, payloads, encrypted: true, bytes })
   heedAnnouncements(sa, header.exchangeType, payloads)

@@ -1,5 +1,6 @@
 import { resumeLifetime } from './ike-lifetime.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { takePlaceOf } from './ike-succession.ts'
 import { compareNonces } from './nonces.ts'
 
 /** The nonces of one CREATE_CHILD_SA exchange. */
@@ -105,7 +106,7 @@ export class IkeRekeying {
   }
 
   #settleFor(sa: IkeSa): void {
-    if (this.#old.successor === undefined) sa.takePlaceOf(this.#old)
+    if (this.#old.successor === undefined) takePlaceOf(sa, this.#old)
   }
 
   #settleForOurs(ours: IkeSa): void {

@@ -1,43 +1,36 @@
-import { toHex, wipe } from '../bytes/index.ts'
+import { wipe } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { ChildSa } from './child-sa.ts'
-import { checkSending, endChild, silentFirst } from './child-succession.ts'
+import { endChild, silentFirst } from './child-succession.ts'
 import type { Trigger } from './child-terms.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
 import type { FollowUps } from './follow-up.ts'
 import { armLifetime, type LifetimeTimer } from './ike-lifetime.ts'
+import { armLiveness } from './ike-liveness.ts'
 import type { IkeRekeying } from './ike-rekeying.ts'
 import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
+import { statusOf } from './ike-status.ts'
+import { type IkeTimer, serveChildTimers, serveTimer } from './ike-timers.ts'
 import { type InitResult, withoutAuth, withoutNonces } from './init-result.ts'
 import type { Intermediate } from './intermediate.ts'
+import { armKeepalive } from './keepalive.ts'
 import { KEPT_MS } from './leftovers.ts'
-import { type OwnSync, type PeerSync, serveSync } from './message-id-sync.ts'
+import type { OwnSync, PeerSync } from './message-id-sync.ts'
 import { MessageWindow } from './message-window.ts'
 import type { Mobike } from './mobike.ts'
 import type { NatFindings } from './nat-detection.ts'
-import { changePath, heardElsewhere, livenessTask, moveTo, probePath, updateAddresses } from './path-changes.ts'
+import { changePath, moveTo, probePath, updateAddresses } from './path-changes.ts'
 import { noAbilities, type PeerAbilities } from './peer-abilities.ts'
 import { Reassembly } from './reassembly.ts'
 import type { Refusal } from './refusal.ts'
-import { type IkeRuntime, type Path, sameEndpoint } from './runtime.ts'
+import type { IkeRuntime, Path } from './runtime.ts'
 import type { SetUp } from './set-up.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
 import { TaskQueue } from './task-queue.ts'
-import { startRekey } from './tasks/child-rekey.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { Timers } from './timers.ts'
-
-type TimerName =
-  | 'half-open'
-  | 'follow-up'
-  | 'liveness'
-  | 'keepalive'
-  | 'reassembly'
-  | 'id-sync'
-  | 'work'
-  | LifetimeTimer
 
 /** Responders forget an IKE_SA that is not authenticated this long after its last IKE_SA_INIT or IKE_INTERMEDIATE. */
 const HALF_OPEN_MS = 30_000
@@ -57,7 +50,8 @@ interface Replacement {
 
 /**
  * One IKE_SA: its state, its keys, its message window, its queue of exchanges and its CHILD_SAs. How messages are made
- * and taken apart is in `ike-messages.ts`; what each exchange does is in `tasks/`.
+ * and taken apart is in `ike-messages.ts`; what each exchange does is in `tasks/`; what its timers do, in `ike-timers.ts`; how
+ * another one takes its place, in `ike-succession.ts`.
  */
 export class IkeSa extends TaskQueue {
   readonly runtime: IkeRuntime
@@ -65,7 +59,7 @@ export class IkeSa extends TaskQueue {
   readonly role: 'initiator' | 'responder'
   readonly SPIi: Uint8Array
   readonly window: MessageWindow
-  readonly timers = new Timers<TimerName>(this)
+  readonly timers = new Timers<IkeTimer>(this)
   readonly children: ChildSa[] = []
   readonly reassembly: Reassembly
   /** Shared with the IKE_SA that replaces this one. */
@@ -214,7 +208,7 @@ export class IkeSa extends TaskQueue {
   }
 
   /** A bit of the work that the next request takes. Others have their turn before the rest of it. */
-  #work(): void {
+  workOnNext(): void {
     const task = this.firstWaiting
     task?.work?.()
     if (task?.isReady === false) this.timers.set('work', this.runtime.now + 1)
@@ -239,36 +233,8 @@ export class IkeSa extends TaskQueue {
     this.authenticatedAt = this.resumed?.authenticatedAt ?? this.runtime.now
     this.runtime.peers.add(this)
     this.nat = { natLocal: this.init!.natLocal, natRemote: this.init!.natRemote }
-    this.#start()
+    this.start()
     this.runtime.emit({ kind: 'ike-established', sa: this.ref, details: this.status() })
-  }
-
-  /**
-   * Takes the place of `old`, which it rekeyed: CHILD_SAs, the tasks that wait, and where the peer is. What `old` is to come to
-   * (its deletion by our user, which waited) comes to this one. RFC 7296 §2.8, §2.18.
-   */
-  takePlaceOf(old: IkeSa): void {
-    this.rekeyingOf = undefined
-    this.path = old.path
-    this.nat = old.nat
-    this.mobike = old.mobike
-    this.refusedPaths.push(...old.refusedPaths)
-    for (const child of old.children.splice(0)) child.moveTo(this)
-    for (const child of old.lingering.splice(0)) child.moveTo(this)
-    this.#start()
-    for (const task of old.takeMovable(old.state === 'deleting')) {
-      task.moveTo!(this)
-      this.enqueue(task)
-    }
-    this.runtime.peers.remove(old)
-    this.runtime.peers.add(this)
-    if (old.replacement !== undefined) this.replaceBy(old.replacement.by, 0, old.replacement.asks)
-    old.supersededBy(this)
-    const { SPIi, SPIr } = old.status()
-    this.runtime.emit({ kind: 'ike-rekeyed', sa: this.ref, old: { SPIi, SPIr }, details: this.status() })
-    // Says what is new about this one: the peer could not prove a crash before.
-    if (this.runtime.crashTokens !== undefined) this.enqueue(livenessTask(this))
-    if (old.#ending !== undefined) this.delete(old.#ending.reason, old.#ending.refusal)
   }
 
   /**
@@ -278,18 +244,6 @@ export class IkeSa extends TaskQueue {
   replaceBy(other: IkeSa, delayMs: number, asks: boolean): void {
     this.replacement = { by: other, since: this.runtime.now, asks }
     this.timers.set('replace', this.runtime.now + delayMs)
-  }
-
-  /** It is set up in the place of `old`, which was not established: what waits there waits here. */
-  takeWaitingOf(old: IkeSa): void {
-    for (const task of old.takeMovable(old.state === 'deleting')) {
-      // Its own first CHILD_SA comes of its own set-up.
-      if (task.makes !== undefined && task.makes === this.firstChild) task.abandon()
-      else {
-        task.moveTo!(this)
-        this.enqueue(task)
-      }
-    }
   }
 
   /** `successor` is the one to use: this one waits for its DELETE, the peer's or ours. */
@@ -363,18 +317,6 @@ export class IkeSa extends TaskQueue {
     for (const child of [...this.lingering]) child.remove(reason)
   }
 
-  /** A fresh, authenticated message of the peer: a sign of life, and perhaps a new place (RFC 7296 §2.23). */
-  heardFrom(path: Path): void {
-    if (this.state === 'established') this.#armLiveness()
-    if (sameEndpoint(path.remote, this.path.remote) && sameEndpoint(path.local, this.path.local)) return
-    if (this.state === 'connecting' && this.role === 'responder') {
-      // The initiator floats from port 500 to 4500 between IKE_SA_INIT and IKE_AUTH.
-      this.path = this.runtime.keepPath(path)
-    } else {
-      heardElsewhere(this, path)
-    }
-  }
-
   /** RFC 7296 §2.23: a host that is not behind a NAT follows a peer that is; one behind a NAT itself should not. */
   get followsRemote(): boolean {
     return this.state === 'established' && this.nat.natRemote && !this.nat.natLocal
@@ -397,56 +339,19 @@ export class IkeSa extends TaskQueue {
     probePath(this, target)
   }
 
-  /** NAT detection says something else than before. */
-  natChanged(nat: NatFindings): void {
-    this.nat = { natLocal: nat.natLocal, natRemote: nat.natRemote }
-    this.armKeepalive()
-  }
-
-  /** Keepalives are for whoever is behind a NAT. RFC 3948 §4. */
-  armKeepalive(): void {
-    const { keepaliveMs } = this.connection
-    if (this.nat.natLocal && keepaliveMs > 0) this.timers.set('keepalive', this.runtime.now + keepaliveMs)
-    else this.timers.clear('keepalive')
-  }
-
   /** Serves the timers whose time has come, and gives back the others, which are about its lifetime. */
   serveTimers(): LifetimeTimer[] {
-    this.resumePostponed(this.runtime.now)
-    if (this.childTimers.next() <= this.runtime.now) this.#serveChildTimers()
-    return this.timers.due(this.runtime.now).filter((name) => {
-      if (name === 'half-open') this.close('timeout')
-      else if (name === 'follow-up') this.followUps?.expire()
-      else if (name === 'liveness') this.#checkLiveness()
-      else if (name === 'keepalive') this.#keepalive()
-      else if (name === 'reassembly') this.#expireFragments()
-      else if (name === 'id-sync') serveSync(this)
-      else if (name === 'work') this.#work()
-      else return true
-      return false
-    }) as LifetimeTimer[]
+    const { now } = this.runtime
+    this.resumePostponed(now)
+    if (this.childTimers.next() <= now) serveChildTimers(this)
+    return this.timers
+      .due(now)
+      .map((name) => serveTimer(this, name))
+      .filter((name) => name !== undefined)
   }
 
   status(): IkeSaStatus {
-    const init = this.init
-    return {
-      sa: this.ref,
-      state: this.state,
-      role: this.role,
-      SPIi: toHex(this.SPIi),
-      SPIr: init === undefined ? '0000000000000000' : toHex(init.SPIr),
-      local: this.path.local,
-      remote: this.path.remote,
-      localId: this.connection.local.id,
-      remoteId: this.remoteId,
-      suite: init?.suite.suite ?? '',
-      ...this.nat,
-      mobike: this.mobike !== undefined,
-      encap: this.path.local.port === this.runtime.ports.nat,
-      establishedAt: this.establishedAt,
-      children: this.children.map((child) => child.status()),
-      lingering: this.lingering.map(({ spiIn }) => spiIn),
-    }
+    return statusOf(this)
   }
 
   /** IKE_AUTH is over: lets go of what was for it. Does nothing before, and nothing the second time. */
@@ -468,14 +373,6 @@ export class IkeSa extends TaskQueue {
     return this.window.forgetResponses(this.runtime.now - KEPT_MS)
   }
 
-  #serveChildTimers(): void {
-    for (const child of this.childTimers.due(this.runtime.now)) {
-      if (child.state === 'deleted') child.remove('local')
-      else if (child.state === 'receiving') checkSending(child)
-      else startRekey(child)
-    }
-  }
-
   /** One of its timers, or of what waits for a response, has changed. */
   override timesChanged(): void {
     const taskAt = this.postponedUntil
@@ -483,46 +380,15 @@ export class IkeSa extends TaskQueue {
     this.runtime.wakeups.set(this, this.state === 'closed' ? Number.POSITIVE_INFINITY : at)
   }
 
-  /** Call it when `reassembly` has changed: it may have to be looked at in time. */
-  reassemblyChanged(): void {
-    const at = this.reassembly.expiresAt
-    if (at === Number.POSITIVE_INFINITY) this.timers.clear('reassembly')
-    else this.timers.set('reassembly', at)
-  }
-
-  #expireFragments(): void {
-    this.reassembly.expire(this.runtime.now)
-    this.reassemblyChanged()
-  }
-
-  #armLiveness(since = this.runtime.now): void {
-    const delay = this.connection.livenessDelayMs
-    if (delay > 0) this.timers.set('liveness', since + delay)
-  }
-
-  #checkLiveness(): void {
-    if (this.state !== 'established') return
-    // ESP of the peer is a sign of life as well. RFC 7296 §2.4.
-    const heardAt = Math.max(-1, ...this.children.map((child) => child.lastHeardAt))
-    if (heardAt >= 0 && this.runtime.now - heardAt < this.connection.livenessDelayMs) return this.#armLiveness(heardAt)
-    this.#armLiveness()
-    // A request under way is itself a question whether the peer lives.
-    if (this.isQuiet) this.enqueue(livenessTask(this))
-  }
-
-  #keepalive(): void {
-    this.runtime.sendKeepalive(this.path.local, this.path.remote)
-    this.armKeepalive()
-  }
-
-  #start(): void {
+  /** It carries CHILD_SAs from here on. */
+  start(): void {
     this.#lifecycle.to('established')
     this.establishedAt = this.runtime.now
     this.runtime.leftovers.add(this, this.runtime.now)
     this.timers.clear('half-open')
-    this.#armLiveness()
+    armLiveness(this)
     armLifetime(this)
-    this.armKeepalive()
+    armKeepalive(this)
   }
 
   #wipe(): void {

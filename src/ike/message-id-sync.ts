@@ -3,11 +3,13 @@ import { DecodeError } from '../errors.ts'
 import { ExchangeType, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
 import { explainGivenUp } from './explain-peer.ts'
 import type { Sealed } from './fragmentation.ts'
+import { heardFrom } from './ike-liveness.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { drop } from './message-drop.ts'
 import { emitMessage } from './message-event.ts'
 import { renumber, sendSync, transmit } from './message-sending.ts'
 import { findNotify, notify } from './notifies.ts'
+import { reassemblyChanged } from './reassembly-timer.ts'
 import { replaySyncPayloads, skipSequenceNumbers } from './replay-sync.ts'
 import { retransmitDelay } from './retransmit-delay.ts'
 import type { Path } from './runtime.ts'
@@ -104,7 +106,7 @@ function takeResponse(sa: IkeSa, { nonce, send, receive }: SyncCounters, path: P
   sa.ownSync = undefined
   sa.timers.clear('id-sync')
   sa.window.isHeld = false
-  sa.heardFrom(path)
+  heardFrom(sa, path)
   adopt(sa, receive, send)
 }
 
@@ -124,7 +126,7 @@ function takeRequest(
   if (send <= window.highestSeen) {
     return drop(sa.runtime, path, 'bad-message-id', `message ids from ${send} on, after ${window.highestSeen}`)
   }
-  sa.heardFrom(path)
+  heardFrom(sa, path)
   skipSequenceNumbers(sa, payloads)
   const next = Math.max(receive, window.nextRequestId, sa.ownSync?.send ?? 0)
   const response = sendSync(sa, true, [syncPayload({ nonce, send: next, receive: send })], path)
@@ -135,7 +137,7 @@ function takeRequest(
 /** Goes on with these ids. What waits for a response gets one of them: under its old one it will not be heard. */
 function adopt(sa: IkeSa, nextRequestId: number, expectedId: number): void {
   sa.reassembly.forgetAll()
-  sa.reassemblyChanged()
+  reassemblyChanged(sa)
   const pending = sa.window.resync(nextRequestId, expectedId)
   for (const one of pending) renumber(sa, one)
   sa.runtime.emit({ kind: 'message-ids-agreed', sa: sa.ref, nextSent: nextRequestId, nextReceived: expectedId })

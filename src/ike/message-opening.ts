@@ -15,6 +15,7 @@ import { decodeOr, drop } from './message-drop.ts'
 import type { RequestOrder } from './message-window.ts'
 import { findNotify } from './notifies.ts'
 import { MOST_FRAGMENTS } from './reassembly.ts'
+import { reassemblyChanged } from './reassembly-timer.ts'
 import type { Path } from './runtime.ts'
 
 /** An authenticated message, whole or put together. */
@@ -96,7 +97,7 @@ function openWhole(
     const opened = protector.open(message)
     if (!opened.ok) return badIntegrity(sa, header, path)
     sa.reassembly.forget(keyOf(header))
-    sa.reassemblyChanged()
+    reassemblyChanged(sa)
     const { firstPayload, plaintext } = opened
     const payloads = [...foreign, ...opened.payloads]
     const answerBytes = Number.POSITIVE_INFINITY
@@ -129,7 +130,7 @@ function takeFragment(
     if (!fragment.ok) return badIntegrity(sa, header, path)
     if (isRepeated) return { ...repeated, datagram: message, bytes: message.length }
     const whole = sa.reassembly.add(key, fragment, message, sa.runtime.now)
-    sa.reassemblyChanged()
+    reassemblyChanged(sa)
     if (whole === 'too-long') drop(sa.runtime, path, 'bad-fragment', 'the fragments of its messages hold too much')
     if (typeof whole !== 'object') return undefined
     const { firstPayload, plaintext, bytes, largest } = whole

@@ -4,6 +4,7 @@ import { formatIp, type IpAddress } from '../ip/address.ts'
 import { NotifyType, type Payload } from './codec/index.ts'
 import { explainAddressRefused, explainPlainPort } from './explain-mobike.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { natChanged } from './keepalive.ts'
 import { detectNat, natDetectionPayloads } from './nat-detection.ts'
 import { findNotify, notify } from './notifies.ts'
 import { copyEndpoint, type Path, sameAddress, sameEndpoint } from './runtime.ts'
@@ -110,7 +111,7 @@ export const natPayloads = (sa: IkeSa, path: Path): Payload[] =>
 export function noteNat(sa: IkeSa, payloads: readonly Payload[], path: Path): void {
   const spis = { SPIi: sa.SPIi, SPIr: sa.init!.SPIr }
   const nat = detectNat(sa.runtime.crypto, payloads, spis, path)
-  if (nat.supported) sa.natChanged(nat)
+  if (nat.supported) natChanged(sa, nat)
 }
 
 /**

@@ -4,6 +4,7 @@ import { formatGateway, type Gateway } from './gateway-identity.ts'
 import { beginIkeSa } from './ike-begin.ts'
 import { continueReplacing, reauthenticate } from './ike-renewal.ts'
 import type { IkeSa } from './ike-sa.ts'
+import { takeWaitingOf } from './ike-succession.ts'
 import type { Refusal } from './refusal.ts'
 import type { Path } from './runtime.ts'
 
@@ -42,7 +43,7 @@ function beginThere(old: IkeSa, path: Path): void {
   next.trigger = old.trigger
   if (old.replaces !== undefined) continueReplacing(next, old.replaces)
   old.successor = next
-  next.takeWaitingOf(old)
+  takeWaitingOf(next, old)
   old.delete('local')
 }
 

@@ -100,7 +100,7 @@ export abstract class TaskQueue implements TimerOwner {
   }
 
   /** Takes out the tasks that wait and can go on elsewhere; of the others those stay that `keeps` says, the rest is given up. */
-  protected takeMovable(keeps: boolean): Task[] {
+  takeMovable(keeps: boolean): Task[] {
     const waiting = this.#takeWaiting()
     for (const task of waiting.filter(({ moveTo }) => moveTo === undefined)) {
       if (keeps) this.#waiting.push(task)

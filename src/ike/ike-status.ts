@@ -1,0 +1,26 @@
+import { toHex } from '../bytes/index.ts'
+import type { IkeSaStatus } from './events.ts'
+import type { IkeSa } from './ike-sa.ts'
+
+/** An IKE_SA as users see it, without its secrets. */
+export function statusOf(sa: IkeSa): IkeSaStatus {
+  const { init, path, connection } = sa
+  return {
+    sa: sa.ref,
+    state: sa.state,
+    role: sa.role,
+    SPIi: toHex(sa.SPIi),
+    SPIr: init === undefined ? '0000000000000000' : toHex(init.SPIr),
+    local: path.local,
+    remote: path.remote,
+    localId: connection.local.id,
+    remoteId: sa.remoteId,
+    suite: init?.suite.suite ?? '',
+    ...sa.nat,
+    mobike: sa.mobike !== undefined,
+    encap: path.local.port === sa.runtime.ports.nat,
+    establishedAt: sa.establishedAt,
+    children: sa.children.map((child) => child.status()),
+    lingering: sa.lingering.map(({ spiIn }) => spiIn),
+  }
+}
