@@ -251,6 +251,7 @@ export class IkeSa extends TaskQueue {
     this.successor = successor
     this.rekeyingOf = undefined
     this.followUps?.abandonAll()
+    this.runtime.superseded.add(this)
     if (this.state === 'deleting') return
     this.#lifecycle.to('superseded')
     this.timers.clearAll()
@@ -291,6 +292,7 @@ export class IkeSa extends TaskQueue {
     this.removeChildren(reason)
     this.runtime.halfOpen.delete(this)
     this.runtime.peers.remove(this)
+    this.runtime.superseded.delete(this)
     this.runtime.noteClosed(this)
     this.runtime.leftovers.delete(this)
     this.abandonActive()

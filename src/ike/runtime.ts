@@ -16,6 +16,7 @@ import { Leftovers } from './leftovers.ts'
 import { ReassemblyPool } from './reassembly.ts'
 import { RedirectLimit } from './redirect-limit.ts'
 import { SuitePool } from './suite-pool.ts'
+import { Superseded } from './superseded.ts'
 import { TicketOffice } from './ticket-office.ts'
 import { WakeQueue } from './wake-queue.ts'
 
@@ -52,6 +53,7 @@ export class IkeRuntime {
   /** The id of the next IKE_SA. */
   nextId = 1
   readonly peers = new IkePeers()
+  readonly superseded = new Superseded()
   readonly suites = new SuitePool()
   /** IKE_SAs that keep something for late and repeated messages. */
   readonly leftovers = new Leftovers()

@@ -132,6 +132,18 @@ describe('rekeying the IKE_SA', () => {
     expect(pair.a.ikeSa.children.map(({ name }) => name)).toEqual(['net', 'second'])
   })
 
+  it.each(sides)('from side %s again and again without a DELETE leaves no more than some of the old ones', (side) => {
+    const pair = establishedPair()
+    pair.network.drop({ from: pair[side], exchange: 'INFORMATIONAL', payload: 'D' })
+    for (let times = 0; times < 40; times++) {
+      rekey(pair, side)
+      pair.clock.advance(1_000)
+    }
+    expect(pair[side].eventsOf('ike-rekeyed')).toHaveLength(40)
+    expect(pair[otherOf[side]].status()).toHaveLength(17)
+    expect(pair[side].status()).toHaveLength(17)
+  })
+
   it('asked for twice happens once', () => {
     const pair = establishedPair()
     rekey(pair, 'a')
