@@ -1,37 +1,16 @@
-import { equalBytes, wipe } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/address.ts'
-import type { XfrmLifetime, XfrmStateId } from '../xfrm/port.ts'
+import { type ChildAgreement, policySubject, type SettledChild, shareParts } from './child-agreement.ts'
 import { lifetimeOf } from './child-lifetime.ts'
-import type { OuterAddresses, PolicySubject } from './child-policies.ts'
+import type { OuterAddresses } from './child-policies.ts'
 import { type ChildSaState, childSaStates } from './child-sa-states.ts'
-import type { ChildTerms } from './child-terms.ts'
+import { ChildStates } from './child-states.ts'
 import type { ChildConfig } from './config.ts'
 import type { ChildSaStatus, CloseReason, IkeEvent } from './events.ts'
 import { formatIdentity } from './identity.ts'
 import type { IkeSa } from './ike-sa.ts'
-import { type ChildKeys, wipeChildKeys } from './keymat.ts'
-import type { ChosenProposal } from './proposal.ts'
+import { wipeChildKeys } from './keymat.ts'
 import { Lifecycle } from './states.ts'
-import { sameSelectors } from './traffic-selector.ts'
 import { formatTrafficSelector } from './traffic-selector-text.ts'
-
-const ESP = 50
-
-/** What a negotiation settles for one CHILD_SA. `keys` are handed over and wiped once they are installed. */
-export interface ChildAgreement extends ChildTerms {
-  readonly config: ChildConfig
-  /** Our side of the exchange that made it decides which keys are for which direction. */
-  readonly role: 'initiator' | 'responder'
-  readonly suite: ChosenProposal
-  /** The SPI that the peer wants on packets to it. */
-  readonly spiOut: number
-  readonly keys: ChildKeys
-  /** The CHILD_SA in whose place it is made. RFC 7296 §2.8. */
-  readonly replaces?: ChildSa | undefined
-}
-
-/** What stays of it. */
-type Settled = Omit<ChildAgreement, 'keys'>
 
 /** An exchange of the peer that rekeys a CHILD_SA. */
 export interface TheirRekey {
@@ -69,13 +48,9 @@ export class ChildSa {
   /** How often the peer had no time to rekey it. */
   busyTries = 0
   readonly #lifecycle = new Lifecycle<ChildSaState>(childSaStates, 'negotiating')
+  readonly #states: ChildStates
   #sa: IkeSa
-  #agreement: Settled | undefined
-  // Under what its states are installed: the IKE_SA's path may be elsewhere already.
-  #inId: XfrmStateId
-  #outId: XfrmStateId | undefined
-  /** What the outbound state needs, until that is installed. */
-  #waiting: { readonly keys: DirectionKeys; readonly lifetime: XfrmLifetime } | undefined
+  #agreement: SettledChild | undefined
   #reqid = 0
   #installedAt: number | undefined
   #closing: Extract<IkeEvent, { kind: 'child-closed' }> | undefined
@@ -85,8 +60,7 @@ export class ChildSa {
     const { runtime, path } = sa
     this.#sa = sa
     this.spiIn = runtime.takeChildSpi(path.local.address)
-    this.#inId = { daddr: path.local.address, spi: this.spiIn, proto: ESP }
-    runtime.xfrm.allocSpi({ ...this.#inId, saddr: path.remote.address, reqid: 0 })
+    this.#states = new ChildStates(runtime.xfrm, this.spiIn, path)
     runtime.children.addInbound(this)
   }
 
@@ -113,7 +87,7 @@ export class ChildSa {
   }
 
   /** What was negotiated; undefined until then. */
-  get agreement(): Settled | undefined {
+  get agreement(): SettledChild | undefined {
     return this.#agreement
   }
 
@@ -128,12 +102,12 @@ export class ChildSa {
 
   /** Its outbound state is installed. */
   get sends(): boolean {
-    return this.#outId !== undefined && this.#waiting === undefined
+    return this.#states.sends
   }
 
   /** Where the packets of its inbound state come to. */
   get localAddress(): IpAddress {
-    return this.#inId.daddr
+    return this.#states.localAddress
   }
 
   /**
@@ -143,34 +117,27 @@ export class ChildSa {
    * the same, nothing of this CHILD_SA is left.
    */
   install({ keys, ...agreed }: ChildAgreement, maySend: boolean): void {
-    const { runtime, path, children } = this.sa
-    const agreement = this.#shareParts(agreed)
-    const { config, suite } = agreement
+    const { runtime, path, children, connection } = this.sa
+    const agreement = shareParts(agreed, runtime.suites)
+    const { config, suite, replaces } = agreement
     const lifetime = lifetimeOf(config, suite.esn, runtime.random)
-    const { i2r, r2i } = directionsOf(keys)
-    const [inbound, outbound] = agreement.role === 'initiator' ? [r2i, i2r] : [i2r, r2i]
-    const outId = { daddr: path.remote.address, spi: agreement.spiOut, proto: ESP }
+    const subject = policySubject(connection.name, agreement)
     let sends = maySend
     try {
-      this.#followLocal(path.local.address)
-      const { replaces } = agreement
-      this.#reqid = runtime.policies.acquire(this, this.#subject(agreement), this.#peerName(), this.#outer(), replaces)
+      this.#states.followLocal(path.local.address)
+      this.#reqid = runtime.policies.acquire(this, subject, this.#peerName(), this.#outer(), replaces)
       // The peer cannot take its packets before it has our answer, and takes those of the other one until it deletes that.
       if (agreement.role === 'responder' && this.siblings.some((one) => one.sends)) sends = false
-      this.#installIn(agreement, inbound, lifetime)
-      if (sends) this.#installOut(agreement, outId, outbound, lifetime)
+      const terms = { agreement, lifetime, reqid: this.#reqid, label: `${connection.name}/${config.name}` }
+      this.#states.install(terms, keys, path, sends)
     } catch (error) {
       wipeChildKeys(keys)
       runtime.policies.release(this)
       this.remove('error')
       throw error
     }
-    if (sends) wipeChildKeys(keys)
-    else wipeDirection(inbound)
     this.#agreement = agreement
-    this.#outId = outId
-    this.#waiting = sends ? undefined : { keys: outbound, lifetime }
-    runtime.children.addOutbound(outId, this)
+    runtime.children.addOutbound(this.#states.outId!, this)
     this.#lifecycle.to(sends ? 'installed' : 'receiving')
     this.#installedAt = runtime.now
     children.push(this)
@@ -183,11 +150,7 @@ export class ChildSa {
 
   /** Installs the outbound state as well: the newest of its reqid is the one that packets find. */
   startSending(): void {
-    if (this.#waiting === undefined) return
-    const { keys, lifetime } = this.#waiting
-    this.#installOut(this.#agreement!, this.#outId!, keys, lifetime)
-    wipeDirection(keys)
-    this.#waiting = undefined
+    if (!this.#states.startSending(this.sa.path)) return
     this.sa.childTimers.clear(this)
     this.#lifecycle.to('installed')
     if (this.rekeyDue) this.sa.childTimers.set(this, this.sa.runtime.now)
@@ -230,7 +193,7 @@ export class ChildSa {
     if (this.state === 'closed') return
     const { runtime, lingering, childTimers } = this.sa
     const lingered = this.state === 'deleted'
-    runtime.xfrm.delSa(this.#inId)
+    this.#states.stopReceiving()
     runtime.children.removeInbound(this)
     // Else each would keep the one before it, and that one its own, for as long as there is any.
     if (this.#agreement !== undefined) this.#agreement = { ...this.#agreement, replaces: undefined }
@@ -269,12 +232,12 @@ export class ChildSa {
 
   /** When the last packet of the peer came, in ms; -1 for never, or where nobody can tell. */
   get lastHeardAt(): number {
-    return this.sa.runtime.xfrm.lastUsed?.(this.#inId) ?? -1
+    return this.#states.lastHeardAt
   }
 
   /** Our packets leave out `count` sequence numbers. RFC 6311 §5.2. */
   skipSequenceNumbers(count: number): void {
-    if (this.#outId !== undefined) this.sa.runtime.xfrm.skipSequence(this.#outId, count)
+    this.#states.skipSequenceNumbers(count)
   }
 
   /** False when another state already has our outbound SPI at that address. */
@@ -285,20 +248,11 @@ export class ChildSa {
   /** The IKE_SA's peer moved to where its path says; `canMoveTo` was asked before. */
   moved(): void {
     const { runtime, path } = this.sa
-    const { local, remote } = path
-    const from = this.#outId
+    const from = this.#states.outId
     if (from === undefined) return
-    const to = { ...from, daddr: remote.address }
-    const [encapIn, encapOut] = [
-      { sport: remote.port, dport: local.port },
-      { sport: local.port, dport: remote.port },
-    ]
-    runtime.xfrm.updSa(this.#inId, { daddr: local.address, saddr: remote.address, encap: encapIn })
-    if (this.sends) runtime.xfrm.updSa(from, { daddr: remote.address, saddr: local.address, encap: encapOut })
-    this.#inId = { ...this.#inId, daddr: local.address }
+    this.#states.move(path)
     runtime.children.removeOutbound(from)
-    runtime.children.addOutbound(to, this)
-    this.#outId = to
+    runtime.children.addOutbound(this.#states.outId!, this)
     runtime.policies.move(this, this.#outer())
   }
 
@@ -321,83 +275,15 @@ export class ChildSa {
     }
   }
 
-  #installIn(agreement: Settled, keys: DirectionKeys, lifetime: XfrmLifetime): void {
-    const { runtime, path } = this.sa
-    const { local, remote } = path
-    const encap = { sport: remote.port, dport: local.port }
-    const { replayWindow } = agreement.config
-    const id = this.#inId
-    runtime.xfrm.newSa({
-      ...id,
-      direction: 'in',
-      saddr: remote.address,
-      replayWindow,
-      encap,
-      ...this.#common(agreement, keys, lifetime),
-    })
-  }
-
-  #installOut(agreement: Settled, id: XfrmStateId, keys: DirectionKeys, lifetime: XfrmLifetime): void {
-    const { runtime, path } = this.sa
-    const { local, remote } = path
-    const encap = { sport: local.port, dport: remote.port }
-    const { replayWindow } = agreement.config
-    runtime.xfrm.newSa({
-      ...id,
-      direction: 'out',
-      saddr: local.address,
-      replayWindow,
-      encap,
-      ...this.#common(agreement, keys, lifetime),
-    })
-  }
-
-  /** What the states of both directions have alike. */
-  #common({ config, suite, mode }: Settled, { encr, integ }: DirectionKeys, lifetime: XfrmLifetime) {
-    return {
-      reqid: this.#reqid,
-      mode,
-      encr: { id: suite.encr, ...encr },
-      ...(integ === undefined ? {} : { integ: { id: suite.integ, key: integ } }),
-      esn: suite.esn,
-      lifetime,
-      label: `${this.sa.connection.name}/${config.name}`,
-    }
-  }
-
   /** Leaves the ranks of the IKE_SA's CHILD_SAs: no outbound state, no policies. */
   #leave(): void {
     const { runtime, children } = this.sa
-    if (this.#outId === undefined) return
-    if (this.sends) runtime.xfrm.delSa(this.#outId)
-    if (this.#waiting !== undefined) wipeDirection(this.#waiting.keys)
-    this.#waiting = undefined
-    runtime.children.removeOutbound(this.#outId)
-    this.#outId = undefined
+    const { outId } = this.#states
+    if (outId === undefined) return
+    this.#states.stopSending()
+    runtime.children.removeOutbound(outId)
     runtime.policies.release(this)
     children.splice(children.indexOf(this), 1)
-  }
-
-  /** The SPI was taken before the answer came, perhaps to another of our addresses. */
-  #followLocal(local: IpAddress): void {
-    if (equalBytes(local, this.#inId.daddr)) return
-    this.sa.runtime.xfrm.delSa(this.#inId)
-    this.#inId = { ...this.#inId, daddr: local }
-  }
-
-  /** The same with what many CHILD_SAs have alike in one place. */
-  #shareParts(agreement: Settled): Settled {
-    const { config, suite, localTs, remoteTs } = agreement
-    return {
-      ...agreement,
-      suite: this.sa.runtime.suites.share(suite),
-      localTs: sameSelectors(localTs, config.localTs) ? config.localTs : localTs,
-      remoteTs: sameSelectors(remoteTs, config.remoteTs) ? config.remoteTs : remoteTs,
-    }
-  }
-
-  #subject({ config, localTs, remoteTs, mode }: Settled): PolicySubject {
-    return { connection: this.sa.connection.name, child: config.name, localTs, remoteTs, mode }
   }
 
   #outer(): OuterAddresses {
@@ -410,15 +296,3 @@ export class ChildSa {
     return remoteId === undefined ? '' : formatIdentity(remoteId)
   }
 }
-
-interface DirectionKeys {
-  readonly encr: { readonly key: Uint8Array; readonly salt: Uint8Array }
-  readonly integ: Uint8Array | undefined
-}
-
-const wipeDirection = ({ encr, integ }: DirectionKeys): void => wipe(encr.key, encr.salt, integ)
-
-const directionsOf = (keys: ChildKeys): { i2r: DirectionKeys; r2i: DirectionKeys } => ({
-  i2r: { encr: keys.encrI2R, integ: keys.integI2R },
-  r2i: { encr: keys.encrR2I, integ: keys.integR2I },
-})
