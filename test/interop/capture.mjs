@@ -5,6 +5,8 @@ import { run, start, stop, waitFor } from './processes.mjs'
 import { transferPort } from './topology.mjs'
 
 const SKF = 53
+const IKE_SA_INIT = 34
+const nonEspMarkerBytes = 4
 const columns = [
   ...['isakmp.exchangetype', 'isakmp.auth.method', 'esp.spi', 'ip.proto', '_ws.malformed', 'esp.icv_bad'],
   ...[
@@ -97,24 +99,25 @@ export class Capture {
 
   /** One encrypted message of each IKE_SA's initiator, and one packet of each ESP SPI, as octets. */
   async #samples() {
-    const ikeRows = await this.#rows(
-      ['isakmp.ispi', 'isakmp.rspi', 'udp.dstport', 'udp.payload'],
-      ['-Y', 'isakmp.exchangetype != 34 && isakmp.flag_i == 1'],
-    )
-    const ike = new Map()
-    for (const [SPIi, SPIr, port, payload] of ikeRows) {
-      if (ike.has(SPIi) || payload === undefined) continue
-      const bytes = Buffer.from(payload, 'hex')
-      const message = port === '500' ? bytes : bytes.subarray(4)
-      ike.set(SPIi, { SPIi, SPIr, message })
+    const kinds = ['isakmp.ispi', 'isakmp.rspi', 'isakmp.exchangetype', 'isakmp.flag_i', 'esp.spi', 'frame.number']
+    const [ike, esp] = [new Map(), new Map()]
+    for (const [SPIi, SPIr, exchange, initiator, spi, frame] of await this.#rows(kinds, ['-Y', 'isakmp or esp'])) {
+      if (spi !== '' && !esp.has(spi)) esp.set(spi, { frame })
+      const isSealed = exchange !== '' && Number(exchange) !== IKE_SA_INIT && initiator === '1'
+      if (isSealed && !ike.has(SPIi)) ike.set(SPIi, { SPIi, SPIr, frame })
     }
-    const frames = new Map()
-    for (const [spi, frame] of await this.#rows(['esp.spi', 'frame.number'], ['-Y', 'esp'])) {
-      if (!frames.has(spi)) frames.set(spi, frame)
+    const frames = [...ike.values(), ...esp.values()].map(({ frame }) => Number(frame))
+    if (frames.length === 0) return { ike: [], esp: [] }
+    const wanted = ['-c', String(Math.max(...frames)), '-Y', `frame.number in {${frames.join(', ')}}`]
+    const payloads = new Map()
+    for (const [frame, port, payload] of await this.#rows(['frame.number', 'udp.dstport', 'udp.payload'], wanted)) {
+      payloads.set(frame, { port, bytes: Buffer.from(payload, 'hex') })
     }
-    const wanted = ['-Y', `frame.number in {${[...frames.values()].join(', ')}}`]
-    const esp = frames.size === 0 ? [] : await this.#rows(['udp.payload'], wanted)
-    return { ike: [...ike.values()], esp: esp.map(([payload]) => Buffer.from(payload, 'hex')) }
+    const messageOf = ({ port, bytes }) => (port === '500' ? bytes : bytes.subarray(nonEspMarkerBytes))
+    return {
+      ike: [...ike.values()].map(({ SPIi, SPIr, frame }) => ({ SPIi, SPIr, message: messageOf(payloads.get(frame)) })),
+      esp: [...esp.values()].map(({ frame }) => payloads.get(frame).bytes),
+    }
   }
 
   async #rows(fields, options) {

@@ -262,6 +262,7 @@ const reauthentication = roles.flatMap(({ role, client, server }) =>
 const redirects = [
   {
     name: 'feature initiator redirected while connected',
+    nightly: true,
     body: lifeCase({
       client: Typeswan,
       server: Charon,
