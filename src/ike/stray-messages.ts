@@ -1,4 +1,5 @@
 import { readU32 } from '../bytes/index.ts'
+import type { SocketAddress } from '../ip/address.ts'
 import { decodeMessage, ExchangeType, encodeMessage, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { emitMessage } from './message-event.ts'
@@ -40,7 +41,9 @@ export class StrayMessages {
   // <-- HDR, SK {...}
   // HDR, N(INVALID_IKE_SPI), [N(QUICK_CRASH_DETECTION)] -->
   answerUnknown(header: IkeHeader, path: Path, token: Uint8Array | undefined): void {
-    if (header.flags.response || !this.mayAnswer()) return
+    // Without an SPI of ours it was never of an IKE_SA: it is one-way, as INVALID_SPI is, and not to be answered (RFC 7296 §1.5).
+    const isOneWay = header.SPIr.every((octet) => octet === 0)
+    if (header.flags.response || isOneWay || !this.mayAnswer()) return
     const ofToken = token === undefined ? [] : [notify(NotifyType.QUICK_CRASH_DETECTION, token)]
     const flags = { initiator: !header.flags.initiator, response: true, higherVersion: false }
     this.#send({ ...header, minorVersion: 0, flags }, [notify(NotifyType.INVALID_IKE_SPI), ...ofToken], path)
@@ -57,7 +60,7 @@ export class StrayMessages {
       if (sa.findTask((task) => task instanceof InvalidSpi) === undefined) sa.enqueue(new InvalidSpi(spi))
       return sa
     }
-    if (this.mayAnswer()) this.#tellInvalidSpi(spi, path)
+    if (this.mayAnswer()) this.#tellInvalidSpi(spi, { local: inUdp(path.local), remote: inUdp(path.remote) })
     return undefined
   }
 
@@ -84,6 +87,9 @@ export class StrayMessages {
     emitMessage(this.#runtime, undefined, 'out', path, seen)
   }
 }
+
+/** ESP that came without UDP has no ports: IKE is spoken on port 500 there. */
+const inUdp = (endpoint: SocketAddress): SocketAddress => (endpoint.port === 0 ? { ...endpoint, port: 500 } : endpoint)
 
 /**
  * The IKE_SA whose peer is said not to know an outbound SPI of ours any more, by a message that is not protected. Undefined when

@@ -34,6 +34,7 @@ export class GatewayPlane implements PeerPlane {
       listener: {
         acquire: (acquire) => this.#told.push(({ ike, now }) => ike.acquire(acquire, now)),
         expire: (expire) => this.#told.push(({ ike, now }) => ike.expire(expire, now)),
+        unknownSpi: (packet) => this.#told.push(({ ike, now }) => ike.unknownSpi(packet, now)),
         mapping: (mapping) => this.#told.push(({ ike, now }) => ike.mapping(mapping, now)),
       },
     })

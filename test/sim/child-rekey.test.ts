@@ -144,7 +144,7 @@ describe('one side rekeys', () => {
     alterPayloads((_, payloads) =>
       payloads.map((one) => (one.kind === 'D' ? { ...one, spis: [Uint8Array.of(9, 9, 9, 9)] } : one)),
     )
-    duel.play(`${other} deletes`)
+    for (const step of [`${other} deletes`, `${other} asks`, `${side} answers`]) duel.step(step)
     vi.restoreAllMocks()
     expect(duel[side].status()[0]!.children).toHaveLength(1)
     duel.step(`${side} rekeys`)

@@ -97,6 +97,8 @@ describe('a virtual gateway', () => {
     network.send({ from: from!, to: to!, payload: new Uint8Array(40).fill(1) })
     clock.advance(100)
     expect(a.databases.stats.value('XfrmInNoStates')).toBe(1)
+    // Its sender is told in an IKE message, which has ports.
+    expect(network.sent.at(-1)).toMatchObject({ from: { port: 500 }, to: { address: from!.address, port: 500 } })
   })
 
   it('has nothing after a crash', () => {
