@@ -34,7 +34,7 @@ export function run(world: ModelWorld, command: Command): void {
         const { ike, now } = gateway
         if (command[0] === 'ike-down') gateway.perform(ike.deleteIke(ikeSa, now))
         else if (command[0] === 'rekey-ike') gateway.perform(ike.rekeyIke(ikeSa, now))
-        else if (command[1] === 'a') gateway.perform(ike.reauthenticate(ikeSa, now))
+        else if (command[1] === 'a' || world.fixed) gateway.perform(ike.reauthenticate(ikeSa, now))
       })
     case 'roam':
       return world.roam()

@@ -3,15 +3,16 @@ import { describe, expect, it } from 'vitest'
 import { type Command, commands, harmlessCommands, run } from './commands.ts'
 import { ModelWorld } from './world.ts'
 
-/** Sequences for each of the eight properties: 1,000 together in `npm run test:sim`, which sets the mode. */
-const runs = Number(process.env.MODEL_RUNS ?? (process.env.MODE === 'full' ? 125 : 5))
+/** Sequences for each of the ten properties: 1,000 together in `npm run test:sim`, which sets the mode. */
+const runs = Number(process.env.MODEL_RUNS ?? (process.env.MODE === 'full' ? 100 : 5))
 const seed = Number(process.env.MODEL_SEED ?? Date.now() % 0x7fff_ffff)
 
 const worlds = [
-  { behindNat: false, mobike: true, windowSize: 1 },
-  { behindNat: false, mobike: false, windowSize: 1 },
-  { behindNat: true, mobike: true, windowSize: 1 },
-  { behindNat: true, mobike: false, windowSize: 4 },
+  { behindNat: false, fixed: true, mobike: true, windowSize: 1 },
+  { behindNat: false, fixed: false, mobike: true, windowSize: 1 },
+  { behindNat: false, fixed: false, mobike: false, windowSize: 1 },
+  { behindNat: true, fixed: false, mobike: true, windowSize: 1 },
+  { behindNat: true, fixed: false, mobike: false, windowSize: 4 },
 ]
 
 /** Plays the commands with traffic all the time. */

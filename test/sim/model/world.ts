@@ -27,20 +27,24 @@ export class ModelWorld {
   readonly pair: Pair
   readonly traffic: VirtualTraffic
   readonly behindNat: boolean
+  /** Both know where the other is, and neither moves. */
+  readonly fixed: boolean
   #address = 2
 
   constructor(settings: {
     readonly seed: string
     readonly behindNat: boolean
+    readonly fixed: boolean
     readonly mobike: boolean
     readonly windowSize: number
   }) {
-    const { seed, behindNat, mobike, windowSize } = settings
+    const { seed, behindNat, fixed, mobike, windowSize } = settings
     this.behindNat = behindNat
+    this.fixed = fixed
     this.pair = createPair({
       seed,
       crypto: simulationProvider,
-      roaming: true,
+      roaming: !fixed,
       ...(behindNat ? { nat: { timeoutMs: 300_000 } } : {}),
       both: { ...patience, mobike, windowSize },
       a: { children: children('1', '2') },
@@ -53,10 +57,10 @@ export class ModelWorld {
     return this.pair[side]
   }
 
-  /** Only `a` knows where the other is. */
+  /** Where addresses may change, only `a` knows where the other is. */
   initiate(side: Side, child: string): void {
     const gateway = this.gateway(side)
-    if (gateway.isDown || side === 'b') return
+    if (gateway.isDown || (side === 'b' && !this.fixed)) return
     gateway.initiate(side === 'a' ? 'to-b' : 'to-a', child)
   }
 
@@ -84,7 +88,7 @@ export class ModelWorld {
   /** Another address for `a`, behind its NAT or not. */
   roam(): void {
     const { a, nat } = this.pair
-    if (a.isDown) return
+    if (a.isDown || this.fixed) return
     this.#address = 2 + ((this.#address - 1) % 200)
     if (this.behindNat) a.roam(`192.168.1.${this.#address}`, nat)
     else a.roam(`192.0.2.${this.#address}`)
