@@ -67,8 +67,7 @@ export class IkeDispatch {
     drop(this.#runtime, path, 'unknown-spi', `${toHex(SPIi)}/${toHex(SPIr)}`)
     // Only for an IKE_SA that is gone: for one that stands the token is a secret between its peers.
     const isGone = this.#sas.find(SPIi) === undefined && this.#sas.find(SPIr) === undefined
-    const token = isGone ? this.#runtime.crashTokens?.make(SPIi, SPIr) : undefined
-    this.#strays.answerUnknown(header, path, token)
+    this.#strays.answerUnknown(header, path, () => (isGone ? this.#runtime.crashTokens?.make(SPIi, SPIr) : undefined))
   }
 }
 

@@ -169,7 +169,7 @@ export class IkeSa extends TaskQueue {
     this.candidates = parameters.candidates ?? [parameters.connection]
     this.path = this.runtime.keepPath(parameters.path)
     this.abilities = parameters.abilities ?? noAbilities()
-    this.reassembly = new Reassembly(this.runtime.reassembly)
+    this.reassembly = new Reassembly(this.runtime.reassembly, () => this.state === 'connecting')
     this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, this)
     this.#lifecycle = new Lifecycle<IkeSaState>(ikeSaStates, parameters.state ?? 'connecting')
     if (this.role === 'responder' && this.state === 'connecting') this.waitForInitiator()

@@ -5,6 +5,8 @@ import type { OpenedFragment } from './message-crypto.ts'
 export const MOST_FRAGMENTS = 256
 /** Octets of the messages that one IKE_SA is putting together. */
 const MOST_OCTETS_OF_SA = 0x2_0000
+/** The same before the peer has authenticated: a certificate chain fits, and many strangers together do not take all there is. */
+const MOST_OCTETS_OF_STRANGER = 0x8000
 /** Octets of the messages that one endpoint is putting together: beyond, the oldest are given up. */
 export const MOST_OCTETS = 0x100_0000
 /** A message whose fragments are not all there by then is given up; all of them are sent again anyway. */
@@ -15,6 +17,8 @@ const FRAGMENT_OVERHEAD = 100
 /** A message in parts. */
 interface Parts {
   readonly store: Reassembly
+  /** Of a peer that had not authenticated when it began. */
+  readonly isStrange: boolean
   readonly key: number
   readonly total: number
   readonly until: number
@@ -41,7 +45,10 @@ export interface Assembled {
   readonly largest: number
 }
 
-/** The messages that all IKE_SAs of an endpoint are putting together, oldest first, held below a common limit. */
+/**
+ * The messages that all IKE_SAs of an endpoint are putting together, held below a common limit: those of strangers make room first,
+ * the oldest of them before the others.
+ */
 export class ReassemblyPool {
   readonly #parts = new Set<Parts>()
   #octets = 0
@@ -55,9 +62,12 @@ export class ReassemblyPool {
     this.#parts.add(parts)
     parts.octets += octets
     this.#octets += octets
-    for (const oldest of this.#parts) {
-      if (this.#octets <= MOST_OCTETS) return
-      if (oldest !== parts) oldest.store.forget(oldest.key)
+    if (this.#octets <= MOST_OCTETS) return
+    for (const isStrange of [true, false]) {
+      for (const oldest of this.#parts) {
+        if (this.#octets <= MOST_OCTETS) return
+        if (oldest !== parts && oldest.isStrange === isStrange) oldest.store.forget(oldest.key)
+      }
     }
   }
 
@@ -69,10 +79,13 @@ export class ReassemblyPool {
 /** Puts the fragmented messages of one IKE_SA together; only authenticated fragments come here. RFC 7383 §2.6. */
 export class Reassembly {
   readonly #pool: ReassemblyPool
+  readonly #isStranger: () => boolean
   #messages: Map<number, Parts> | undefined
 
-  constructor(pool: ReassemblyPool) {
+  /** `isStranger`: the peer has not authenticated. */
+  constructor(pool: ReassemblyPool, isStranger: () => boolean = () => false) {
     this.#pool = pool
+    this.#isStranger = isStranger
   }
 
   /** When the oldest message is given up, `Infinity` when there is none. */
@@ -101,7 +114,8 @@ export class Reassembly {
     const parts = this.#partsOf(key, totalFragments, now)
     const first = fragmentNumber === 1 ? datagram.slice() : undefined
     const octets = FRAGMENT_OVERHEAD + datagram.length + (first?.length ?? 0)
-    if (this.#octets() + octets > MOST_OCTETS_OF_SA) {
+    const most = this.#isStranger() ? MOST_OCTETS_OF_STRANGER : MOST_OCTETS_OF_SA
+    if (this.#octets() + octets > most) {
       this.forget(key)
       return 'too-long'
     }
@@ -142,6 +156,7 @@ export class Reassembly {
     this.forget(key)
     const parts: Parts = {
       store: this,
+      isStrange: this.#isStranger(),
       key,
       total,
       until: now + REASSEMBLY_MS,

@@ -35,15 +35,16 @@ export class StrayMessages {
   }
 
   /**
-   * Answers a request for an IKE_SA that is not here; a response is never answered. `token` proves that we forgot it.
+   * Answers a request for an IKE_SA that is not here; a response is never answered. What `makeToken` gives proves that we forgot it.
    * RFC 7296 §1.5, RFC 6290 §4.5.
    */
   // <-- HDR, SK {...}
   // HDR, N(INVALID_IKE_SPI), [N(QUICK_CRASH_DETECTION)] -->
-  answerUnknown(header: IkeHeader, path: Path, token: Uint8Array | undefined): void {
+  answerUnknown(header: IkeHeader, path: Path, makeToken: () => Uint8Array | undefined): void {
     // Without an SPI of ours it was never of an IKE_SA: it is one-way, as INVALID_SPI is, and not to be answered (RFC 7296 §1.5).
     const isOneWay = header.SPIr.every((octet) => octet === 0)
     if (header.flags.response || isOneWay || !this.mayAnswer()) return
+    const token = makeToken()
     const ofToken = token === undefined ? [] : [notify(NotifyType.QUICK_CRASH_DETECTION, token)]
     const flags = { initiator: !header.flags.initiator, response: true, higherVersion: false }
     this.#send({ ...header, minorVersion: 0, flags }, [notify(NotifyType.INVALID_IKE_SPI), ...ofToken], path)

@@ -109,4 +109,16 @@ describe('the limits', () => {
     expect([isKept(stores[0]!), isKept(stores[299]!)]).toEqual([false, true])
     expect(stores.filter(isKept)).toHaveLength(Math.floor(MOST_OCTETS / 65_100))
   })
+
+  it('strangers make room first, however late they came, and hold a quarter of what a peer may', () => {
+    const pool = new ReassemblyPool()
+    const peer = new Reassembly(pool)
+    take(peer, fragment(2, 9), { octets: 65_000 })
+    const strangers = Array.from({ length: 2_000 }, () => new Reassembly(pool, () => true))
+    for (const store of strangers) take(store, fragment(2, 9), { octets: 30_000 })
+    expect(pool.octets).toBeLessThanOrEqual(MOST_OCTETS)
+    expect(peer.wants(7, 2, 9)).toBe(false)
+    expect(strangers.filter((store) => !store.wants(7, 2, 9)).length).toBeGreaterThan(500)
+    expect(take(strangers[0]!, fragment(3, 9), { octets: 33_000 })).toBe('too-long')
+  })
 })
