@@ -24,7 +24,10 @@ const ignore = () => {}
 type Side = 'responder' | 'initiator'
 type Databases = 'none' | 'xfrm'
 
-/** What one endpoint holds for each established, idle IKE_SA with one CHILD_SA. `--sas=100000` gives another number of them than 10,000. */
+/**
+ * What one endpoint holds for each established, idle IKE_SA with one CHILD_SA. `--sas=100000` gives the first row another number of them than
+ * 10,000: its handshakes cost least, with a provider that only plays at cryptography.
+ */
 export const report: Report = {
   question:
     'How much memory does an idle IKE_SA with one CHILD_SA take, in the IKE core alone and with the databases of its packets?',
@@ -33,7 +36,7 @@ export const report: Report = {
     return [
       ['what', 'IKE_SAs', 'KiB each', 'of it outside of the heap', 'resident KiB each'],
       measure('responder, core alone', 'responder', 'none', simulationProvider, sas),
-      measure('responder, core and databases', 'responder', 'xfrm', nodeProvider, sas),
+      measure('responder, core and databases', 'responder', 'xfrm', nodeProvider, Math.min(sas, 10_000)),
       measure('initiator, core alone', 'initiator', 'none', simulationProvider, Math.min(sas, 10_000)),
       measure('initiator, core and databases', 'initiator', 'xfrm', nodeProvider, Math.min(sas, 10_000)),
     ]

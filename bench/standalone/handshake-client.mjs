@@ -50,7 +50,7 @@ await lines.next()
 perform(ike.shutdown(performance.now()))
 await Promise.race([
   new Promise((resolve) => (reached = resolve)),
-  new Promise((resolve) => setTimeout(resolve, 10_000)),
+  new Promise((resolve) => setTimeout(resolve, 30_000)),
 ])
 clearInterval(timer)
 for (const socket of sockets.values()) socket.close()
