@@ -2,9 +2,9 @@ import { toHex, wipe } from '../bytes/index.ts'
 import { PeerError } from '../errors.ts'
 import { NotifyType, type Payload } from './codec/index.ts'
 import type { IkeSa } from './ike-sa.ts'
-import { findNotify, need, notify } from './notifies.ts'
+import { findNotify, kePayload, need, notify } from './notifies.ts'
 import type { ChosenProposal } from './proposal.ts'
-import { type CreateKeying, kePayload } from './tasks/create-exchange.ts'
+import type { CreateKeying } from './tasks/create-exchange.ts'
 import type { CreateAnswer } from './tasks/create-responder.ts'
 
 /** What a CREATE_CHILD_SA exchange that we answered waits for. */

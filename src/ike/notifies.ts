@@ -39,3 +39,6 @@ export function need<Kind extends Payload['kind']>(payloads: readonly Payload[],
 export function invalidKePayload(group: number): NotifyPayload {
   return notify(NotifyType.INVALID_KE_PAYLOAD, Uint8Array.of(group >>> 8, group & 0xff))
 }
+
+/** A KE payload; `data` is borrowed. RFC 7296 §3.4. */
+export const kePayload = (group: number, data: Uint8Array): Payload => ({ kind: 'KE', critical: false, group, data })

@@ -7,7 +7,7 @@ import { explainTooManyGroups } from '../explain-child.ts'
 import { explainUnknownKeGroup } from '../explain-proposal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { NONCE_BYTES, peerNonce } from '../nonces.ts'
-import { find, findErrorNotify, findNotify, need, notify } from '../notifies.ts'
+import { find, findErrorNotify, findNotify, kePayload, need, notify } from '../notifies.ts'
 import { type ChosenProposal, encodeProposals, keGroupsOf, verifyChosen } from '../proposal.ts'
 import type { Refusal } from '../refusal.ts'
 import type { ResponseMessage } from '../task.ts'
@@ -193,5 +193,3 @@ function linkIn(payloads: readonly Payload[]): Uint8Array {
     notify: NotifyType.INVALID_SYNTAX,
   })
 }
-
-export const kePayload = (group: number, data: Uint8Array): Payload => ({ kind: 'KE', critical: false, group, data })

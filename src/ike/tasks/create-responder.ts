@@ -1,10 +1,11 @@
+import { wipe } from '../../bytes/index.ts'
 import type { Payload } from '../codec/index.ts'
 import { finishOrAbandon, followUpsOf } from '../follow-up.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { NONCE_BYTES, peerNonce } from '../nonces.ts'
-import { find, invalidKePayload } from '../notifies.ts'
+import { find, invalidKePayload, kePayload } from '../notifies.ts'
 import type { ChosenProposal } from '../proposal.ts'
-import { type CreateKeying, kePayload } from './create-exchange.ts'
+import type { CreateKeying } from './create-exchange.ts'
 
 /** What a responder makes in CREATE_CHILD_SA: what the response says of it, and its installation. */
 export interface CreateAnswer {
@@ -41,7 +42,7 @@ export function answerCreate(
   const exchanged = suite.ke === 0 ? undefined : crypto.respondKeyExchange(suite.ke, KEi!.data, random)
   const secrets = exchanged === undefined ? [] : [exchanged.sharedSecret]
   const Nr = random(NONCE_BYTES, 'nonce')
-  const answer = begin({ Ni, Nr })
+  const answer = wipingOnFailure(secrets, () => begin({ Ni, Nr }))
   const more = hasMore ? [followUpsOf(sa).wait({ answer, Ni, Nr, suite, secrets })] : []
   if (!hasMore) finishOrAbandon(answer, { Ni, Nr, secrets })
   // HDR, SK {SA, Nr, [KEr,] [TSi, TSr,] [N(ADDITIONAL_KEY_EXCHANGE)]} -->
@@ -53,4 +54,14 @@ export function answerCreate(
     ...answer.after,
     ...more,
   ]
+}
+
+/** Runs `make`; should it throw, nobody needs the secrets any more. */
+function wipingOnFailure<T>(secrets: readonly Uint8Array[], make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    wipe(...secrets)
+    throw error
+  }
 }

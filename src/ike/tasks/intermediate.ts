@@ -3,7 +3,7 @@ import { PeerError } from '../../errors.ts'
 import { ExchangeType, NotifyType, type Payload } from '../codec/index.ts'
 import { explainPeerNotify } from '../explain-peer.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { findErrorNotify, need } from '../notifies.ts'
+import { findErrorNotify, kePayload, need } from '../notifies.ts'
 import type { ResponseMessage, Task } from '../task.ts'
 
 /** The additional key exchanges between IKE_SA_INIT and IKE_AUTH, as initiator. RFC 9370 §2.2.2, RFC 9242. */
@@ -83,5 +83,3 @@ const wrongGroup = (got: number, wanted: number): PeerError =>
   new PeerError('WRONG_KE_GROUP', `KE in IKE_INTERMEDIATE is of group ${got}, the next one agreed on is ${wanted}`, {
     notify: NotifyType.INVALID_SYNTAX,
   })
-
-const kePayload = (group: number, data: Uint8Array): Payload => ({ kind: 'KE', critical: false, group, data })
