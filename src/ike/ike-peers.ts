@@ -7,7 +7,7 @@ import type { IkeSa } from './ike-sa.ts'
  * whose identity is configured.
  */
 export class IkePeers {
-  readonly #sas = new Map<string, IkeSa[]>()
+  readonly #sas = new Map<string, Set<IkeSa>>()
 
   /** Files `sa` under its identities as far as they are known. Again puts it where it belongs. */
   add(sa: IkeSa): void {
@@ -16,21 +16,21 @@ export class IkePeers {
     if (remote === undefined || isWildcard(remote)) return
     sa.peerKey = keyOf(sa.connection.local.id, remote)
     const known = this.#sas.get(sa.peerKey)
-    if (known === undefined) this.#sas.set(sa.peerKey, [sa])
-    else known.push(sa)
+    if (known === undefined) this.#sas.set(sa.peerKey, new Set([sa]))
+    else known.add(sa)
   }
 
   remove(sa: IkeSa): void {
     if (sa.peerKey === undefined) return
     const known = this.#sas.get(sa.peerKey)!
-    known.splice(known.indexOf(sa), 1)
-    if (known.length === 0) this.#sas.delete(sa.peerKey)
+    known.delete(sa)
+    if (known.size === 0) this.#sas.delete(sa.peerKey)
     sa.peerKey = undefined
   }
 
   /** The other IKE_SAs between the same identities; undefined when the peer's is not known yet. */
   othersOf(sa: IkeSa): IkeSa[] | undefined {
-    return sa.peerKey === undefined ? undefined : this.#sas.get(sa.peerKey)!.filter((other) => other !== sa)
+    return sa.peerKey === undefined ? undefined : [...this.#sas.get(sa.peerKey)!].filter((other) => other !== sa)
   }
 }
 
