@@ -3,7 +3,8 @@ export CI=true DEBIAN_FRONTEND=noninteractive NO_COLOR=1
 passed=0
 failed=0
 output=$(mktemp)
-trap 'rm -f "$output"' EXIT
+failures=$(mktemp)
+trap 'rm -f "$output" "$failures"' EXIT
 
 # part TITLE COMMAND...
 part() {
@@ -21,9 +22,18 @@ part() {
   passed=$((passed + p))
   failed=$((failed + f))
   printf -- '--- %s: %s passed, %s failed, exit %s, %s s\n' "$title" "$p" "$f" "$status" $((SECONDS - begin))
+  if [ "$status" -ne 0 ] || [ "$f" -ne 0 ]; then keep_failure "$title"; fi
+}
+
+# What went wrong, for finish to say again: the lines that name a failure with those after them, or else the end of the part.
+keep_failure() {
+  local found
+  found=$(grep -E -A 20 '^ *(FAIL |not ok |AssertionError|Error: |crash:)' "$output" | cut -c 1-400 | head -80)
+  printf '=== failed: %s\n%s\n' "$1" "${found:-$(tail -40 "$output" | cut -c 1-400)}" >>"$failures"
 }
 
 finish() {
+  cat "$failures"
   printf '\n%s s in all\n%s passed, %s failed\n' "$SECONDS" "$passed" "$failed"
   [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
   exit

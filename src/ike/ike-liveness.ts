@@ -1,5 +1,6 @@
 import type { IkeSa } from './ike-sa.ts'
 import { heardElsewhere, livenessTask } from './path-changes.ts'
+import type { Refusal } from './refusal.ts'
 import { type Path, sameEndpoint } from './runtime.ts'
 
 /** The peer gave a sign of life at `since`, absolute ms. */
@@ -29,4 +30,13 @@ export function heardFrom(sa: IkeSa, path: Path): void {
   } else {
     heardElsewhere(sa, path)
   }
+}
+
+/** Closes an IKE_SA whose peer was asked often enough and does not answer. */
+export function closeUnheard(sa: IkeSa, refusal: Refusal): void {
+  // What our user or a refusal ends ends for that reason, and not because nobody answered: that would be cause to set it up again.
+  const { ending } = sa
+  if (ending !== undefined && ending.reason !== 'expired') return sa.close(ending.reason, ending.refusal)
+  if (ending === undefined) sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  sa.close('timeout', refusal)
 }

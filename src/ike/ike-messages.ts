@@ -11,7 +11,7 @@ import {
 } from './codec/index.ts'
 import { explainGivenUp, explainPeerNotify, explainProtocolError } from './explain-peer.ts'
 import { safeBytes } from './fragmentation.ts'
-import { heardFrom } from './ike-liveness.ts'
+import { closeUnheard, heardFrom } from './ike-liveness.ts'
 import { renewKeys, serveLifetime } from './ike-renewal.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { MessageProtector } from './message-crypto.ts'
@@ -231,9 +231,5 @@ function failed(sa: IkeSa, { task, messageId }: PendingRequest, error: PeerError
 function giveUp(sa: IkeSa, { task, attempts }: PendingRequest): void {
   if (task.unanswered?.() === true) return sa.taskDone(task)
   const refusal = explainGivenUp(task.name, attempts, sa.path.remote, sa.lastProblem)
-  // What our user or a refusal ends ends for that reason, and not because nobody answered: that would be cause to set it up again.
-  const { ending } = sa
-  if (ending !== undefined && ending.reason !== 'expired') return sa.close(ending.reason, ending.refusal)
-  if (ending === undefined) sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
-  sa.close('timeout', refusal)
+  closeUnheard(sa, refusal)
 }

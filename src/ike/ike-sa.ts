@@ -254,7 +254,10 @@ export class IkeSa extends TaskQueue {
     this.runtime.superseded.add(this)
     if (this.state === 'deleting') return
     this.#lifecycle.to('superseded')
+    const syncAt = this.timers.at('id-sync')
     this.timers.clearAll()
+    // Its DELETE waits for the message ids.
+    if (syncAt !== undefined) this.timers.set('id-sync', syncAt)
     this.timers.set('linger', this.runtime.now + LINGER_MS)
   }
 

@@ -3,7 +3,7 @@ import { DecodeError } from '../errors.ts'
 import { ExchangeType, type IkeHeader, NotifyType, type Payload } from './codec/index.ts'
 import { explainGivenUp } from './explain-peer.ts'
 import type { Sealed } from './fragmentation.ts'
-import { heardFrom } from './ike-liveness.ts'
+import { closeUnheard, heardFrom } from './ike-liveness.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { drop } from './message-drop.ts'
 import { emitMessage } from './message-event.ts'
@@ -45,8 +45,14 @@ export interface PeerSync {
 
 /** True for an IKE_SA whose both ends can synchronise their message ids. RFC 6311 §4. */
 export function canSync(sa: IkeSa): boolean {
-  return sa.state === 'established' && sa.abilities.messageIdSync && sa.connection.messageIdSync
+  return sa.state === 'established' && speaksSync(sa)
 }
+
+/** One that is replaced or deleted meanwhile goes on with it: its DELETE waits for the ids. */
+const answersSync = (sa: IkeSa): boolean =>
+  (sa.state === 'established' || sa.state === 'superseded' || sa.state === 'deleting') && speaksSync(sa)
+
+const speaksSync = ({ abilities, connection }: IkeSa): boolean => abilities.messageIdSync && connection.messageIdSync
 
 /**
  * Asks the peer to agree on message ids, because we took this IKE_SA over and may know less than was said. Until it has
@@ -72,9 +78,7 @@ export function serveSync(sa: IkeSa): void {
   const sync = sa.ownSync
   if (sync === undefined) return
   if (sync.attempts > sa.connection.retransmit.tries) {
-    const refusal = explainGivenUp('message-id-sync', sync.attempts, sa.path.remote, undefined)
-    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
-    return sa.close('timeout', refusal)
+    return closeUnheard(sa, explainGivenUp('message-id-sync', sync.attempts, sa.path.remote, undefined))
   }
   sync.send += sa.window.peerSize * 2 ** sync.attempts
   sa.runtime.emit({ kind: 'retransmit', sa: sa.ref, messageId: 0, attempt: sync.attempts })
@@ -86,7 +90,7 @@ export function serveSync(sa: IkeSa): void {
  * RFC 6311 §5.1, §8.3.
  */
 export function takeSync(sa: IkeSa, header: IkeHeader, message: Uint8Array, path: Path): boolean {
-  if (header.messageId !== 0 || header.exchangeType !== ExchangeType.INFORMATIONAL || !canSync(sa)) return false
+  if (header.messageId !== 0 || header.exchangeType !== ExchangeType.INFORMATIONAL || !answersSync(sa)) return false
   if (header.flags.response && sa.ownSync === undefined) return false
   const payloads = insideOf(sa, message)
   const counters = payloads === undefined ? undefined : countersOf(payloads)

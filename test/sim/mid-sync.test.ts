@@ -224,6 +224,38 @@ describe('requests while message ids are being agreed on', () => {
   })
 })
 
+describe('an IKE_SA that is replaced while message ids are being agreed on', () => {
+  const isSync = { payload: 'N(IKEV2_MESSAGE_ID_SYNC)' }
+
+  function expectReplaced(pair: Pair): void {
+    for (const peer of [pair.a, pair.b]) {
+      expect(peer.eventsOf('ike-rekeyed')).toHaveLength(1)
+      expect(peer.ike.status().map(({ state }) => state)).toEqual(['established'])
+      expect(childrenOf(peer)).toBe(1)
+    }
+  }
+
+  it('is deleted when they are, though the question was lost once', () => {
+    const pair = establishedPair()
+    pair.a.perform(pair.a.ike.rekeyIke(1, pair.clock.now))
+    const lost = pair.network.drop(isSync, { times: 1 })
+    pair.a.perform(pair.a.ike.tookOver(1, pair.clock.now))
+    pair.clock.advance(10_000)
+    expect(lost.hits).toBe(1)
+    expectReplaced(pair)
+  })
+
+  it('is given up when nobody answers and the DELETE does not come', () => {
+    const pair = establishedPair()
+    pair.b.perform(pair.b.ike.rekeyIke(1, pair.clock.now))
+    pair.network.drop(isSync)
+    pair.network.drop({ from: pair.b, payload: 'D' })
+    pair.a.perform(pair.a.ike.tookOver(1, pair.clock.now))
+    pair.clock.advance(600_000)
+    expectReplaced(pair)
+  })
+})
+
 describe('sequence numbers of ESP', () => {
   it.each([5, 0x1_0000_0005])('are left out as many as the member asks for: %i', (delta) => {
     const suite = delta > 0xffff_ffff ? 'aes128gcm16-esn' : 'aes128gcm16'
