@@ -15,7 +15,7 @@ export {
 } from './errors.ts'
 export type { ChildConfig, ConnectionConfig, Identity, ProposalConfig, TrafficSelectorConfig } from './ike/config.ts'
 export type { ChildSaStatus, CloseReason, IkeEvent, IkeSaRef, IkeSaStatus, MessageEvent } from './ike/events.ts'
-export type { Refusal } from './ike/refusal.ts'
+export type { Refusal } from './ike/explain/refusal.ts'
 export { formatIp, formatSocketAddress, type IpAddress, parseIp, type SocketAddress } from './ip/address.ts'
 export {
   canOpenTun,

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts'
+import { identityOfAddress, parseIdentity } from '../ike/auth/identity.ts'
 import type {
   ChildConfig,
   ConnectionConfig,
@@ -10,10 +11,9 @@ import type {
   RedirectConfig,
   RetransmitConfig,
 } from '../ike/config.ts'
-import { defaultEspProposals, defaultIkeProposals } from '../ike/default-proposals.ts'
-import { identityOfAddress, parseIdentity } from '../ike/identity.ts'
-import { type ProposalKind, parseProposal, weakKeywords } from '../ike/proposal-keywords.ts'
-import { parseTrafficSelector } from '../ike/traffic-selector-text.ts'
+import { defaultEspProposals, defaultIkeProposals } from '../ike/negotiation/default-proposals.ts'
+import { type ProposalKind, parseProposal, weakKeywords } from '../ike/negotiation/proposal-keywords.ts'
+import { parseTrafficSelector } from '../ike/negotiation/traffic-selector-text.ts'
 import { type IpAddress, parseIp } from '../ip/address.ts'
 import { unlimited, type XfrmLifetime } from '../xfrm/port.ts'
 

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts'
+import { identityOfAddress, isWildcard, parseIdentity } from '../ike/auth/identity.ts'
 import type {
   ChildConfig,
   ConnectionConfig,
@@ -7,10 +8,9 @@ import type {
   ProposalConfig,
   TrafficSelectorConfig,
 } from '../ike/config.ts'
-import { defaultEspProposals, defaultIkeProposals } from '../ike/default-proposals.ts'
-import { identityOfAddress, isWildcard, parseIdentity } from '../ike/identity.ts'
-import { type ProposalKind, parseProposal, weakKeywords } from '../ike/proposal-keywords.ts'
-import { parseTrafficSelector, toXfrmSelectors } from '../ike/traffic-selector.ts'
+import { defaultEspProposals, defaultIkeProposals } from '../ike/negotiation/default-proposals.ts'
+import { type ProposalKind, parseProposal, weakKeywords } from '../ike/negotiation/proposal-keywords.ts'
+import { parseTrafficSelector, toXfrmSelectors } from '../ike/negotiation/traffic-selector.ts'
 import { type IpAddress, parseIp } from '../ip/address.ts'
 import type { XfrmLifetime } from '../xfrm/port.ts'
 import { connectionDefaults, defaultDpdAction, lifetimeSettings } from './connection.ts'

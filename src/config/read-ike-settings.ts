@@ -1,3 +1,4 @@
+import { formatGateway, parseGateway } from '../ike/auth/gateway-identity.ts'
 import type {
   ConnectionConfig,
   FragmentationConfig,
@@ -5,7 +6,6 @@ import type {
   PpkConfig,
   RedirectConfig,
 } from '../ike/config.ts'
-import { formatGateway, parseGateway } from '../ike/gateway-identity.ts'
 import { connectionDefaults, defaultKeyingTries } from './connection.ts'
 import { readDuration } from './duration.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'

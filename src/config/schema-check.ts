@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
-import { didYouMean } from '../ike/nearest-words.ts'
+import { didYouMean } from '../ike/negotiation/nearest-words.ts'
 import type { ProblemList, SettingPath } from './problems.ts'
 
 /** What this file looks at in a schema. */

@@ -1,6 +1,6 @@
+import { formatIdentity } from '../ike/auth/identity.ts'
 import type { ChildSaStatus, IkeEvent, IkeSaRef, MessageEvent } from '../ike/events.ts'
-import { formatIdentity } from '../ike/identity.ts'
-import { explainRefusal } from '../ike/refusal-text.ts'
+import { explainRefusal } from '../ike/explain/refusal-text.ts'
 import { formatSocketAddress, type SocketAddress } from '../ip/address.ts'
 import type { Log, LogLevel } from './log.ts'
 import { RepeatLimiter } from './repeat-limiter.ts'

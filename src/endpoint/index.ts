@@ -1,4 +1,4 @@
-export { explainRefusal } from '../ike/refusal-text.ts'
+export { explainRefusal } from '../ike/explain/refusal-text.ts'
 export { type Clock, monotonicClock, systemRandom } from './clock.ts'
 export { Endpoint, type EndpointEvents } from './endpoint.ts'
 export { formatLogEntry, Log, type LogEntry, type LogLevel, type LogSink, logLevels, silentLog } from './log.ts'

@@ -1,7 +1,7 @@
 import { PeerError } from '../errors.ts'
 import type { CloseReason } from '../ike/events.ts'
-import type { Refusal } from '../ike/refusal.ts'
-import { explainRefusal } from '../ike/refusal-text.ts'
+import type { Refusal } from '../ike/explain/refusal.ts'
+import { explainRefusal } from '../ike/explain/refusal-text.ts'
 
 /** A negotiation that `initiate` asked for came to nothing. `code` is the refusal's kind in upper snake case, or `CLOSED`. */
 export class NegotiationError extends PeerError {

@@ -1,5 +1,5 @@
 import type { ChildSaStatus, CloseReason, IkeEvent, IkeSaRef, IkeSaStatus } from '../ike/events.ts'
-import type { Refusal } from '../ike/refusal.ts'
+import type { Refusal } from '../ike/explain/refusal.ts'
 import { NegotiationError } from './negotiation-error.ts'
 
 /** What `initiate` resolves to. */

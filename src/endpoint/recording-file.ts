@@ -1,6 +1,6 @@
 import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs'
 import { PlatformError } from '../errors.ts'
-import type { RecordingOptions } from '../ike/recording.ts'
+import type { RecordingOptions } from '../ike/recording/recording.ts'
 import { systemCode } from './system-code.ts'
 
 /** A file that a recording goes to, line by line, so that it is whole up to the moment of a crash. */

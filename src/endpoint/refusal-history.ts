@@ -1,6 +1,6 @@
 import type { IkeEvent } from '../ike/events.ts'
-import type { Refusal } from '../ike/refusal.ts'
-import { explainRefusal } from '../ike/refusal-text.ts'
+import type { Refusal } from '../ike/explain/refusal.ts'
+import { explainRefusal } from '../ike/explain/refusal-text.ts'
 import { formatSocketAddress } from '../ip/address.ts'
 
 /** How many are kept: the last ones, each kind of them once. */

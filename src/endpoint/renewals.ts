@@ -1,6 +1,6 @@
 import { PlatformError, UsageError } from '../errors.ts'
 import type { CloseReason, IkeEvent, IkeSaStatus } from '../ike/events.ts'
-import type { Refusal } from '../ike/refusal.ts'
+import type { Refusal } from '../ike/explain/refusal.ts'
 import { NegotiationError } from './negotiation-error.ts'
 
 /** What to renew, and how. */

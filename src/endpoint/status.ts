@@ -1,6 +1,6 @@
 import { Integ, transformName } from '../crypto/transforms.ts'
+import { formatIdentity } from '../ike/auth/identity.ts'
 import type { ChildSaStatus, IkeSaStatus } from '../ike/events.ts'
-import { formatIdentity } from '../ike/identity.ts'
 import { formatIp, formatRange, formatSocketAddress } from '../ip/index.ts'
 import type { TunDevice, TunStats } from '../tap-tun/index.ts'
 import {

@@ -1,6 +1,6 @@
 import type { SocketAddress } from '../ip/address.ts'
 import type { Identity } from './config.ts'
-import type { Refusal } from './refusal.ts'
+import type { Refusal } from './explain/refusal.ts'
 
 /** What one call into the core brought about, in order. */
 export type IkeAction = SendAction | KeepaliveAction | EventAction

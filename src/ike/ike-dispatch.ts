@@ -1,12 +1,12 @@
 import { equalBytes, toHex } from '../bytes/index.ts'
 import { decodeHeader, type IkeHeader, isInitial } from './codec/index.ts'
-import { contained, pump, receiveInitResponse, receiveProtected } from './ike-messages.ts'
 import type { IkeSa } from './ike-sa.ts'
 import type { IkeSas } from './ike-sas.ts'
-import type { InitResponder } from './init-responder.ts'
-import { decodeOr, drop } from './message-drop.ts'
+import { contained, pump, receiveInitResponse, receiveProtected } from './message/ike-messages.ts'
+import { decodeOr, drop } from './message/message-drop.ts'
+import { hint, namedByInvalidSpi, type StrayMessages } from './message/stray-messages.ts'
 import { copyEndpoint, type IkeRuntime, type Path } from './runtime.ts'
-import { hint, namedByInvalidSpi, type StrayMessages } from './stray-messages.ts'
+import type { InitResponder } from './set-up/init-responder.ts'
 
 /** Brings each arriving message to its IKE_SA, to the responder, or to nobody. RFC 7296 §2.6, §3.1. */
 export class IkeDispatch {

@@ -1,4 +1,5 @@
-export type { ChildSaState } from './child-sa-states.ts'
+export { equalIdentities, formatIdentity, identityMatches, parseIdentity } from './auth/identity.ts'
+export type { ChildSaState } from './child/child-sa-states.ts'
 export * from './codec/index.ts'
 export type {
   ChildConfig,
@@ -12,7 +13,6 @@ export type {
   TrafficSelectorConfig,
   TransformConfig,
 } from './config.ts'
-export { defaultEspProposals, defaultIkeProposals } from './default-proposals.ts'
 export type {
   ChildSaStatus,
   CloseReason,
@@ -26,7 +26,16 @@ export type {
   MessageEvent,
   SendAction,
 } from './events.ts'
-export { equalIdentities, formatIdentity, identityMatches, parseIdentity } from './identity.ts'
+export type {
+  AuthenticationRefusal,
+  IdentityRefusal,
+  PeerRefusal,
+  ProposalRefusal,
+  Refusal,
+  TrafficSelectorRefusal,
+} from './explain/refusal.ts'
+export { explainRefusal } from './explain/refusal-text.ts'
+export { defaultGateLimits, type GateLimits } from './gate/responder-gate.ts'
 export { type IkeDatagram, IkeEndpoint, type IkeEndpointOptions, type KnownIds } from './ike-endpoint.ts'
 export type { IkeSaState } from './ike-sa-states.ts'
 export {
@@ -36,9 +45,11 @@ export {
   deriveSkeyseed,
   deriveSkeyseedRekey,
   type IkeKeys,
-} from './keymat.ts'
-export { MessageProtector } from './message-crypto.ts'
-export { formatProposal, parseProposal, weakAlgorithms, weakKeywords } from './proposal-keywords.ts'
+} from './keys/keymat.ts'
+export { MessageProtector } from './message/message-crypto.ts'
+export { defaultEspProposals, defaultIkeProposals } from './negotiation/default-proposals.ts'
+export { formatProposal, parseProposal, weakAlgorithms, weakKeywords } from './negotiation/proposal-keywords.ts'
+export { formatTrafficSelector, parseTrafficSelector } from './negotiation/traffic-selector-text.ts'
 export {
   type RecordedDraw,
   type RecordedStep,
@@ -46,17 +57,6 @@ export {
   type RecordingHeader,
   type RecordingOptions,
   recordIke,
-} from './recording.ts'
-export type { Plain } from './recording-json.ts'
-export type {
-  AuthenticationRefusal,
-  IdentityRefusal,
-  PeerRefusal,
-  ProposalRefusal,
-  Refusal,
-  TrafficSelectorRefusal,
-} from './refusal.ts'
-export { explainRefusal } from './refusal-text.ts'
-export { defaultGateLimits, type GateLimits } from './responder-gate.ts'
+} from './recording/recording.ts'
+export type { Plain } from './recording/recording-json.ts'
 export type { LocalPorts } from './runtime.ts'
-export { formatTrafficSelector, parseTrafficSelector } from './traffic-selector-text.ts'

@@ -1,8 +1,8 @@
 import { UsageError } from '../errors.ts'
-import type { ChildSa } from './child-sa.ts'
+import type { ChildSa } from './child/child-sa.ts'
 import type { ChildConfig, ConnectionConfig } from './config.ts'
 import type { IkeSa } from './ike-sa.ts'
-import { decodeResumable, type Resumable } from './resumption.ts'
+import { decodeResumable, type Resumable } from './resumption/resumption.ts'
 
 // What the caller of an endpoint names. Each throws `UsageError` for what is not there.
 

@@ -1,5 +1,5 @@
 import type { Task } from './task.ts'
-import { type TimerOwner, Timers } from './timers.ts'
+import { type TimerOwner, Timers } from './time/timers.ts'
 
 /** The exchanges that one IKE_SA begins: those under way, those that wait, and those that the peer had no time for. RFC 7296 §2.3. */
 export abstract class TaskQueue implements TimerOwner {

@@ -1,7 +1,7 @@
 import { type PskChild, type PskConnection, pskConnection } from '../config/connection.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
-import type { RecordingOptions } from '../ike/recording.ts'
+import type { RecordingOptions } from '../ike/recording/recording.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import { VirtualGateway } from './virtual-gateway.ts'
 import { type NatOptions, VirtualNat } from './virtual-nat.ts'

@@ -1,4 +1,4 @@
-import { isList, type Plain } from '../ike/recording-json.ts'
+import { isList, type Plain } from '../ike/recording/recording-json.ts'
 
 export interface PlainDifference {
   readonly where: string

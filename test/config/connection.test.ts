@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
 import { UsageError } from '../../src/errors.ts'
-import { formatIdentity } from '../../src/ike/identity.ts'
-import { formatProposal } from '../../src/ike/proposal-keywords.ts'
-import { formatTrafficSelector } from '../../src/ike/traffic-selector-text.ts'
+import { formatIdentity } from '../../src/ike/auth/identity.ts'
+import { formatProposal } from '../../src/ike/negotiation/proposal-keywords.ts'
+import { formatTrafficSelector } from '../../src/ike/negotiation/traffic-selector-text.ts'
 
 const settings: PskConnection = {
   name: 'office',

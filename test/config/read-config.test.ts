@@ -6,9 +6,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ConfigProblems, parseConfig, readConfig } from '../../src/config/index.ts'
 import { ConfigError } from '../../src/errors.ts'
-import { formatIdentity } from '../../src/ike/identity.ts'
-import { formatProposal } from '../../src/ike/proposal-keywords.ts'
-import { formatTrafficSelector } from '../../src/ike/traffic-selector.ts'
+import { formatIdentity } from '../../src/ike/auth/identity.ts'
+import { formatProposal } from '../../src/ike/negotiation/proposal-keywords.ts'
+import { formatTrafficSelector } from '../../src/ike/negotiation/traffic-selector.ts'
 import { parseIp } from '../../src/ip/address.ts'
 
 const full = `{

@@ -3,7 +3,7 @@ import { pskConnection } from '../../src/config/connection.ts'
 import { Endpoint } from '../../src/endpoint/endpoint.ts'
 import { NegotiationError } from '../../src/endpoint/negotiation-error.ts'
 import { formatStatus } from '../../src/endpoint/status-text.ts'
-import { explainRefusal } from '../../src/ike/refusal-text.ts'
+import { explainRefusal } from '../../src/ike/explain/refusal-text.ts'
 import { buildUdp, parseIp } from '../../src/ip/index.ts'
 import { type Change, closePair, eventsOf, ping, type Side, startPair, until } from './pair.ts'
 

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { EventLog } from '../../src/endpoint/event-log.ts'
 import { formatLogEntry, Log, type LogEntry, type LogLevel } from '../../src/endpoint/log.ts'
 import { RepeatLimiter } from '../../src/endpoint/repeat-limiter.ts'
+import { parseIdentity } from '../../src/ike/auth/identity.ts'
 import type { IkeEvent, IkeSaStatus } from '../../src/ike/events.ts'
-import { parseIdentity } from '../../src/ike/identity.ts'
-import type { Refusal } from '../../src/ike/refusal.ts'
+import type { Refusal } from '../../src/ike/explain/refusal.ts'
 import { parseIp } from '../../src/ip/address.ts'
 
 function record(level: LogLevel = 'info'): { entries: LogEntry[]; log: EventLog } {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Negotiations } from '../../src/endpoint/negotiations.ts'
 import type { ChildSaStatus, IkeEvent, IkeSaStatus } from '../../src/ike/events.ts'
-import { explainPeerNotify } from '../../src/ike/explain-peer.ts'
+import { explainPeerNotify } from '../../src/ike/explain/explain-peer.ts'
 import { parseIp } from '../../src/ip/address.ts'
 
 const sa = { id: 1, connection: 'office' }

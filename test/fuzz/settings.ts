@@ -1,6 +1,6 @@
 import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
 import type { ConnectionConfig } from '../../src/ike/config.ts'
-import type { GateLimits } from '../../src/ike/responder-gate.ts'
+import type { GateLimits } from '../../src/ike/gate/responder-gate.ts'
 import type { InputDice } from './input-dice.ts'
 
 export const addresses = { a: '192.0.2.1', aToo: '192.0.2.9', b: '198.51.100.2', nat: '203.0.113.5' } as const

@@ -1,7 +1,7 @@
 import { nodeProvider } from '../../src/crypto/node.ts'
 import type { KeyExchange, RandomSource } from '../../src/crypto/provider.ts'
 import { Encr, Integ, KeGroup, Prf, prfInfo } from '../../src/crypto/transforms.ts'
-import { pskAuth, signedOctets } from '../../src/ike/auth-octets.ts'
+import { pskAuth, signedOctets } from '../../src/ike/auth/auth-octets.ts'
 import {
   encodeIdBody,
   keyLengthAttribute,
@@ -10,8 +10,8 @@ import {
   ProtocolId,
   type Transform,
 } from '../../src/ike/codec/index.ts'
-import { deriveChildKeys, deriveIkeKeys, deriveSkeyseed, type IkeKeys } from '../../src/ike/keymat.ts'
-import { MessageProtector } from '../../src/ike/message-crypto.ts'
+import { deriveChildKeys, deriveIkeKeys, deriveSkeyseed, type IkeKeys } from '../../src/ike/keys/keymat.ts'
+import { MessageProtector } from '../../src/ike/message/message-crypto.ts'
 
 /** Transforms of an IKE_SA or a CHILD_SA. */
 export interface Suite {

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { NotifyType, type Payload } from '../../src/ike/codec/index.ts'
-import { notify } from '../../src/ike/notifies.ts'
+import { notify } from '../../src/ike/message/notifies.ts'
 import { parseIp } from '../../src/ip/address.ts'
 import { alterPayloads } from './alter.ts'
 import { alterInit } from './alter-init.ts'

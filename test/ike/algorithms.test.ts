@@ -3,7 +3,7 @@ import { toHex } from '../../src/bytes/index.ts'
 import { nobleProvider } from '../../src/crypto/noble.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import { DecapStatus, EspDecapsulator, EspEncapsulator, newDecapResult } from '../../src/esp/index.ts'
-import { keywordOf } from '../../src/ike/transform-keywords.ts'
+import { keywordOf } from '../../src/ike/negotiation/transform-keywords.ts'
 import type { XfrmStateConfig } from '../../src/xfrm/port.ts'
 import { establishedPair } from './support.ts'
 

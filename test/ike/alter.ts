@@ -1,6 +1,6 @@
 import { vi } from 'vitest'
 import type { Payload } from '../../src/ike/codec/index.ts'
-import { MessageProtector } from '../../src/ike/message-crypto.ts'
+import { MessageProtector } from '../../src/ike/message/message-crypto.ts'
 import { IkeRuntime } from '../../src/ike/runtime.ts'
 
 type Header = Parameters<MessageProtector['protect']>[0]

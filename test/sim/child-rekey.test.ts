@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { LINGER_MS } from '../../src/ike/child-sa.ts'
+import { LINGER_MS } from '../../src/ike/child/child-sa.ts'
 import { alterPayloads } from '../ike/alter.ts'
 import { Duel, type DuelOptions, orientations, type Side } from './child-duel.ts'
 

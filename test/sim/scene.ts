@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
 import type { ConnectionConfig } from '../../src/ike/config.ts'
 import type { IkeSaStatus } from '../../src/ike/events.ts'
-import { parseProposal } from '../../src/ike/proposal-keywords.ts'
+import { parseProposal } from '../../src/ike/negotiation/proposal-keywords.ts'
 import {
   type HeldMail,
   simulationProvider,

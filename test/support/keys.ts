@@ -1,5 +1,5 @@
 import { concat, toHex } from '../../src/bytes/index.ts'
-import type { ChildKeys, IkeKeys } from '../../src/ike/keymat.ts'
+import type { ChildKeys, IkeKeys } from '../../src/ike/keys/keymat.ts'
 
 /** All seven secrets in hexadecimal, by name. */
 export const hexIkeKeys = (keys: IkeKeys): Record<string, string> =>

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import { openRecordingFile } from '../../src/endpoint/recording-file.ts'
-import { decodePlain, encodePlain } from '../../src/ike/recording-json.ts'
+import { decodePlain, encodePlain } from '../../src/ike/recording/recording-json.ts'
 import { createPair, replayRecording, VirtualTraffic } from '../../src/testing/index.ts'
 
 /** A handshake with a loss, a further exchange and the end of it. */

@@ -1,5 +1,5 @@
 import type { IkeSa } from '../ike-sa.ts'
-import { beginsChildless } from '../set-up.ts'
+import { beginsChildless } from '../set-up/set-up.ts'
 import { AuthInitiator } from './auth-initiator.ts'
 import { ChildCreate } from './child-create.ts'
 

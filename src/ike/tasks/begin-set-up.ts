@@ -1,6 +1,6 @@
 import { wipe } from '../../bytes/index.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { type Resumable, suiteOf } from '../resumption.ts'
+import { type Resumable, suiteOf } from '../resumption/resumption.ts'
 import { beginAuth } from './begin-auth.ts'
 import { SaInit } from './sa-init.ts'
 import { SessionResume } from './session-resume.ts'

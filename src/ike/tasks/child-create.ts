@@ -1,9 +1,9 @@
-import { ChildOffer } from '../child-offer.ts'
-import type { Trigger } from '../child-terms.ts'
+import { ChildOffer } from '../child/child-offer.ts'
+import type { Trigger } from '../child/child-terms.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
-import { backOffMs } from '../ike-lifetime.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { backOffMs } from '../life/ike-lifetime.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
 import { CreateExchange } from './create-exchange.ts'
 

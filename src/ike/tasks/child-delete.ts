@@ -1,5 +1,5 @@
-import type { ChildSa } from '../child-sa.ts'
-import { endChild, familyOf, takeOver } from '../child-succession.ts'
+import type { ChildSa } from '../child/child-sa.ts'
+import { endChild, familyOf, takeOver } from '../child/child-succession.ts'
 import { ExchangeType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { CloseReason } from '../events.ts'
 import type { Task } from '../task.ts'

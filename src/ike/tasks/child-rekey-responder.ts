@@ -1,9 +1,9 @@
 import { PeerError } from '../../errors.ts'
-import { acceptChild, chooseChild } from '../child-choice.ts'
-import type { ChildSa, TheirRekey } from '../child-sa.ts'
+import { acceptChild, chooseChild } from '../child/child-choice.ts'
+import type { ChildSa, TheirRekey } from '../child/child-sa.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import type { NotifyPayload } from '../notifies.ts'
+import type { NotifyPayload } from '../message/notifies.ts'
 import { isBeingDeleted } from './child-delete.ts'
 import { answerCreate } from './create-responder.ts'
 

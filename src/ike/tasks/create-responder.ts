@@ -1,10 +1,10 @@
 import { wipe } from '../../bytes/index.ts'
 import type { Payload } from '../codec/index.ts'
-import { finishOrAbandon, followUpsOf } from '../follow-up.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { NONCE_BYTES, peerNonce } from '../nonces.ts'
-import { find, invalidKePayload, kePayload } from '../notifies.ts'
-import type { ChosenProposal } from '../proposal.ts'
+import { finishOrAbandon, followUpsOf } from '../keys/follow-up.ts'
+import { NONCE_BYTES, peerNonce } from '../keys/nonces.ts'
+import { find, invalidKePayload, kePayload } from '../message/notifies.ts'
+import type { ChosenProposal } from '../negotiation/proposal.ts'
 import type { CreateKeying } from './create-exchange.ts'
 
 /** What a responder makes in CREATE_CHILD_SA: what the response says of it, and its installation. */

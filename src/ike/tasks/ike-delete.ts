@@ -1,8 +1,8 @@
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { CloseReason } from '../events.ts'
+import type { Refusal } from '../explain/refusal.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { notify } from '../notifies.ts'
-import type { Refusal } from '../refusal.ts'
+import { notify } from '../message/notifies.ts'
 import type { Task } from '../task.ts'
 
 /** Deletes the IKE_SA with all its CHILD_SAs. RFC 7296 §1.4.1. */

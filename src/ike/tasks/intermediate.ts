@@ -1,9 +1,9 @@
 import type { KeyExchange } from '../../crypto/provider.ts'
 import { PeerError } from '../../errors.ts'
 import { ExchangeType, NotifyType, type Payload } from '../codec/index.ts'
-import { explainPeerNotify } from '../explain-peer.ts'
+import { explainPeerNotify } from '../explain/explain-peer.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { findErrorNotify, kePayload, need } from '../notifies.ts'
+import { findErrorNotify, kePayload, need } from '../message/notifies.ts'
 import type { ResponseMessage, Task } from '../task.ts'
 
 /** The additional key exchanges between IKE_SA_INIT and IKE_AUTH, as initiator. RFC 9370 §2.2.2, RFC 9242. */

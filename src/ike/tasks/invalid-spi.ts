@@ -1,6 +1,6 @@
 import { Writer } from '../../bytes/index.ts'
 import { ExchangeType, NotifyType, type Payload } from '../codec/index.ts'
-import { notify } from '../notifies.ts'
+import { notify } from '../message/notifies.ts'
 import type { Task } from '../task.ts'
 
 /** Tells the peer that it sends ESP packets with an SPI that is not here. RFC 7296 §1.5. */

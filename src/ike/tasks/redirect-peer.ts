@@ -1,7 +1,7 @@
+import type { Gateway } from '../auth/gateway-identity.ts'
 import { ExchangeType, type Payload } from '../codec/index.ts'
-import type { Gateway } from '../gateway-identity.ts'
 import type { IkeSa } from '../ike-sa.ts'
-import { sendElsewhere } from '../redirect-gateway.ts'
+import { sendElsewhere } from '../redirect/redirect-gateway.ts'
 import type { Task } from '../task.ts'
 
 /** Sends the initiator of an established IKE_SA to another gateway. RFC 5685 §5. */

@@ -1,8 +1,9 @@
 import { equalConstantTime } from '../../bytes/index.ts'
 import { PeerError } from '../../errors.ts'
 import { ExchangeType, NotifyType, type Payload } from '../codec/index.ts'
-import { explainUpdateRefused } from '../explain-mobike.ts'
+import { explainUpdateRefused } from '../explain/explain-mobike.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { findErrorNotify, findNotify, notify } from '../message/notifies.ts'
 import {
   additionalAddresses,
   addressesText,
@@ -12,8 +13,7 @@ import {
   natPayloads,
   noteNat,
   samePath,
-} from '../mobike.ts'
-import { findErrorNotify, findNotify, notify } from '../notifies.ts'
+} from '../path/mobike.ts'
 import type { Path } from '../runtime.ts'
 import type { ResponseMessage, Task } from '../task.ts'
 

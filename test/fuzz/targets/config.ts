@@ -1,9 +1,9 @@
 import { ConfigProblems, parseConfig } from '../../../src/config/index.ts'
 import schema from '../../../src/config/schema.json' with { type: 'json' }
 import { UsageError } from '../../../src/errors.ts'
-import { formatIdentity, parseIdentity } from '../../../src/ike/identity.ts'
-import { formatProposal, parseProposal } from '../../../src/ike/proposal-keywords.ts'
-import { formatTrafficSelector, parseTrafficSelector } from '../../../src/ike/traffic-selector-text.ts'
+import { formatIdentity, parseIdentity } from '../../../src/ike/auth/identity.ts'
+import { formatProposal, parseProposal } from '../../../src/ike/negotiation/proposal-keywords.ts'
+import { formatTrafficSelector, parseTrafficSelector } from '../../../src/ike/negotiation/traffic-selector-text.ts'
 import { formatIp, formatRange, parseIp, parseRange } from '../../../src/ip/index.ts'
 import type { Dice } from '../../../src/testing/hostile-dice.ts'
 import { mutateOctets } from '../../../src/testing/hostile-octets.ts'

@@ -9,7 +9,7 @@ import {
   type Payload,
   payloadTypes,
 } from '../../../src/ike/codec/index.ts'
-import { checkPayloads } from '../../../src/ike/payload-rules.ts'
+import { checkPayloads } from '../../../src/ike/message/payload-rules.ts'
 import { ikeMessage, loadMessageTrace, type TracePayload, traceNames } from '../../support/ike-traces.ts'
 
 const typeOf = (payload: Payload): number => (payload.kind === 'unknown' ? payload.type : payloadTypes[payload.kind])

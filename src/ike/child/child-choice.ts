@@ -1,0 +1,168 @@
+import { PeerError } from '../../errors.ts'
+import { NotifyType, type Payload, type Proposal, ProtocolId, type TrafficSelector } from '../codec/index.ts'
+import type { ChildConfig, TrafficSelectorConfig } from '../config.ts'
+import { explainRefusedProposal } from '../explain/explain-proposal.ts'
+import { explainPairsOnly, explainRefusedTs } from '../explain/explain-ts.ts'
+import type { Refusal } from '../explain/refusal.ts'
+import type { IkeSa } from '../ike-sa.ts'
+import { need, notify } from '../message/notifies.ts'
+import { type ChosenProposal, chooseProposal } from '../negotiation/proposal.ts'
+import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector } from '../negotiation/traffic-selector.ts'
+import type { CreateAnswer } from '../tasks/create-responder.ts'
+import { childKeys, freeOutboundSpi, spiBytes } from './child-making.ts'
+import { ChildSa } from './child-sa.ts'
+import { copySelectors, isSingle, mostPairs, selectsNothing } from './child-selectors.ts'
+import { announce } from './child-succession.ts'
+import { type ChildTerms, termsAnswered, termsForRequest } from './child-terms.ts'
+
+/** A responder's choice for one CHILD_SA, before keys and installation. */
+export interface ChildChoice extends ChildTerms {
+  readonly config: ChildConfig
+  readonly suite: ChosenProposal
+}
+
+/**
+ * Chooses among the configured `children` by traffic selectors first, then by proposals. Throws `PeerError` with
+ * TS_UNACCEPTABLE or NO_PROPOSAL_CHOSEN and tells the explanation. RFC 7296 §2.7, §2.9.
+ */
+export function chooseChild(
+  sa: IkeSa,
+  payloads: readonly Payload[],
+  inAuth: boolean,
+  children = sa.connection.children,
+): ChildChoice {
+  const offeredTSi = need(payloads, 'TSi').selectors
+  const offeredTSr = need(payloads, 'TSr').selectors
+  const { connection } = sa
+  const matches = byFit(
+    children.map((config) => narrowed(config, offeredTSi, offeredTSr)).filter((match) => match !== undefined),
+  )
+  if (matches.length === 0 && children.some((config) => wantsPair(config, offeredTSi, offeredTSr))) {
+    throw refuse(sa, NotifyType.SINGLE_PAIR_REQUIRED, explainPairsOnly({ connection, offeredTSi, offeredTSr }))
+  }
+  if (matches.length === 0) {
+    throw refuse(sa, NotifyType.TS_UNACCEPTABLE, explainRefusedTs({ connection, offeredTSi, offeredTSr }))
+  }
+  const offered = need(payloads, 'SA').proposals
+  for (const match of matches) {
+    const suite = chooseFor(match.config, offered, inAuth)
+    if (suite === undefined) continue
+    const { config, localTs, remoteTs } = match
+    const moreTs = match.isCut || (!match.whole && matches.length > 1)
+    return { config, suite, localTs, remoteTs, moreTs, ...termsForRequest(sa, config, payloads) }
+  }
+  const child = matches[0]!.config
+  throw refuse(
+    sa,
+    NotifyType.NO_PROPOSAL_CHOSEN,
+    explainRefusedProposal({ what: 'CHILD', connection, child, offered, ignoreKe: inAuth }),
+  )
+}
+
+/**
+ * Takes an SPI for what was chosen. When it is finished `onInstalled` is called, by default to tell that it stands; one that
+ * `replaces` another does not send yet. Throws `PeerError` when where the peer sends from makes it impossible.
+ */
+export function acceptChild(
+  sa: IkeSa,
+  choice: ChildChoice,
+  replaces?: ChildSa,
+  onInstalled: (child: ChildSa) => void = announce,
+): CreateAnswer {
+  const { config, suite, ...terms } = choice
+  if (sa.path.local.port !== sa.runtime.ports.nat) {
+    throw new PeerError(
+      'NO_UDP_ENCAPSULATION',
+      'the peer stays on the plain IKE port, where ESP cannot be carried in UDP',
+      {
+        notify: NotifyType.NO_PROPOSAL_CHOSEN,
+      },
+    )
+  }
+  // Our own SPI first: where the peer's address is ours too, the peer's must differ from it.
+  const child = new ChildSa(sa)
+  const abandon = () => {
+    if (child.state === 'negotiating') child.remove('refused')
+  }
+  return {
+    spi: spiBytes(child.spiIn),
+    before: [],
+    after: [
+      { kind: 'TSi', critical: false, selectors: terms.remoteTs.map(toTrafficSelector) },
+      { kind: 'TSr', critical: false, selectors: terms.localTs.map(toTrafficSelector) },
+      ...termsAnswered(terms),
+    ],
+    finish(keying) {
+      const spiOut = freeOutboundSpi(sa, suite)
+      const keys = childKeys(sa, suite, keying)
+      child.install({ config, role: 'responder', suite, spiOut, keys, ...terms, replaces }, replaces === undefined)
+      onInstalled(child)
+    },
+    abandon,
+  }
+}
+
+/** The error notify for a CHILD_SA that was refused inside an exchange that goes on. */
+export const refusalPayload = (error: PeerError): Payload => notify(error.notify, error.data)
+
+interface Narrowed {
+  readonly config: ChildConfig
+  readonly localTs: readonly TrafficSelectorConfig[]
+  readonly remoteTs: readonly TrafficSelectorConfig[]
+  /** Nothing of the offer was cut away. */
+  readonly whole: boolean
+  /** Pairs that we would take were cut away, because they are too many for one CHILD_SA. */
+  readonly isCut: boolean
+}
+
+function narrowed(
+  config: ChildConfig,
+  TSi: readonly TrafficSelector[],
+  TSr: readonly TrafficSelector[],
+): Narrowed | undefined {
+  if (config.singlePair) return narrowedToPair(config, TSi, TSr)
+  const remoteTs = copySelectors(narrow(TSi, config.remoteTs))
+  const localTs = copySelectors(narrow(TSr, config.localTs))
+  const pairs = localTs.length * remoteTs.length
+  // What is left out the initiator may ask for with another CHILD_SA. RFC 7296 §2.9.
+  const most = mostPairs(config)
+  while (localTs.length * remoteTs.length > most) (localTs.length > remoteTs.length ? localTs : remoteTs).pop()
+  if (selectsNothing(localTs, remoteTs)) return undefined
+  const whole = isSubset(knownTrafficSelectors(TSi), remoteTs) && isSubset(knownTrafficSelectors(TSr), localTs)
+  return { config, localTs, remoteTs, whole, isCut: localTs.length * remoteTs.length < pairs }
+}
+
+/** The first selectors of both sides, when each is a single address: what a careful initiator puts there. RFC 7296 §2.9. */
+function narrowedToPair(
+  config: ChildConfig,
+  TSi: readonly TrafficSelector[],
+  TSr: readonly TrafficSelector[],
+): Narrowed | undefined {
+  const [first, second] = [knownTrafficSelectors(TSi)[0], knownTrafficSelectors(TSr)[0]]
+  if (first === undefined || second === undefined || !isSingle(first) || !isSingle(second)) return undefined
+  const remoteTs = copySelectors(narrow([first], config.remoteTs))
+  const localTs = copySelectors(narrow([second], config.localTs))
+  if (selectsNothing(localTs, remoteTs)) return undefined
+  const whole = TSi.length === 1 && TSr.length === 1
+  return { config, localTs, remoteTs, whole, isCut: !whole }
+}
+
+/** True for a child that would take a part of the offer, if it named one pair of addresses first. */
+const wantsPair = (config: ChildConfig, TSi: readonly TrafficSelector[], TSr: readonly TrafficSelector[]): boolean =>
+  config.singlePair && !selectsNothing(narrow(TSr, config.localTs), narrow(TSi, config.remoteTs))
+
+/** Children that take the offer whole come first: several configured children may overlap. */
+const byFit = (matches: readonly Narrowed[]): Narrowed[] =>
+  [...matches].sort((a, b) => Number(b.whole) - Number(a.whole))
+
+function chooseFor(config: ChildConfig, offered: readonly Proposal[], inAuth: boolean): ChosenProposal | undefined {
+  return chooseProposal(offered, config.espProposals, { protocol: ProtocolId.ESP, ignoreKe: inAuth })
+}
+
+function refuse(sa: IkeSa, type: number, refusal: Refusal): PeerError {
+  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: '' })
+  return new PeerError(refusal.kind.toUpperCase().replaceAll('-', '_'), refusal.message, {
+    notify: type,
+    explanation: refusal,
+  })
+}

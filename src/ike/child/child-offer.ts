@@ -1,0 +1,160 @@
+import { PeerError } from '../../errors.ts'
+import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
+import type { ChildConfig, ProposalConfig } from '../config.ts'
+import { explainBusy, explainDeletedEarly, explainStateLost } from '../explain/explain-child.ts'
+import { explainPeerNotify } from '../explain/explain-peer.ts'
+import { explainPeerRefusedProposal } from '../explain/explain-proposal.ts'
+import { explainPeerRefusedTs, explainPeerWantsPairs } from '../explain/explain-ts.ts'
+import type { Refusal } from '../explain/refusal.ts'
+import type { IkeSa } from '../ike-sa.ts'
+import { need } from '../message/notifies.ts'
+import { type ChosenProposal, encodeProposals, verifyChosen, withoutKe } from '../negotiation/proposal.ts'
+import { isSubset, knownTrafficSelectors, toTrafficSelector } from '../negotiation/traffic-selector.ts'
+import type { CreateKeying } from '../tasks/create-exchange.ts'
+import { childKeys, freeOutboundSpi, spiBytes, spiOf } from './child-making.ts'
+import { ChildSa } from './child-sa.ts'
+import { copySelectors, mostPairs, selectsNothing } from './child-selectors.ts'
+import { announce } from './child-succession.ts'
+import { type ChildTerms, offeredSelectors, type Trigger, termsOfAnswer, termsOffered } from './child-terms.ts'
+
+/** An initiator's offer of one CHILD_SA, in IKE_AUTH or CREATE_CHILD_SA. */
+export class ChildOffer {
+  readonly config: ChildConfig
+  readonly proposals: readonly ProposalConfig[]
+  #sa: IkeSa
+  readonly #child: ChildSa
+
+  readonly #trigger: Trigger | undefined
+
+  /**
+   * `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). `proposals` are the configured
+   * ones, perhaps in another order.
+   */
+  constructor(
+    sa: IkeSa,
+    config: ChildConfig,
+    inAuth: boolean,
+    {
+      proposals = config.espProposals,
+      trigger,
+    }: { proposals?: readonly ProposalConfig[]; trigger?: Trigger | undefined } = {},
+  ) {
+    this.config = config
+    this.#sa = sa
+    this.#trigger = trigger
+    this.#child = new ChildSa(sa)
+    this.proposals = inAuth ? proposals.map(withoutKe) : proposals
+  }
+
+  /** The IKE_SA was rekeyed before this began. */
+  moveTo(sa: IkeSa): void {
+    this.#sa = sa
+    this.#child.moveTo(sa)
+  }
+
+  /** Our inbound SPI, four octets. */
+  get spi(): Uint8Array {
+    return spiBytes(this.#child.spiIn)
+  }
+
+  saPayload(): Payload {
+    return { kind: 'SA', critical: false, proposals: encodeProposals(this.proposals, ProtocolId.ESP, this.spi) }
+  }
+
+  // [N(USE_TRANSPORT_MODE),] TSi, TSr
+  termsPayloads(): Payload[] {
+    const { localTs, remoteTs } = offeredSelectors(this.config, this.#trigger)
+    return [
+      ...termsOffered(this.config),
+      { kind: 'TSi', critical: false, selectors: localTs.map(toTrafficSelector) },
+      { kind: 'TSr', critical: false, selectors: remoteTs.map(toTrafficSelector) },
+    ]
+  }
+
+  /** What the responder of IKE_AUTH chose; throws `PeerError` when it is not in our offer. */
+  verify(payloads: readonly Payload[]): ChosenProposal {
+    return verifyChosen(need(payloads, 'SA').proposals, this.proposals, { protocol: ProtocolId.ESP })
+  }
+
+  /** Installs the CHILD_SA of a good answer, and tells it. Throws `PeerError` when the answer is outside our offer. */
+  complete(payloads: readonly Payload[], suite: ChosenProposal, keying: CreateKeying): void {
+    if (this.isDeletedEarly(suite)) this.giveUp(explainDeletedEarly(this.config))
+    else announce(this.install(this.terms(payloads), suite, keying))
+  }
+
+  /** What an answer agrees to. Throws `PeerError` when its traffic selectors are outside our offer. */
+  terms(payloads: readonly Payload[]): ChildTerms {
+    const localTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
+    const remoteTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSr').selectors))
+    const { config } = this
+    // First of all: to look at 65,025 pairs takes a third of a second.
+    if (localTs.length * remoteTs.length > mostPairs(config)) {
+      throw new PeerError(
+        'TOO_MANY_TS',
+        `the responder split our traffic selectors into ${localTs.length} and ${remoteTs.length}`,
+        { notify: NotifyType.INVALID_SYNTAX },
+      )
+    }
+    if (
+      !isSubset(localTs, config.localTs) ||
+      !isSubset(remoteTs, config.remoteTs) ||
+      selectsNothing(localTs, remoteTs)
+    ) {
+      throw new PeerError(
+        'TS_OUTSIDE_OFFER',
+        "the responder's traffic selectors are not within our offer (RFC 7296 §2.9)",
+        {
+          notify: NotifyType.INVALID_SYNTAX,
+        },
+      )
+    }
+    return { localTs, remoteTs, ...termsOfAnswer(config, payloads) }
+  }
+
+  /** The peer deleted it before its answer, which made it, reached us. */
+  isDeletedEarly(suite: ChosenProposal): boolean {
+    return this.#sa.deletedEarly?.has(spiOf(suite)) === true
+  }
+
+  /** Installs what was agreed on. Throws `PeerError` when the peer's SPI cannot be used. */
+  install(
+    terms: ChildTerms,
+    suite: ChosenProposal,
+    keying: CreateKeying,
+    { sends, replaces }: { readonly sends: boolean; readonly replaces?: ChildSa } = { sends: true },
+  ): ChildSa {
+    const spiOut = freeOutboundSpi(this.#sa, suite)
+    const keys = childKeys(this.#sa, suite, keying)
+    const { config } = this
+    this.#child.install({ config, role: 'initiator', suite, spiOut, keys, ...terms, replaces }, sends)
+    return this.#child
+  }
+
+  /** The responder's error notify, explained and told. The IKE_SA stays as it is. */
+  refused(type: number): Refusal {
+    return this.giveUp(this.explain(type))
+  }
+
+  /** Tells why this CHILD_SA does not come up, and gives its SPI back. The IKE_SA stays as it is. */
+  giveUp(refusal: Refusal): Refusal {
+    const sa = this.#sa
+    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: this.config.name })
+    this.abandon()
+    return refusal
+  }
+
+  abandon(): void {
+    if (this.#child.state === 'negotiating') this.#child.remove('refused')
+  }
+
+  /** The peer's error notify, explained. */
+  explain(type: number): Refusal {
+    const about = { connection: this.#sa.connection, child: this.config }
+    if (type === NotifyType.NO_PROPOSAL_CHOSEN) return explainPeerRefusedProposal({ what: 'CHILD', ...about })
+    if (type === NotifyType.TS_UNACCEPTABLE) return explainPeerRefusedTs(about)
+    if (type === NotifyType.TEMPORARY_FAILURE) return explainBusy(this.config)
+    if (type === NotifyType.SINGLE_PAIR_REQUIRED) return explainPeerWantsPairs(about)
+    if (type === NotifyType.STATE_NOT_FOUND) return explainStateLost(this.config)
+    return explainPeerNotify(type, `CHILD_SA ${this.config.name}`)
+  }
+}

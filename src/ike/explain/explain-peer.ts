@@ -1,0 +1,74 @@
+import type { PeerError } from '../../errors.ts'
+import { formatSocketAddress, type SocketAddress } from '../../ip/address.ts'
+import { notifyName } from '../codec/index.ts'
+import type { ConnectionConfig } from '../config.ts'
+import type { NatFindings } from '../path/nat-detection.ts'
+import type { PeerRefusal } from './refusal.ts'
+
+/** We refused a message that breaks the protocol. */
+export function explainProtocolError(error: PeerError): PeerRefusal {
+  return {
+    kind: 'protocol-error',
+    by: 'local',
+    detail: error.code,
+    message: `the peer's message breaks the protocol: ${error.message}`,
+    hint: 'a fault of the peer: compare its software version, or report it with a capture',
+  }
+}
+
+/** The peer answered with an error notify that has no explanation of its own. */
+export function explainPeerNotify(notify: number, during: string): PeerRefusal {
+  const name = notifyName(notify)
+  return {
+    kind: 'peer-error',
+    by: 'peer',
+    detail: name,
+    message: `the peer answered ${name} to ${during}`,
+    hint: "the reason is in the peer's own log",
+  }
+}
+
+/** The peer never answered. */
+export function explainGivenUp(
+  task: string,
+  attempts: number,
+  remote: SocketAddress,
+  lastProblem: string | undefined,
+): PeerRefusal {
+  const at = formatSocketAddress(remote)
+  return {
+    kind: 'no-answer',
+    by: 'peer',
+    detail: task,
+    message:
+      lastProblem === undefined
+        ? `no answer from ${at} to ${task} after ${attempts} transmissions`
+        : `no usable answer from ${at} to ${task} after ${attempts} transmissions; the last one was dropped: ${lastProblem}`,
+    hint: `check that ${at} is reachable by UDP, that no firewall drops it, and that the peer runs`,
+  }
+}
+
+/**
+ * ESP is carried in UDP only. A peer without NAT traversal cannot do that, and one that finds no NAT (we neither are behind one nor
+ * pretend to be) would send plain ESP. Undefined when nothing stands in the way. RFC 7296 §2.23.
+ */
+export function plainEspNeeded(connection: ConnectionConfig, nat: NatFindings): PeerRefusal | undefined {
+  const refuse = (message: string, hint: string): PeerRefusal => ({
+    kind: 'protocol-error',
+    by: 'local',
+    detail: 'NO_UDP_ENCAPSULATION',
+    message,
+    hint,
+  })
+  if (!nat.supported) {
+    return refuse(
+      'the peer does not announce NAT traversal (no NAT_DETECTION notifies), and ESP is only carried in UDP here',
+      'switch NAT traversal on at the peer',
+    )
+  }
+  if (connection.encap === 'force' || nat.natLocal || nat.natRemote) return undefined
+  return refuse(
+    'there is no NAT between us and the peer, which therefore expects ESP without UDP, and that is not carried here',
+    `connections.${connection.name}.encap: set it to "yes"`,
+  )
+}

@@ -1,0 +1,38 @@
+import { formatIdentity, isWildcard } from '../auth/identity.ts'
+import type { Identity } from '../config.ts'
+import type { IkeSa } from '../ike-sa.ts'
+
+/**
+ * The IKE_SAs of one endpoint by both identities: those that are authenticated, and those that we are setting up with a peer
+ * whose identity is configured.
+ */
+export class IkePeers {
+  readonly #sas = new Map<string, Set<IkeSa>>()
+
+  /** Files `sa` under its identities as far as they are known. Again puts it where it belongs. */
+  add(sa: IkeSa): void {
+    this.remove(sa)
+    const remote = sa.remoteId ?? sa.connection.remote.id
+    if (remote === undefined || isWildcard(remote)) return
+    sa.peerKey = keyOf(sa.connection.local.id, remote)
+    const known = this.#sas.get(sa.peerKey)
+    if (known === undefined) this.#sas.set(sa.peerKey, new Set([sa]))
+    else known.add(sa)
+  }
+
+  remove(sa: IkeSa): void {
+    if (sa.peerKey === undefined) return
+    const known = this.#sas.get(sa.peerKey)!
+    known.delete(sa)
+    if (known.size === 0) this.#sas.delete(sa.peerKey)
+    sa.peerKey = undefined
+  }
+
+  /** The other IKE_SAs between the same identities; undefined when the peer's is not known yet. */
+  othersOf(sa: IkeSa): IkeSa[] | undefined {
+    return sa.peerKey === undefined ? undefined : [...this.#sas.get(sa.peerKey)!].filter((other) => other !== sa)
+  }
+}
+
+const keyOf = (local: Identity, remote: Identity): string =>
+  JSON.stringify([formatIdentity(local), formatIdentity(remote)]).toLowerCase()

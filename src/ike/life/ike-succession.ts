@@ -1,0 +1,43 @@
+import type { IkeSa } from '../ike-sa.ts'
+import { livenessTask } from '../path/path-changes.ts'
+
+/**
+ * `sa` takes the place of `old`, which it rekeyed: CHILD_SAs, the tasks that wait, and where the peer is. What `old` is to come to
+ * (its deletion by our user, which waited) comes to the new one. RFC 7296 §2.8, §2.18.
+ */
+export function takePlaceOf(sa: IkeSa, old: IkeSa): void {
+  const { runtime } = sa
+  sa.rekeyingOf = undefined
+  sa.path = old.path
+  sa.nat = old.nat
+  sa.mobike = old.mobike
+  sa.refusedPaths.push(...old.refusedPaths)
+  for (const child of old.children.splice(0)) child.moveTo(sa)
+  for (const child of old.lingering.splice(0)) child.moveTo(sa)
+  sa.start()
+  for (const task of old.takeMovable(old.state === 'deleting')) {
+    task.moveTo!(sa)
+    sa.enqueue(task)
+  }
+  runtime.peers.remove(old)
+  runtime.peers.add(sa)
+  if (old.replacement !== undefined) sa.replaceBy(old.replacement.by, 0, old.replacement.asks)
+  old.supersededBy(sa)
+  const { SPIi, SPIr } = old.status()
+  runtime.emit({ kind: 'ike-rekeyed', sa: sa.ref, old: { SPIi, SPIr }, details: sa.status() })
+  // Says what is new about this one: the peer could not prove a crash before.
+  if (runtime.crashTokens !== undefined) sa.enqueue(livenessTask(sa))
+  if (old.ending !== undefined) sa.delete(old.ending.reason, old.ending.refusal)
+}
+
+/** `sa` is set up in the place of `old`, which was not established: what waits there waits here. */
+export function takeWaitingOf(sa: IkeSa, old: IkeSa): void {
+  for (const task of old.takeMovable(old.state === 'deleting')) {
+    // Its own first CHILD_SA comes of its own set-up.
+    if (task.makes !== undefined && task.makes === sa.firstChild) task.abandon()
+    else {
+      task.moveTo!(sa)
+      sa.enqueue(task)
+    }
+  }
+}

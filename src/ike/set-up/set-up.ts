@@ -1,0 +1,112 @@
+import type { IpAddress } from '../../ip/address.ts'
+import { encodeGateway, type Gateway } from '../auth/gateway-identity.ts'
+import {
+  type AuthAnnouncement,
+  decodeAuthMethods,
+  decodeHashes,
+  encodeAuthMethods,
+  encodeHashes,
+  ownAuthMethods,
+  ownHashes,
+} from '../auth/supported-methods.ts'
+import { NotifyType, type Payload } from '../codec/index.ts'
+import type { ConnectionConfig } from '../config.ts'
+import { explainNotChildless } from '../explain/explain-childless.ts'
+import { explainNoPpk } from '../explain/explain-ppk.ts'
+import type { Refusal } from '../explain/refusal.ts'
+import { findNotify, notify } from '../message/notifies.ts'
+import { targetFor } from '../redirect/redirect-gateway.ts'
+
+/** What both ends said in IKE_SA_INIT that IKE_AUTH depends on. */
+export interface SetUp {
+  /** Both have post-quantum pre-shared keys. RFC 8784 §3. */
+  readonly ppk: boolean
+  /** IKE_AUTH may be without a CHILD_SA: the responder said so. RFC 6023 §3. */
+  readonly childless: boolean
+  /** Hashes under which the peer verifies signatures; undefined when it did not say. RFC 7427 §4. */
+  readonly peerHashes: readonly number[] | undefined
+  /** How the peer lets itself be convinced, as far as it said. A responder learns it in IKE_AUTH. RFC 9593. */
+  readonly peerAuthMethods: readonly AuthAnnouncement[] | undefined
+  /** As responder: where each of the connections sends the initiator once it is known which one it is. RFC 5685 §6. */
+  readonly elsewhere?: ReadonlyMap<ConnectionConfig, Gateway>
+}
+
+/** Our notifies in an IKE_SA_INIT request. */
+export function requestNotifies({ ppk, redirect }: ConnectionConfig, redirectedFrom: IpAddress | undefined): Payload[] {
+  const elsewhere =
+    redirectedFrom === undefined
+      ? notify(NotifyType.REDIRECT_SUPPORTED)
+      : notify(NotifyType.REDIRECTED_FROM, encodeGateway({ address: redirectedFrom }))
+  return [
+    hashesPayload(),
+    ...(ppk === undefined ? [] : [notify(NotifyType.USE_PPK)]),
+    ...(redirect.follow ? [elsewhere] : []),
+  ]
+}
+
+/** In the responder's IKE_SA_INIT, and in IKE_AUTH of an initiator whose responder has said it too. RFC 9593 §3.1. */
+export const authMethodsPayload = (): Payload =>
+  notify(NotifyType.SUPPORTED_AUTH_METHODS, encodeAuthMethods(ownAuthMethods))
+
+/** What a peer said of itself so. */
+export function authMethodsIn(payloads: readonly Payload[]): AuthAnnouncement[] | undefined {
+  const data = findNotify(payloads, NotifyType.SUPPORTED_AUTH_METHODS)?.data
+  return data === undefined ? undefined : decodeAuthMethods(data)
+}
+
+/** What the response says besides, and what comes of it: the peer's identity will choose among `candidates`. */
+export function answerSetUp(
+  candidates: readonly ConnectionConfig[],
+  request: readonly Payload[],
+): { readonly setUp: SetUp; readonly notifies: Payload[] } {
+  const ppk = has(request, NotifyType.USE_PPK) && candidates.some((connection) => connection.ppk !== undefined)
+  const childless = candidates.some((connection) => connection.childless !== 'never')
+  const notifies = [
+    ...(ppk ? [notify(NotifyType.USE_PPK)] : []),
+    ...(childless ? [notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)] : []),
+    ...(has(request, NotifyType.SIGNATURE_HASH_ALGORITHMS) ? [hashesPayload()] : []),
+    authMethodsPayload(),
+  ]
+  const targets = candidates.map((connection) => [connection, targetFor(connection, request)] as const)
+  const elsewhere = new Map(targets.filter((one): one is [ConnectionConfig, Gateway] => one[1] !== undefined))
+  const setUp = { ppk, childless, peerHashes: hashesIn(request), peerAuthMethods: undefined, elsewhere }
+  return { setUp, notifies }
+}
+
+/** What the response came to, as initiator. */
+export function setUpOf(connection: ConnectionConfig, response: readonly Payload[]): SetUp {
+  return {
+    ppk: connection.ppk !== undefined && has(response, NotifyType.USE_PPK),
+    childless: has(response, NotifyType.CHILDLESS_IKEV2_SUPPORTED),
+    peerHashes: hashesIn(response),
+    peerAuthMethods: authMethodsIn(response),
+  }
+}
+
+/** The same of a resumed session, whose keys have had the PPK already if there was one. RFC 5723 §4.3. */
+export const resumedSetUp = (response: readonly Payload[]): SetUp => ({
+  ppk: false,
+  childless: has(response, NotifyType.CHILDLESS_IKEV2_SUPPORTED),
+  peerHashes: hashesIn(response),
+  peerAuthMethods: authMethodsIn(response),
+})
+
+/** What keeps an initiator from going on with IKE_AUTH. */
+export function setUpObstacle(connection: ConnectionConfig, setUp: SetUp): Refusal | undefined {
+  if (connection.ppk?.required === true && !setUp.ppk) return explainNoPpk({ connection })
+  const needsChildless = connection.childless === 'force' || connection.children.length === 0
+  return needsChildless && !setUp.childless ? explainNotChildless(connection) : undefined
+}
+
+/** As initiator: the IKE_SA is set up alone, and its first CHILD_SA follows. RFC 6023 §2. */
+export const beginsChildless = ({ childless }: ConnectionConfig, setUp: SetUp): boolean =>
+  setUp.childless && (childless === 'prefer' || childless === 'force')
+
+const hashesPayload = (): Payload => notify(NotifyType.SIGNATURE_HASH_ALGORITHMS, encodeHashes(ownHashes))
+
+function hashesIn(payloads: readonly Payload[]): number[] | undefined {
+  const data = findNotify(payloads, NotifyType.SIGNATURE_HASH_ALGORITHMS)?.data
+  return data === undefined ? undefined : decodeHashes(data)
+}
+
+const has = (payloads: readonly Payload[], type: number): boolean => findNotify(payloads, type) !== undefined
