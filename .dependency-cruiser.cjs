@@ -4,11 +4,14 @@ const layers = {
   ip: ['bytes'],
   crypto: ['bytes', 'ffi'],
   ffi: [],
-  pki: ['crypto', 'bytes', 'ip'],
+  pki: ['crypto', 'ike/codec', 'bytes', 'ip'],
+  eap: ['crypto/provider', 'crypto/transforms', 'bytes'],
+  'eap-tls': ['eap', 'crypto/provider', 'bytes'],
+  radius: ['eap', 'bytes', 'ip'],
+  credentials: ['pki', 'eap', 'eap-tls', 'radius', 'ike', 'ike/codec', 'crypto', 'bytes', 'ip'],
   'ike/codec': ['bytes', 'ip'],
   ike: [
     'ike/codec',
-    'pki',
     'crypto/provider',
     'crypto/transforms',
     'crypto/prf-plus',
@@ -23,9 +26,10 @@ const layers = {
   datapath: ['xfrm', 'esp', 'nat-t', 'ip', 'bytes', 'crypto/provider'],
   'dgram-ext': ['ffi', 'bytes', 'ip'],
   'tap-tun': ['ffi', 'bytes', 'ip'],
-  config: ['ike', 'crypto/transforms', 'crypto/provider', 'xfrm/port', 'ip', 'bytes'],
-  testing: ['ike', 'esp', 'xfrm', 'nat-t', 'datapath', 'crypto', 'ip', 'bytes', 'tap-tun', 'config'],
+  config: ['credentials', 'pki', 'eap', 'ike', 'crypto/transforms', 'crypto/provider', 'xfrm/port', 'ip', 'bytes'],
+  testing: ['credentials', 'ike', 'esp', 'xfrm', 'nat-t', 'datapath', 'crypto', 'ip', 'bytes', 'tap-tun', 'config'],
   endpoint: [
+    'credentials',
     'config',
     'ike',
     'ike/codec',
@@ -55,7 +59,7 @@ const layers = {
     'ip',
     'bytes',
   ],
-  cli: ['endpoint', 'config', 'demo', 'xfrm', 'ike', 'ip', 'bytes', 'tap-tun', 'crypto'],
+  cli: ['endpoint', 'pki', 'credentials', 'config', 'demo', 'xfrm', 'ike', 'ip', 'bytes', 'tap-tun', 'crypto'],
 }
 
 // The codec is a folder inside ike with narrower rights than ike itself.

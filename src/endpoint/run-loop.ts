@@ -95,7 +95,7 @@ export class RunLoop {
     for (const action of actions) {
       if (action.type === 'send') paths.sendIke(action.local, action.remote, action.message, action.nonEspMarker)
       else if (action.type === 'keepalive') paths.sendKeepalive(action.local, action.remote)
-      else this.#events.push(action.event)
+      else if (action.type === 'event') this.#events.push(action.event)
     }
     this.#alarm.set(Math.min(this.core.nextTimeoutAt(), this.xfrm.nextExpiryAt()))
     // Listeners last: what they call, or throw, meets an endpoint that is done with this step.

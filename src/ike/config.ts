@@ -86,7 +86,12 @@ export interface LocalConfig {
   /** Undefined: whatever address the endpoint listens on. */
   readonly address: IpAddress | undefined
   readonly id: Identity
-  readonly auth: PskAuth
+  /** How we prove that we are `id`. */
+  readonly auth: LocalAuth
+  /** Further rounds after the first. RFC 4739. */
+  readonly further?: readonly { readonly id: Identity; readonly auth: LocalAuth }[]
+  /** Addresses that we ask for as initiator, all zeros for any of that family. RFC 7296 §2.19. */
+  readonly virtualIps?: readonly IpAddress[]
 }
 
 export interface RemoteConfig {
@@ -98,13 +103,68 @@ export interface RemoteConfig {
   readonly natPort: number
   /** Undefined: any identity that authenticates. */
   readonly id: Identity | undefined
-  readonly auth: PskAuth
+  /** How the peer has to prove itself. */
+  readonly auth: RemoteAuth
+  /** Further rounds that we demand as responder after the first. RFC 4739. */
+  readonly further?: readonly { readonly id: Identity | undefined; readonly auth: RemoteAuth }[]
+  /** As responder: names of the pools that its addresses are from; the answer to `assign` knows them. */
+  readonly pools?: readonly string[]
 }
+
+export type LocalAuth = PskAuth | PubkeyAuth | EapPeerAuth | EapOnlyAuth | NullAuth
+export type RemoteAuth = PskAuth | PubkeyPeerAuth | EapServerAuth | EapOnlyAuth | NullAuth
 
 /** A pre-shared key, any length above 0; borrowed, never logged. */
 export interface PskAuth {
   readonly method: 'psk'
   readonly secret: Uint8Array
+}
+
+/** A key of ours that signs. RFC 7296 §2.15, RFC 7427. */
+export interface PubkeyAuth {
+  readonly method: 'pubkey'
+  /** Handed on to whoever answers `sign`. */
+  readonly credential: Handle
+  /** When our CERT payloads are sent; `asked`: with a CERTREQ of the peer. */
+  readonly sendCertificates: 'always' | 'asked' | 'never'
+}
+
+/** The peer signs. */
+export interface PubkeyPeerAuth {
+  readonly method: 'pubkey'
+  /** Handed on to whoever answers `verify`: authorities, raw keys, what revocation means. */
+  readonly trust: Handle
+  /** For our CERTREQ: SHA-1 over the SubjectPublicKeyInfo of each authority, 20 octets. RFC 7296 §3.7. */
+  readonly authorities: readonly Uint8Array[]
+}
+
+/** We, the initiator, prove ourselves by EAP. RFC 7296 §2.16. */
+export interface EapPeerAuth {
+  readonly method: 'eap'
+  /** Handed on to whoever answers `eap-peer`. */
+  readonly methods: Handle
+}
+
+/** The initiator proves itself by EAP to us. */
+export interface EapServerAuth {
+  readonly method: 'eap'
+  /** Handed on to whoever answers `eap-server`. */
+  readonly methods: Handle
+}
+
+/** The responder is proved by the EAP method itself, which makes a key and is mutual. RFC 5998. */
+export interface EapOnlyAuth {
+  readonly method: 'eap-only'
+}
+
+/** Nobody proves anything. RFC 7619. */
+export interface NullAuth {
+  readonly method: 'null'
+}
+
+/** What the core only hands on. `description` is for messages, and holds no secret. */
+export interface Handle {
+  readonly description: string
 }
 
 /** RFC 7296 §3.5. `type` is the ID type (1 IPv4, 2 FQDN, 3 RFC 822 address, 5 IPv6, 9 DN, 11 key id). */
@@ -152,6 +212,8 @@ export interface TrafficSelectorConfig {
   readonly protocol: number
   readonly startPort: number
   readonly endPort: number
+  /** In place of the addresses stand those of the peer's or our own end: the virtual one, where there is one, else that of the path. */
+  readonly dynamic?: true
 }
 
 /** One proposal: any of the transforms of each type. Within a type, in order of preference. */

@@ -1,9 +1,10 @@
 import type { SocketAddress } from '../ip/address.ts'
 import type { Identity } from './config.ts'
 import type { Refusal } from './explain/refusal.ts'
+import type { AskAction } from './questions.ts'
 
 /** What one call into the core brought about, in order. */
-export type IkeAction = SendAction | KeepaliveAction | EventAction
+export type IkeAction = SendAction | KeepaliveAction | EventAction | AskAction
 
 /** Send `message` (an IKE message; owned by the receiver of the action) from `local` to `remote`. */
 export interface SendAction {

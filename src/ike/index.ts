@@ -4,10 +4,19 @@ export * from './codec/index.ts'
 export type {
   ChildConfig,
   ConnectionConfig,
+  EapOnlyAuth,
+  EapPeerAuth,
+  EapServerAuth,
+  Handle,
   Identity,
+  LocalAuth,
   LocalConfig,
+  NullAuth,
   ProposalConfig,
   PskAuth,
+  PubkeyAuth,
+  PubkeyPeerAuth,
+  RemoteAuth,
   RemoteConfig,
   RetransmitConfig,
   TrafficSelectorConfig,
@@ -50,6 +59,7 @@ export { MessageProtector } from './message/message-crypto.ts'
 export { defaultEspProposals, defaultIkeProposals } from './negotiation/default-proposals.ts'
 export { formatProposal, parseProposal, weakAlgorithms, weakKeywords } from './negotiation/proposal-keywords.ts'
 export { formatTrafficSelector, parseTrafficSelector } from './negotiation/traffic-selector-text.ts'
+export type * from './questions.ts'
 export {
   type RecordedDraw,
   type RecordedStep,

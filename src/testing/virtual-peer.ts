@@ -211,7 +211,7 @@ export class VirtualPeer {
       if (action.type === 'event') this.#note(action.event)
       else if (action.type === 'keepalive') {
         this.transmit(action.local, action.remote, KEEPALIVE_PAYLOAD, { kind: 'keepalive', sender: this })
-      } else {
+      } else if (action.type === 'send') {
         const { local, remote, nonEspMarker, message } = action
         this.transmit(local, remote, nonEspMarker ? concat(MARKER, message) : message, this.#notes.of(message))
       }

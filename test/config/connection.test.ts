@@ -42,8 +42,8 @@ describe('pskConnection', () => {
     const psk = Uint8Array.of(1, 2, 3)
     const connection = pskConnection({ ...settings, psk })
     psk.fill(0)
-    expect(connection.local.auth.secret).toEqual(Uint8Array.of(1, 2, 3))
-    expect(connection.remote.auth.secret).toEqual(Uint8Array.of(1, 2, 3))
+    expect(connection.local.auth).toEqual({ method: 'psk', secret: Uint8Array.of(1, 2, 3) })
+    expect(connection.remote.auth).toEqual({ method: 'psk', secret: Uint8Array.of(1, 2, 3) })
   })
 
   it('waits for any peer with any identity when no remote is named', () => {

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { ConfigProblems, parseConfig, readConfig } from '../../src/config/index.ts'
 import { ConfigError } from '../../src/errors.ts'
 import { formatIdentity } from '../../src/ike/auth/identity.ts'
+import type { LocalAuth, RemoteAuth } from '../../src/ike/config.ts'
 import { formatProposal } from '../../src/ike/negotiation/proposal-keywords.ts'
 import { formatTrafficSelector } from '../../src/ike/negotiation/traffic-selector.ts'
 import { parseIp } from '../../src/ip/address.ts'
@@ -70,6 +71,8 @@ const changed = (from: string, to: string): { text: string; line: number } => {
   return { text: full.replace(from, to), line: full.slice(0, full.indexOf(from)).split('\n').length }
 }
 
+const secretOf = (auth: LocalAuth | RemoteAuth): Uint8Array => (auth.method === 'psk' ? auth.secret : new Uint8Array(0))
+
 describe('parseConfig', () => {
   it('reads every setting', () => {
     const config = parseConfig(full)
@@ -99,7 +102,7 @@ describe('parseConfig', () => {
       retransmit: { baseMs: 2_000, factor: 1.5, tries: 3 },
     })
     expect([office!.local.id, office!.remote.id!].map(formatIdentity)).toEqual(['client.example.org', '*.example.org'])
-    expect(new TextDecoder().decode(office!.local.auth.secret)).toBe('correct horse battery staple')
+    expect(new TextDecoder().decode(secretOf(office!.local.auth))).toBe('correct horse battery staple')
     expect(office!.ikeProposals.map(formatProposal)).toEqual(['aes128gcm16-prfsha256-ecp256', 'aes128-sha1-modp2048'])
     const [net] = office!.children
     expect(net).toMatchObject({
@@ -144,7 +147,7 @@ describe('parseConfig', () => {
   it('takes keys as text, hexadecimal and base64', () => {
     const secret = (psk: string) => {
       const office = { ...smallest.connections.office, psk }
-      return Array.from(parseConfig(JSON.stringify({ connections: { office } })).connections[0]!.local.auth.secret)
+      return Array.from(secretOf(parseConfig(JSON.stringify({ connections: { office } })).connections[0]!.local.auth))
     }
     expect(secret('é')).toEqual([0xc3, 0xa9])
     expect(secret('0x00ff')).toEqual([0, 255])
@@ -334,7 +337,7 @@ describe('readConfig', () => {
       writeFileSync(join(folder, 'vpn.json'), `\uFEFF${JSON.stringify({ connections: { office } })}`)
       writeFileSync(join(folder, 'key'), 'secret \r\n')
       const [connection] = readConfig(join(folder, 'vpn.json')).connections
-      expect(new TextDecoder().decode(connection!.remote.auth.secret)).toBe('secret ')
+      expect(new TextDecoder().decode(secretOf(connection!.remote.auth))).toBe('secret ')
       rmSync(join(folder, 'key'))
       expect(() => readConfig(join(folder, 'vpn.json'))).toThrow(/psk\.file: cannot read .*key \(ENOENT\)/)
       writeFileSync(join(folder, 'key'), '\n')

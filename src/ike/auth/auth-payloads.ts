@@ -1,5 +1,6 @@
 import { prfInfo } from '../../crypto/transforms.ts'
-import type { Identity } from '../config.ts'
+import { UsageError } from '../../errors.ts'
+import type { Identity, LocalAuth, RemoteAuth } from '../config.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import type { IkeKeys } from '../keys/keymat.ts'
 import { pskAuth, signedOctets } from './auth-octets.ts'
@@ -27,7 +28,7 @@ export const idPayload = <Kind extends 'IDi' | 'IDr'>(kind: Kind, id: Identity):
  */
 export function authData(
   sa: IkeSa,
-  secret: Uint8Array,
+  auth: LocalAuth | RemoteAuth,
   side: 'initiator' | 'responder',
   idBody: Uint8Array,
   keys: Pick<IkeKeys, 'SK_pi' | 'SK_pr'> = sa.init!.keys,
@@ -42,5 +43,6 @@ export function authData(
       : signedOctets(crypto, prf, initResponse, Ni, keys.SK_pr, idBody, intAuth)
   // RFC 5723 §5.2: what both sides have proves them when a session is resumed.
   if (sa.resumed !== undefined) return crypto.prf(prf.id, side === 'initiator' ? keys.SK_pi : keys.SK_pr, octets)
-  return pskAuth(crypto, prf, secret, octets)
+  if (auth.method !== 'psk') throw new UsageError('auth', `${auth.method} has no secret to make AUTH from`)
+  return pskAuth(crypto, prf, auth.secret, octets)
 }

@@ -27,7 +27,7 @@ export function provePeer(
   idBody: Uint8Array,
 ): Proof | undefined {
   const AUTH = find(payloads, 'AUTH')
-  if (AUTH?.method !== AuthMethod.SHARED_KEY_MIC) return undefined
+  if (AUTH?.method !== AuthMethod.SHARED_KEY_MIC || connection.remote.auth.method !== 'psk') return undefined
   if (sa.resumed !== undefined) {
     const isSame = equalIdentities(sa.remoteId!, sa.resumed.remoteId)
     return isSame && verifies(sa, connection, AUTH.data, idBody) ? { ppkKeys: undefined } : undefined
@@ -85,5 +85,5 @@ function verifies(
   idBody: Uint8Array,
   keys?: LastingKeys,
 ): boolean {
-  return equalConstantTime(authData(sa, remote.auth.secret, 'initiator', idBody, keys), data)
+  return equalConstantTime(authData(sa, remote.auth, 'initiator', idBody, keys), data)
 }

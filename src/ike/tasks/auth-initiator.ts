@@ -68,7 +68,7 @@ export class AuthInitiator implements Task {
   }
 
   #ownAuth(idBody: Uint8Array, keys: LastingKeys | undefined): Uint8Array {
-    return authData(this.#sa, this.#sa.connection.local.auth.secret, 'initiator', idBody, keys)
+    return authData(this.#sa, this.#sa.connection.local.auth, 'initiator', idBody, keys)
   }
 
   /** Where we can do without the PPK, what proves us then stands beside. RFC 8784 §3. */
@@ -152,7 +152,7 @@ export class AuthInitiator implements Task {
       return explainNotResumed({ connection, remoteId, expected: resumed.remoteId })
     if (resumed === undefined && connection.ppk?.required === true && ppkIdIn(payloads) === undefined)
       return explainNoPpk({ connection, remoteId })
-    const expected = authData(sa, connection.remote.auth.secret, 'responder', idBody)
+    const expected = authData(sa, connection.remote.auth, 'responder', idBody)
     const good = AUTH.method === AuthMethod.SHARED_KEY_MIC && equalConstantTime(expected, AUTH.data)
     if (resumed !== undefined && !good) return explainNotResumed({ connection, remoteId, expected: resumed.remoteId })
     return good ? undefined : explainAuthenticationFailed({ connection, remoteId, method: AUTH.method })

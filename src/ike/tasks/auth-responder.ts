@@ -118,7 +118,7 @@ function reject(sa: IkeSa, refusal: Refusal): Payload[] {
 function ourAuth(sa: IkeSa): Payload[] {
   const { local } = sa.connection
   const IDr = idPayload('IDr', local.id)
-  const data = authData(sa, local.auth.secret, 'responder', encodeIdBody(IDr))
+  const data = authData(sa, local.auth, 'responder', encodeIdBody(IDr))
   return [IDr, { kind: 'AUTH', critical: false, method: AuthMethod.SHARED_KEY_MIC, data }]
 }
 
