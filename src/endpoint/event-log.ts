@@ -74,6 +74,9 @@ export class EventLog {
       case 'ticket':
         log.write('debug', subject(event.sa), `ticket received, good for ${Math.round(event.lifetimeMs / 60_000)} min`)
         break
+      case 'ticket-void':
+        log.write('debug', subject(event.sa), 'ticket void')
+        break
       case 'ticket-refused':
         log.write(
           'info',

@@ -92,6 +92,8 @@ export type IkeEvent =
       readonly ticket: Uint8Array
       readonly lifetimeMs: number
     }
+  /** The tickets of this IKE_SA are good no more: it was deleted, or rekeyed, after which another one is asked for. RFC 5723 §6.2. */
+  | { readonly kind: 'ticket-void'; readonly sa: IkeSaRef }
   /** The peer did not take the ticket that `initiate` was given: the whole handshake follows. */
   | { readonly kind: 'ticket-refused'; readonly sa: IkeSaRef; readonly why: string }
   /** A mistake of ours, met while a message was handled: please report it. It cost that IKE_SA. */

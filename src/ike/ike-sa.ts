@@ -21,6 +21,7 @@ import { armKeepalive } from './path/keepalive.ts'
 import type { Mobike } from './path/mobike.ts'
 import type { NatFindings } from './path/nat-detection.ts'
 import { changePath, moveTo, probePath, updateAddresses } from './path/path-changes.ts'
+import { voidTicket } from './resumption/resumption.ts'
 import type { IkeRuntime, Path } from './runtime.ts'
 import { type InitResult, withoutAuth, withoutNonces } from './set-up/init-result.ts'
 import { noAbilities, type PeerAbilities } from './set-up/peer-abilities.ts'
@@ -81,6 +82,10 @@ export class IkeSa extends TaskQueue {
   redirectedFrom: IpAddress | undefined
   /** Set when it resumes a session: whom that was with, and when the peer proved it. RFC 5723. */
   resumed: { readonly remoteId: Identity; readonly authenticatedAt: number } | undefined
+  /** A PPK is mixed into its keys, of old or by the session that it resumes. RFC 8784 §3. */
+  hasPpk = false
+  /** As initiator: what became of the last ticket that the peer gave us. RFC 5723. */
+  ticket: 'none' | 'good' | 'void' = 'none'
   /** Set when additional key exchanges were agreed on. */
   intermediate: Intermediate | undefined
   /** Set once the peer owes us additional key exchanges in IKE_FOLLOWUP_KE. */
@@ -307,6 +312,8 @@ export class IkeSa extends TaskQueue {
     this.childTimers.clearAll()
     this.#wipe()
     if (!isKnown) return
+    // What nobody answers any more a ticket is for; what one of us deletes it is not. RFC 5723 §6.2.
+    if (reason !== 'timeout' || this.#ending !== undefined) voidTicket(this)
     this.runtime.emit({
       kind: 'ike-closed',
       sa: this.ref,

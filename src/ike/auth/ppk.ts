@@ -17,6 +17,7 @@ export const ppkKeys = (sa: IkeSa, { secret }: PpkConfig): LastingKeys =>
 export function adoptPpk(sa: IkeSa, mixed: LastingKeys): void {
   discardPpk(sa.init!.keys)
   sa.init = { ...sa.init!, keys: mixed }
+  sa.hasPpk = true
 }
 
 /** Wipes what the PPK made, or what it made of. */

@@ -1,5 +1,7 @@
 import type { IkeSa } from '../ike-sa.ts'
 import { livenessTask } from '../path/path-changes.ts'
+import { voidTicket } from '../resumption/resumption.ts'
+import { TicketRequest } from '../tasks/ticket-request.ts'
 
 /**
  * `sa` takes the place of `old`, which it rekeyed: CHILD_SAs, the tasks that wait, and where the peer is. What `old` is to come to
@@ -27,6 +29,9 @@ export function takePlaceOf(sa: IkeSa, old: IkeSa): void {
   runtime.emit({ kind: 'ike-rekeyed', sa: sa.ref, old: { SPIi, SPIr }, details: sa.status() })
   // Says what is new about this one: the peer could not prove a crash before.
   if (runtime.crashTokens !== undefined) sa.enqueue(livenessTask(sa))
+  voidTicket(old)
+  sa.ticket = old.ticket
+  if (sa.ticket === 'void') sa.enqueue(new TicketRequest(sa))
   if (old.ending !== undefined) sa.delete(old.ending.reason, old.ending.refusal)
 }
 

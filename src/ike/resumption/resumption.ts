@@ -43,12 +43,28 @@ export function takeTicket(sa: IkeSa, response: readonly Payload[]): void {
   if (!sa.connection.resumption || data === undefined || data.length <= 4) return
   const lifetimeMs = 1_000 * readU32(data, 0)
   const session = encodeSession(sessionOf(sa, lifetimeMs))
+  sa.ticket = 'good'
   sa.runtime.emit({ kind: 'ticket', sa: sa.ref, ticket: concat(session, data.subarray(4)), lifetimeMs })
 }
 
-/** The suite of a session, when it still is one of those configured. */
-export const suiteOf = ({ proposal }: Session, { ikeProposals }: ConnectionConfig): ChosenProposal | undefined =>
-  chooseProposal([proposal], ikeProposals, { protocol: proposal.protocol })
+/**
+ * As initiator: the tickets of this IKE_SA are good no more, since it was rekeyed, or deleted by one of us. Does nothing when we have
+ * none. RFC 5723 §6.2.
+ */
+export function voidTicket(sa: IkeSa): void {
+  if (sa.ticket !== 'good') return
+  sa.ticket = 'void'
+  sa.runtime.emit({ kind: 'ticket-void', sa: sa.ref })
+}
+
+/**
+ * The suite of a session, when it still is one of those configured, and the session has a PPK where one is required: nothing would be
+ * left to mix it in when it is resumed.
+ */
+export function suiteOf({ proposal, ppk: hasPpk }: Session, connection: ConnectionConfig): ChosenProposal | undefined {
+  if (connection.ppk?.required === true && !hasPpk) return undefined
+  return chooseProposal([proposal], connection.ikeProposals, { protocol: proposal.protocol })
+}
 
 function sessionOf(sa: IkeSa, lifetimeMs: number): Session {
   const { runtime, connection } = sa
@@ -58,6 +74,7 @@ function sessionOf(sa: IkeSa, lifetimeMs: number): Session {
     remoteId: sa.remoteId!,
     SK_d: keys.SK_d,
     proposal: suite.toProposal(),
+    ppk: sa.hasPpk,
     authenticatedAt: sa.authenticatedAt ?? runtime.now,
     expiresAt: runtime.now + lifetimeMs,
   }

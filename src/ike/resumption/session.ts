@@ -11,16 +11,18 @@ export interface Session {
   readonly SK_d: Uint8Array
   /** One transform of each type. */
   readonly proposal: Proposal
+  /** A PPK went into `SK_d`. RFC 8784 §3. */
+  readonly ppk: boolean
   /** Monotonic ms of whoever keeps it. */
   readonly authenticatedAt: number
   readonly expiresAt: number
 }
 
-const VERSION = 1
+const VERSION = 2
 
 /** As octets: secret, and of no meaning to anybody else. */
 export function encodeSession(session: Session): Uint8Array {
-  const { connection, remoteId, SK_d, proposal, authenticatedAt, expiresAt } = session
+  const { connection, remoteId, SK_d, proposal, ppk, authenticatedAt, expiresAt } = session
   const writer = new Writer(256).u8(VERSION)
   time(writer, authenticatedAt)
   time(writer, expiresAt)
@@ -35,7 +37,7 @@ export function encodeSession(session: Session): Uint8Array {
       .u16(transform.id)
       .u16(keyLengthOf(transform) ?? 0)
   }
-  return writer.finish()
+  return writer.u8(ppk ? 1 : 0).finish()
 }
 
 /** The session, and what stands behind it; all copied. Undefined when it is malformed. */
@@ -52,8 +54,9 @@ export function decodeSession(
     const remoteId = { type, data: reader.take(reader.u16('ID length'), 'ID').slice() }
     const SK_d = reader.take(reader.u16('SK_d length'), 'SK_d').slice()
     const proposal = readProposal(reader)
+    const ppk = reader.u8('PPK') === 1
     const rest = reader.rest().slice()
-    return { session: { connection, remoteId, SK_d, proposal, authenticatedAt, expiresAt }, rest }
+    return { session: { connection, remoteId, SK_d, proposal, ppk, authenticatedAt, expiresAt }, rest }
   } catch (error) {
     if (error instanceof DecodeError) return undefined
     throw error

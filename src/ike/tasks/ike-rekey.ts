@@ -134,6 +134,7 @@ export function makeSuccessor(
   next.fragmentBytes = old.fragmentBytes
   next.init = settleRekey(runtime, role, old.init!, secrets, result)
   next.remoteId = old.remoteId
+  next.hasPpk = old.hasPpk
   next.authenticatedAt = old.authenticatedAt
   next.beganAs = old.beganAs
   runtime.noteReady(next)

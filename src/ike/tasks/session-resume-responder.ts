@@ -81,6 +81,7 @@ function open(
     natRemote,
   })
   sa.setUp = { ...setUp, ppk: false }
+  sa.hasPpk = session.ppk
   sa.resumed = { remoteId: session.remoteId, authenticatedAt: session.authenticatedAt }
   sa.window.responded(header.messageId, { datagrams: [response], recut: undefined }, runtime.now)
   return { sa, response, payloads: ours }

@@ -118,6 +118,7 @@ export class SessionResume implements Task {
       natRemote,
     })
     sa.setUp = resumedSetUp(payloads)
+    sa.hasPpk = session.ppk
     sa.resumed = { remoteId: session.remoteId, authenticatedAt: Math.min(session.authenticatedAt, sa.runtime.now) }
     floatToNatPorts(sa)
   }

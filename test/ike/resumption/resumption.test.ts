@@ -2,13 +2,16 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
 import { ExchangeType, NotifyType } from '../../../src/ike/codec/index.ts'
 import { notify } from '../../../src/ike/message/notifies.ts'
-import { TICKET_MS } from '../../../src/ike/resumption/ticket-office.ts'
+import { decodeResumable } from '../../../src/ike/resumption/resumption.ts'
+import { TICKET_MS, TicketOffice } from '../../../src/ike/resumption/ticket-office.ts'
 import { RecordingXfrm } from '../../../src/testing/recording-xfrm.ts'
 import { alterPayloads } from '../alter.ts'
 import { alterInit } from '../alter-init.ts'
 import { establishedPair, makePair, type Pair } from '../support.ts'
 
 afterEach(() => vi.restoreAllMocks())
+
+const { open } = TicketOffice.prototype
 
 const both = { a: { resumption: true }, b: { resumption: true } } as const
 
@@ -284,6 +287,117 @@ describe('a stranger with the ticket of another', () => {
       comeBack(pair, ticket)
       expect(pair.a.eventsOf('ike-established')).toEqual([])
       expect(pair.b.eventsOf('child-established').length + pair.a.eventsOf('child-established').length).toBeLessThan(2)
+    }
+  })
+})
+
+describe('a ticket is void', () => {
+  const voided = (pair: Pair) => pair.a.eventsOf('ticket-void').map(({ sa }) => sa.id)
+
+  it('when the peer or we delete its IKE_SA', () => {
+    for (const who of ['a', 'b'] as const) {
+      const pair = establishedPair(both)
+      pair[who].perform(pair[who].ike.deleteIke(1, pair.clock.now))
+      pair.clock.advance(1_000)
+      expect(voided(pair)).toEqual([1])
+      expect(pair.b.eventsOf('ticket-void')).toEqual([])
+    }
+  })
+
+  it('also when the DELETE was not answered', () => {
+    const pair = establishedPair(both)
+    pair.network.path = () => []
+    pair.a.perform(pair.a.ike.deleteIke(1, pair.clock.now))
+    pair.clock.advance(600_000)
+    expect(voided(pair)).toEqual([1])
+  })
+
+  it('not when the peer is given up: to come back then is what it is for', () => {
+    const pair = establishedPair(both)
+    pair.network.path = () => []
+    pair.clock.advance(1_200_000)
+    expect(pair.a.eventsOf('ike-closed').map(({ reason }) => reason)).toEqual(['timeout'])
+    expect(voided(pair)).toEqual([])
+  })
+
+  it('not when there was none', () => {
+    const pair = establishedPair({ a: { resumption: true } })
+    pair.a.perform(pair.a.ike.deleteIke(1, pair.clock.now))
+    pair.clock.advance(1_000)
+    expect(voided(pair)).toEqual([])
+  })
+
+  it('when its IKE_SA is rekeyed by either end, and another one is asked for, which is good', () => {
+    for (const who of ['a', 'b'] as const) {
+      const pair = establishedPair(both)
+      pair[who].perform(pair[who].ike.rekeyIke(1, pair.clock.now))
+      pair.clock.advance(1_000)
+      const kinds = pair.a.events.map(({ kind }) => kind).filter((kind) => kind.startsWith('ticket'))
+      expect(kinds).toEqual(['ticket', 'ticket-void', 'ticket'])
+      const ticket = ticketOf(pair)
+      leave(pair)
+      comeBack(pair, ticket)
+      expect(requests(pair)).toEqual(resumed)
+      expect(pair.a.eventsOf('child-established')).toHaveLength(1)
+    }
+  })
+
+  it('once, when the responder gives no other one after a rekeying', () => {
+    const pair = establishedPair(both)
+    alterPayloads((header, payloads) =>
+      header.exchangeType === ExchangeType.INFORMATIONAL && header.flags.response
+        ? [notify(NotifyType.TICKET_NACK)]
+        : payloads,
+    )
+    pair.a.perform(pair.a.ike.rekeyIke(1, pair.clock.now))
+    pair.clock.advance(1_000)
+    pair.a.perform(pair.a.ike.deleteIke(1, pair.clock.now))
+    pair.clock.advance(1_000)
+    expect(voided(pair)).toEqual([1])
+  })
+})
+
+describe('a session without a PPK', () => {
+  const ppk = { id: Uint8Array.of(1), secret: new Uint8Array(32).fill(3), required: false }
+  const required = { ...ppk, required: true }
+
+  it('is not resumed by an initiator that requires one by now', () => {
+    const first = establishedPair(both)
+    const pair = makePair({ a: { resumption: true, ppk: required }, b: { resumption: true, ppk } })
+    comeBack(pair, ticketOf(first))
+    expect(requests(pair)).toEqual(['IKE_SA_INIT', 'IKE_AUTH'])
+    expect(pair.a.eventsOf('child-established')).toHaveLength(1)
+  })
+
+  it('is not resumed by a responder that requires one by now', () => {
+    const pair = establishedPair(both)
+    const ticket = ticketOf(pair)
+    leave(pair)
+    vi.spyOn(TicketOffice.prototype, 'open').mockImplementation(function (this: TicketOffice, ...args) {
+      const session = open.call(this, ...args)
+      return session === undefined ? undefined : { ...session, ppk: false }
+    })
+    const strict = establishedPair({ a: { resumption: true, ppk }, b: { resumption: true, ppk: required } })
+    const other = ticketOf(strict)
+    leave(strict)
+    comeBack(strict, other)
+    expect(requests(strict)).toEqual(fallenBack)
+    comeBack(pair, ticket)
+    expect(requests(pair)).toEqual(resumed)
+  })
+
+  it('is told from one with a PPK, also after a rekeying and after it was resumed', () => {
+    const pair = establishedPair({ a: { resumption: true, ppk: required }, b: { resumption: true, ppk: required } })
+    for (let turn = 0; turn < 2; turn++) {
+      pair.a.perform(pair.a.ike.rekeyIke(pair.a.ike.status()[0]!.sa.id, pair.clock.now))
+      pair.clock.advance(1_000)
+      const ticket = ticketOf(pair)
+      expect(decodeResumable(ticket)?.session.ppk).toBe(true)
+      pair.a.perform(pair.a.ike.deleteIke(pair.a.ike.status()[0]!.sa.id, pair.clock.now))
+      pair.clock.advance(1_000)
+      pair.a.events.length = 0
+      comeBack(pair, ticket)
+      expect(requests(pair)).toEqual(resumed)
     }
   })
 })

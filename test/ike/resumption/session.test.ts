@@ -24,6 +24,7 @@ const session: fc.Arbitrary<Session> = fc.record({
     spi: fc.constant(new Uint8Array(0)),
     transforms: fc.array(transform, { maxLength: 12 }),
   }),
+  ppk: fc.boolean(),
   authenticatedAt: time,
   expiresAt: time,
 })
@@ -33,6 +34,7 @@ const one: Session = {
   remoteId: { type: 2, data: Uint8Array.of(97) },
   SK_d: new Uint8Array(32).fill(7),
   proposal: { number: 1, protocol: 1, spi: new Uint8Array(0), transforms: [{ type: 1, id: 20, attributes: [] }] },
+  ppk: false,
   authenticatedAt: 5,
   expiresAt: TICKET_MS,
 }
