@@ -9,4 +9,13 @@ export type {
   Mac,
   RandomSource,
 } from './provider.ts'
+export { decodePublicKey, describeKey } from './public-key.ts'
+export type {
+  EcCurve,
+  PrivateKey,
+  PublicKey,
+  PublicKeyKind,
+  SignatureProvider,
+  SignatureScheme,
+} from './signature.ts'
 export * from './transforms.ts'

@@ -8,6 +8,8 @@ import type { CryptoProvider } from './provider.ts'
 import { requireAead, requireCipher, requireInteg, requirePrf } from './require.ts'
 import { Encr, encrInfo, isAesMac } from './transforms.ts'
 
+export { nodeSignatures } from './node-signature.ts'
+
 /**
  * The provider on node:crypto, all of it synchronous. Private values come from the injected source and never from
  * OpenSSL's generator, so that a handshake can be replayed.

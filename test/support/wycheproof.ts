@@ -8,9 +8,14 @@ export interface WycheproofTest {
 }
 
 /** All tests of one file, for example `x25519`, or undefined when the collection is not beside the repository. */
-export function wycheproof<Test>(name: string): readonly (Test & WycheproofTest)[] | undefined {
-  const file = sharedVectors<{ testGroups: readonly { tests: readonly (Test & WycheproofTest)[] }[] }>(
+export const wycheproof = <Test>(name: string): readonly (Test & WycheproofTest)[] | undefined =>
+  wycheproofGroups<object, Test>(name)?.flatMap(({ tests }) => tests)
+
+/** The same in groups, for tests that share a key. */
+export function wycheproofGroups<Group, Test>(
+  name: string,
+): readonly (Group & { readonly tests: readonly (Test & WycheproofTest)[] })[] | undefined {
+  return sharedVectors<{ testGroups: readonly (Group & { tests: readonly (Test & WycheproofTest)[] })[] }>(
     `wycheproof/${name}_test.json`,
-  )
-  return file?.testGroups.flatMap(({ tests }) => tests)
+  )?.testGroups
 }
