@@ -1,16 +1,16 @@
 import { hmac } from '@noble/hashes/hmac.js'
-import { sha1 } from '@noble/hashes/legacy.js'
+import { md5, sha1 } from '@noble/hashes/legacy.js'
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { equalConstantTime } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
 import type { Mac } from './provider.ts'
-import type { HashName } from './transforms.ts'
+import type { AnyHashName, HashName } from './transforms.ts'
 
-const hashes = { sha1, sha256, sha384, sha512 } as const
+const hashes = { md5, sha1, sha256, sha384, sha512 } as const
 
-export const nobleHash = (hash: HashName, data: Uint8Array): Uint8Array => hashes[hash](data)
+export const nobleHash = (hash: AnyHashName, data: Uint8Array): Uint8Array => hashes[hash](data)
 
-export const nobleHmac = (hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array =>
+export const nobleHmac = (hash: AnyHashName, key: Uint8Array, data: Uint8Array): Uint8Array =>
   hmac(hashes[hash], key, data)
 
 /** What is used of noble's HMAC object, whose own type names its hash as `any`. */

@@ -2,11 +2,12 @@ import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:cr
 import { equalConstantTime } from '../bytes/index.ts'
 import type { Mac } from './provider.ts'
 import { requireLive } from './require.ts'
-import type { HashName } from './transforms.ts'
+import type { AnyHashName, HashName } from './transforms.ts'
 
-export const nodeHash = (hash: HashName, data: Uint8Array): Uint8Array => plain(createHash(hash).update(data).digest())
+export const nodeHash = (hash: AnyHashName, data: Uint8Array): Uint8Array =>
+  plain(createHash(hash).update(data).digest())
 
-export const nodeHmac = (hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array =>
+export const nodeHmac = (hash: AnyHashName, key: Uint8Array, data: Uint8Array): Uint8Array =>
   plain(createHmac(hash, key).update(data).digest())
 
 /** The same memory as a plain `Uint8Array`, so that what callers hold does not depend on the provider. */

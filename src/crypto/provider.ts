@@ -1,4 +1,4 @@
-import type { HashName } from './transforms.ts'
+import type { AnyHashName } from './transforms.ts'
 
 /**
  * What the protocol needs of cryptography, all of it synchronous. `noble` runs on any JavaScript engine, `node` on
@@ -12,10 +12,10 @@ export interface CryptoProvider {
   readonly insecure?: true
 
   /** Digest of `data`, copied. */
-  hash(hash: HashName, data: Uint8Array): Uint8Array
+  hash(hash: AnyHashName, data: Uint8Array): Uint8Array
 
   /** HMAC of `data` under `key` of any length, full length, copied. */
-  hmac(hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array
+  hmac(hash: AnyHashName, key: Uint8Array, data: Uint8Array): Uint8Array
 
   /** prf(key, data) of an IKE SA, the key of any length (RFC 7296 §2.13, RFC 4434 §2, RFC 4615 §3): `PrfInfo.bytes` octets, copied. */
   prf(prf: number, key: Uint8Array, data: Uint8Array): Uint8Array

@@ -94,6 +94,9 @@ export const isAdditionalKe = (type: number): boolean => type >= TransformType.A
 
 export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512'
 
+/** With MD5, for EAP and RADIUS, which have nothing else; no transform of IKE uses it. */
+export type AnyHashName = HashName | 'md5'
+
 /** AES-XCBC-MAC (RFC 3566) and AES-CMAC (RFC 4493), both with AES-128. */
 export type AesMacName = 'aes-xcbc' | 'aes-cmac'
 

@@ -1,4 +1,5 @@
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import type { MaybePromise } from './maybe-promise.ts'
 
 /**
  * One EAP method, either role. A method deals with its own Type-Data only; who carries it does the header, Identity, Nak and
@@ -66,8 +67,6 @@ export type AkaAnswer =
   | { readonly kind: 'synchronisation-failure'; readonly auts: Uint8Array }
   | { readonly kind: 'authentication-reject' }
 
-type MaybePromise<T> = T | Promise<T>
-
 /** Outcome of a method. `msk`: 64 octets. RFC 5247. */
 export interface EapSuccess {
   readonly kind: 'success'
@@ -89,18 +88,23 @@ export type EapServerStep = { readonly kind: 'request'; readonly data: Uint8Arra
 export type EapPeerStep = { readonly kind: 'response'; readonly data: Uint8Array } | EapFailure
 
 export interface EapServerExchange {
-  /** The first request's Type-Data. */
-  start(): MaybePromise<EapServerStep>
-  /** A response's Type-Data. */
-  next(data: Uint8Array): MaybePromise<EapServerStep>
+  /** The first request's Type-Data. `identifier`: what its packet will bear. */
+  start(identifier: number): MaybePromise<EapServerStep>
+  /**
+   * A response's Type-Data, borrowed until the next turn, and its packet's Identifier. The request that follows bears the next
+   * number, modulo 256.
+   */
+  next(data: Uint8Array, identifier: number): MaybePromise<EapServerStep>
   /** Wipes keys and ends what runs. */
   destroy(): void
 }
 
 export interface EapPeerExchange {
-  /** A request's Type-Data. */
-  next(data: Uint8Array): MaybePromise<EapPeerStep>
+  /** A request's Type-Data, borrowed until the next turn, and its packet's Identifier, which the response bears as well. */
+  next(data: Uint8Array, identifier: number): MaybePromise<EapPeerStep>
   /** EAP Success came: what the method made, a failure when it was not done. */
   finish(): EapSuccess | EapFailure
+  /** EAP Failure came: what the method has heard of the reason, one sentence. */
+  reason?(): string | undefined
   destroy(): void
 }

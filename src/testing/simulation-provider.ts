@@ -9,7 +9,7 @@ import {
   requireNonce,
   requirePrf,
 } from '../crypto/require.ts'
-import type { EncrInfo, HashName, KeGroupInfo } from '../crypto/transforms.ts'
+import type { AnyHashName, EncrInfo, KeGroupInfo } from '../crypto/transforms.ts'
 import { ToyMixer } from './toy-mixer.ts'
 
 /**
@@ -39,9 +39,9 @@ export const simulationProvider: CryptoProvider = {
   }),
 }
 
-const hashBytes: Readonly<Record<HashName, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 }
+const hashBytes: Readonly<Record<AnyHashName, number>> = { md5: 16, sha1: 20, sha256: 32, sha384: 48, sha512: 64 }
 
-const mixerFor = (hash: HashName): ToyMixer => new ToyMixer().absorbNumber(hashBytes[hash])
+const mixerFor = (hash: AnyHashName): ToyMixer => new ToyMixer().absorbNumber(hashBytes[hash])
 
 /** Octets of a private value that count: they stand in the public value as they are. */
 const TOY_KEY_BYTES = 16

@@ -1,0 +1,18 @@
+export { gtc } from './gtc.ts'
+export { md5Challenge } from './md5-challenge.ts'
+export * from './method.ts'
+export {
+  decodeEapPacket,
+  EapCode,
+  type EapEnd,
+  type EapMessage,
+  type EapPacket,
+  EapType,
+  eapTypeName,
+  encodeEapPacket,
+  isNak,
+  maxEapPacketBytes,
+  nakTypes,
+} from './packet.ts'
+export { type EapPeerOptions, type EapPeerResult, EapPeerSession } from './peer-session.ts'
+export { type EapServerOptions, type EapServerResult, EapServerSession } from './server-session.ts'
