@@ -20,8 +20,8 @@ export abstract class TaskQueue implements TimerOwner {
   }
 
   /** The first task, active or waiting, that fits. */
-  findTask(fits: (task: Task) => boolean): Task | undefined
   findTask<T extends Task>(fits: (task: Task) => task is T): T | undefined
+  findTask(fits: (task: Task) => boolean): Task | undefined
   findTask(fits: (task: Task) => boolean): Task | undefined {
     return this.#active.find(fits) ?? this.#waiting.find(fits) ?? this.#postponed?.names().find(fits)
   }

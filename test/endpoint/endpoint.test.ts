@@ -152,7 +152,8 @@ describe('a refused negotiation ends cleanly and explains itself on both sides',
     )
     expect(error.code).toBe('NO_PROPOSAL_CHOSEN')
     expect(error.refusal).toMatchObject({ by: 'peer', what: 'IKE', configured: ['aes128gcm16-prfsha256-x25519'] })
-    expect(eventsOf(pair.east, 'refused')).toMatchObject([
+    // The request is sent again while a better answer may come.
+    expect(eventsOf(pair.east, 'refused').slice(0, 1)).toMatchObject([
       {
         refusal: {
           by: 'local',

@@ -3,7 +3,7 @@ import { NotifyType, type Payload } from '../../src/ike/codec/index.ts'
 import { notify } from '../../src/ike/message/notifies.ts'
 import { parseIp } from '../../src/ip/address.ts'
 import { alterPayloads } from './alter.ts'
-import { alterInit } from './alter-init.ts'
+import { alterInit, withoutNotify } from './alter-init.ts'
 import { establishedPair, leftConnection, makePair, type Pair, right, rightConnection } from './support.ts'
 
 const isFrom = (datagram: { from: { address: Uint8Array } }, text: string) =>
@@ -112,6 +112,73 @@ describe('late and repeated answers to IKE_SA_INIT', () => {
       kind: 'no-answer',
       message: expect.stringContaining('KE'),
     })
+  })
+})
+
+describe('a forged error in the place of the answer to IKE_SA_INIT', () => {
+  const group = new Uint8Array([0, 31])
+  const errors: [string, Payload][] = [
+    ['NO_PROPOSAL_CHOSEN', notify(NotifyType.NO_PROPOSAL_CHOSEN)],
+    ['INVALID_SYNTAX', notify(NotifyType.INVALID_SYNTAX)],
+    ['INVALID_MAJOR_VERSION', notify(NotifyType.INVALID_MAJOR_VERSION)],
+    ['INVALID_KE_PAYLOAD with a group that we do not have', notify(NotifyType.INVALID_KE_PAYLOAD, group.fill(9))],
+  ]
+
+  it.each(errors)('%s does not end the attempt, and the good answer is taken', (_, error) => {
+    const pair = makePair()
+    const forge = alterInit('response', () => [error])
+    pair.network.path = (datagram) => {
+      const [forged] = forge(datagram)
+      return forged === datagram ? [datagram] : [forged!, { ...datagram, delayMs: 500 }]
+    }
+    pair.a.initiate('office')
+    pair.clock.advance(700)
+    expect(pair.a.eventsOf('child-established')).toHaveLength(1)
+    pair.clock.advance(2_000)
+    expect(pair.a.eventsOf('refused')).toEqual([])
+    expect(pair.a.eventsOf('ike-closed')).toEqual([])
+  })
+
+  it.each(errors)('%s is believed after a second without a better one', (_, error) => {
+    const pair = makePair()
+    pair.network.path = alterInit('response', () => [error])
+    pair.a.initiate('office')
+    pair.clock.advance(900)
+    expect(pair.a.eventsOf('refused')).toEqual([])
+    pair.clock.advance(200)
+    expect(pair.a.eventsOf('refused')).toHaveLength(1)
+    expect(pair.a.eventsOf('ike-closed').map(({ reason }) => reason)).toEqual(['refused'])
+    expect(pair.a.ike.nextTimeoutAt()).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it('does not end the attempt that a COOKIE or another group has brought on', () => {
+    const pair = makePair({
+      a: { proposals: ['aes128gcm16-prfsha256-x25519-ecp256'] },
+      b: { proposals: ['aes128gcm16-prfsha256-ecp256'] },
+      limits: { cookieThreshold: 0 },
+    })
+    const forge = alterInit('response', () => [notify(NotifyType.NO_PROPOSAL_CHOSEN)])
+    pair.network.path = (datagram) => {
+      const [forged] = forge(datagram)
+      return forged === datagram ? [datagram] : [forged!, { ...datagram, delayMs: 900 }]
+    }
+    pair.a.initiate('office')
+    pair.clock.advance(5_000)
+    expect(pair.a.eventsOf('child-established')).toHaveLength(1)
+    expect(pair.a.eventsOf('refused')).toEqual([])
+  })
+
+  it('a second answer without what we require does not end it either', () => {
+    const ppk = { id: Uint8Array.of(1), secret: new Uint8Array(32).fill(3), required: true }
+    const pair = makePair({ a: { ppk }, b: { ppk } })
+    const forge = alterInit('response', withoutNotify(NotifyType.USE_PPK))
+    pair.network.path = (datagram) => {
+      const [forged] = forge(datagram)
+      return forged === datagram ? [datagram] : [forged!, { ...datagram, delayMs: 500 }]
+    }
+    pair.a.initiate('office')
+    pair.clock.advance(1_500)
+    expect(pair.a.eventsOf('child-established')).toHaveLength(1)
   })
 })
 

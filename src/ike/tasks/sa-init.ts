@@ -5,6 +5,7 @@ import type { Gateway } from '../auth/gateway-identity.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import { explainPeerNotify, plainEspNeeded } from '../explain/explain-peer.ts'
 import { explainPeerRefusedProposal, explainUnknownKeGroup } from '../explain/explain-proposal.ts'
+import { explainNotFollowed } from '../explain/explain-redirect.ts'
 import type { Refusal } from '../explain/refusal.ts'
 import { findPuzzle, PuzzleSolver } from '../gate/puzzle.ts'
 import type { IkeSa } from '../ike-sa.ts'
@@ -26,6 +27,9 @@ const MOST_TRIES = 5
 /** Keys that are tried for a puzzle in one call: some milliseconds. */
 const TRIES_AT_ONCE = 512
 
+/** So long a better answer may follow one that refuses us. RFC 7296 §2.21.1. */
+const DOUBT_MS = 1_000
+
 /** IKE_SA_INIT as initiator, with its retries for COOKIE and INVALID_KE_PAYLOAD. RFC 7296 §1.2, §2.6. */
 export class SaInit implements Task {
   readonly name = 'IKE_SA_INIT'
@@ -39,6 +43,8 @@ export class SaInit implements Task {
   #solver: PuzzleSolver | undefined
   #tries = 1
   #isRedirected = false
+  /** What an answer said that nobody has authenticated. */
+  #doubted: Refusal | undefined
 
   /** `onSettled` runs when the keys are there: it enqueues IKE_AUTH. */
   constructor(sa: IkeSa, onSettled: () => void) {
@@ -106,9 +112,10 @@ export class SaInit implements Task {
     const { connection } = this.#sa
     const setUp = setUpOf(connection, payloads)
     const obstacle = plainEspNeeded(connection, nat) ?? setUpObstacle(connection, setUp)
-    if (obstacle !== undefined) return this.#end(obstacle)
+    if (obstacle !== undefined) return this.#doubt(obstacle)
     this.#sa.setUp = setUp
     this.#settle(response, nat)
+    this.#forgetDoubt()
     if (beginIntermediate(this.#sa)) this.#sa.enqueueNext(new IntermediateKe(this.#sa, this.#onSettled))
     else this.#onSettled()
     return 'done'
@@ -122,16 +129,20 @@ export class SaInit implements Task {
     if (++this.#tries > MOST_TRIES) {
       throw new PeerError('TOO_MANY_TRIES', `the peer answered IKE_SA_INIT ${MOST_TRIES} times with ${why}`)
     }
+    this.#forgetDoubt()
     this.#sa.window.restart()
     return 'again'
   }
 
   /** The nonce shows that it comes from somebody who has seen our request. Once only: while the address of a name is looked up, our request goes on and is answered in the same way. */
   #redirected({ gateway, nonce }: { readonly gateway: Gateway; readonly nonce: Uint8Array }): 'ignore' {
-    if (!this.#isRedirected && equalBytes(nonce, this.#Ni)) {
-      this.#isRedirected = true
-      this.#sa.runtime.goElsewhere(this.#sa, gateway)
-    }
+    if (this.#isRedirected || !equalBytes(nonce, this.#Ni)) return 'ignore'
+    const { connection, runtime } = this.#sa
+    // Whoever has not asked for it cannot be sent elsewhere. RFC 5685 §3.
+    if (!connection.redirect.follow) return this.#doubt(explainNotFollowed(connection, gateway))
+    this.#isRedirected = true
+    this.#forgetDoubt()
+    runtime.goElsewhere(this.#sa, gateway)
     return 'ignore'
   }
 
@@ -153,27 +164,48 @@ export class SaInit implements Task {
     const group = data.length === 2 ? (data[0]! << 8) | data[1]! : 0
     if (group === this.#keyExchange.group) return 'ignore'
     if (!keGroupsOf(connection.ikeProposals).includes(group)) {
-      return this.#end(explainUnknownKeGroup({ what: 'IKE', connection, group }))
+      return this.#doubt(explainUnknownKeGroup({ what: 'IKE', connection, group }))
     }
     this.#keyExchange.destroy()
     this.#keyExchange = runtime.crypto.keyExchange(group, runtime.random)
     return this.#again('INVALID_KE_PAYLOAD')
   }
 
-  #refused(type: number): 'done' {
+  #refused(type: number): 'ignore' {
     const { connection } = this.#sa
-    return this.#end(
+    return this.#doubt(
       type === NotifyType.NO_PROPOSAL_CHOSEN
         ? explainPeerRefusedProposal({ what: 'IKE', connection })
         : explainPeerNotify(type, 'IKE_SA_INIT'),
     )
   }
 
-  #end(refusal: Refusal): 'done' {
+  /** Anybody who saw our request may have made this answer: it ends the attempt when no better one comes soon. RFC 7296 §2.21.1. */
+  #doubt(refusal: Refusal): 'ignore' {
     const sa = this.#sa
+    if (this.#doubted === undefined) sa.timers.set('doubt', sa.runtime.now + DOUBT_MS)
+    this.#doubted = refusal
+    sa.lastProblem = refusal.message
+    return 'ignore'
+  }
+
+  #forgetDoubt(): void {
+    this.#doubted = undefined
+    this.#sa.timers.clear('doubt')
+  }
+
+  unanswered(): boolean {
+    this.believe()
+    return this.#doubted !== undefined
+  }
+
+  /** No better answer came. */
+  believe(): void {
+    const sa = this.#sa
+    const refusal = this.#doubted
+    if (refusal === undefined) return
     sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
     sa.close('refused', refusal)
-    return 'done'
   }
 
   #settle({ payloads, message, SPIr }: ResponseMessage, nat: NatFindings): void {

@@ -6,9 +6,10 @@ import { serveSync } from '../message/message-id-sync.ts'
 import { expireFragments } from '../message/reassembly-timer.ts'
 import { sendKeepalive } from '../path/keepalive.ts'
 import { startRekey } from '../tasks/child-rekey.ts'
+import { SaInit } from '../tasks/sa-init.ts'
 
 /** Timers of an IKE_SA that are not about its lifetime. */
-type PlainTimer = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | 'reassembly' | 'id-sync' | 'work'
+type PlainTimer = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | 'reassembly' | 'id-sync' | 'work' | 'doubt'
 
 /** All timers of an IKE_SA. */
 export type IkeTimer = PlainTimer | LifetimeTimer
@@ -21,6 +22,7 @@ const acts: Record<PlainTimer, (sa: IkeSa) => void> = {
   reassembly: expireFragments,
   'id-sync': serveSync,
   work: (sa) => sa.workOnNext(),
+  doubt: (sa) => sa.findTask((task) => task instanceof SaInit)?.believe(),
 }
 
 /** Serves what is due. A timer about the lifetime is given back: that may take whole exchanges, and new IKE_SAs. */

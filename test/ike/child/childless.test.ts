@@ -86,7 +86,7 @@ describe('an IKE_SA without a first CHILD_SA', () => {
   it('without children is refused with the advice to name one', () => {
     const pair = makePair({ a: { childless: 'prefer', children: [] }, b: { childless: 'never' } })
     pair.a.initiate('office')
-    pair.clock.advance(1_000)
+    pair.clock.advance(2_000)
     const refusal = pair.a.eventsOf('refused')[0]?.refusal as PeerRefusal
     expect(refusal.hint).toContain('connections.office.children')
   })

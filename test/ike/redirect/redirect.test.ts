@@ -286,6 +286,20 @@ describe('a redirection that is not followed', () => {
     expect(trio.client.ike.status()).toEqual([])
   })
 
+  it('and was not asked for does not end the attempt when the good answer comes', () => {
+    const trio = makeTrio({ client: { redirect: { follow: false } } })
+    const forge = alterInit('response', (payloads) =>
+      payloads.some(({ kind }) => kind === 'Nonce') ? [notify(NotifyType.REDIRECT, sentBack(trio))] : payloads,
+    )
+    trio.network.path = (datagram) => {
+      const [forged] = forge(datagram)
+      return forged === datagram ? [datagram] : [forged!, { ...datagram, delayMs: 500 }]
+    }
+    connect(trio)
+    expect(refusals(trio.client)).toEqual([])
+    expect(standing(trio.client)).toEqual([`${right} net`])
+  })
+
   it('is explained when it is the sixth within five minutes, and those before are forgotten afterwards', () => {
     const trio = connect(makeTrio())
     const gateways = [third, right]
