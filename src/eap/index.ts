@@ -1,6 +1,7 @@
 export { gtc } from './gtc.ts'
 export { md5Challenge } from './md5-challenge.ts'
 export * from './method.ts'
+export { mschapv2 } from './mschapv2.ts'
 export {
   decodeEapPacket,
   EapCode,
