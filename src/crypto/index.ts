@@ -1,4 +1,5 @@
 export { nobleProvider } from './noble.ts'
+export { decodePrivateKey, nobleSignatures } from './noble-signature.ts'
 export { prfPlus } from './prf-plus.ts'
 export type {
   Aead,

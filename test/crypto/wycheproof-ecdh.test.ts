@@ -3,7 +3,9 @@ import { fromHex, toHex } from '../../src/bytes/index.ts'
 import { nobleProvider } from '../../src/crypto/noble.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import type { CryptoProvider } from '../../src/crypto/provider.ts'
+import { decodePublicKeyParts } from '../../src/crypto/public-key.ts'
 import { KeGroup } from '../../src/crypto/transforms.ts'
+import { DecodeError } from '../../src/errors.ts'
 import { type WycheproofTest, wycheproof } from '../support/wycheproof.ts'
 
 interface EcdhTest extends WycheproofTest {
@@ -11,6 +13,9 @@ interface EcdhTest extends WycheproofTest {
   readonly private: string
   readonly shared: string
 }
+
+/** BigInt arithmetic takes milliseconds for each row: one in so many is run, all with `npm run test:vectors`. */
+const isFull = process.env.MODE === 'full'
 
 const refused = expect.objectContaining({ code: 'INVALID_KE_VALUE', notify: 7 })
 
@@ -24,7 +29,9 @@ describe.each([
   it.skipIf(tests === undefined)('agrees, and refuses a shared secret of zero', () => {
     // BigInt arithmetic takes 2 ms for each row of X25519 and 5 of X448.
     const special = ['ZeroSharedSecret', 'PublicKeyTooLong', 'LowOrderPublic', 'NonCanonicalPublic']
-    const rows = tests!.filter(({ flags }, i) => i % step === 0 || special.some((flag) => flags.includes(flag)))
+    const rows = tests!.filter(
+      ({ flags }, i) => isFull || i % step === 0 || special.some((flag) => flags.includes(flag)),
+    )
     for (const test of rows) {
       const pending = crypto.keyExchangeFromPrivate(group, fromHex(test.private))
       const finish = () => toHex(pending.finish(fromHex(test.public)))
@@ -48,7 +55,7 @@ describe.each([
     { crypto: nodeProvider, step: nodeStep },
     { crypto: nobleProvider, step: nobleStep },
   ])('over $crypto.name, one row in $step and all that must be refused', ({ crypto, step }) => {
-    const rows = tests!.filter((test, i) => i % step === 0 || test.result !== 'valid')
+    const rows = tests!.filter((test, i) => isFull || i % step === 0 || test.result !== 'valid')
     for (const test of rows) checkEcp(crypto, group, test)
     expect(rows.some(({ result }) => result === 'valid') && rows.some(({ result }) => result === 'invalid')).toBe(true)
   })
@@ -64,7 +71,7 @@ describe.each([
 
   it.skipIf(tests === undefined)('agrees, and refuses points off the curve', () => {
     const named = tests!.filter(({ public: key, flags }) => key.startsWith(prefix) && !flags.includes('InvalidAsn'))
-    const rows = named.filter(({ result }, i) => i % step === 0 || result !== 'valid')
+    const rows = named.filter(({ result }, i) => isFull || i % step === 0 || result !== 'valid')
     for (const test of rows) {
       const scalar = test.private.slice(-64).padStart(64, '0')
       const pending = crypto.keyExchangeFromPrivate(KeGroup.BRAINPOOL_P256R1, fromHex(scalar))
@@ -75,6 +82,48 @@ describe.each([
     expect(named.length).toBe(254)
   })
 })
+
+// These are vectors for decoders of SubjectPublicKeyInfo, such as stand in certificates: curves by their parameters, BER, points off the curve.
+describe.each([
+  { file: 'ecdh_secp256r1', curve: 'P-256', group: KeGroup.ECP_256, step: 4 },
+  { file: 'ecdh_secp384r1', curve: 'P-384', group: KeGroup.ECP_384, step: 8 },
+  { file: 'ecdh_brainpoolP256r1', curve: 'brainpoolP256r1', group: KeGroup.BRAINPOOL_P256R1, step: 4 },
+])('Wycheproof $file as a public key', ({ file, curve, group, step }) => {
+  const tests = wycheproof<EcdhTest>(file)
+
+  it.skipIf(tests === undefined)('is decoded when it is valid, and never gives another secret', () => {
+    const rows = tests!.filter(({ result }, i) => isFull || i % step === 0 || result === 'invalid')
+    const decoded = rows.filter((test) => agreesWithKey(test, curve, group))
+    expect(decoded.length).toBeGreaterThan(20)
+    expect(rows.length - decoded.length).toBeGreaterThan(20)
+  })
+})
+
+/** True when the key is one of `curve`, uncompressed: then the secret is as the test says. */
+function agreesWithKey(test: EcdhTest, curve: string, group: number): boolean {
+  const point = pointOf(test, curve)
+  if (point === undefined) return false
+  const bytes = point.length / 2
+  const scalar = fromHex(test.private.slice(-2 * bytes).padStart(2 * bytes, '0'))
+  const finish = () => toHex(nodeProvider.keyExchangeFromPrivate(group, scalar).finish(point))
+  if (test.result === 'invalid') expect(finish, `${test.tcId}`).toThrow(refused)
+  else expect(finish(), `${test.tcId}`).toBe(test.shared)
+  return true
+}
+
+/** x | y of a key on this curve; undefined for any other key, and for what is no key, which a valid test must not be. */
+function pointOf(test: EcdhTest, curve: string): Uint8Array | undefined {
+  try {
+    const parts = decodePublicKeyParts(fromHex(test.public))
+    const isOther = parts.kind !== 'ec' || parts.curve !== curve || parts.point[0] !== 4
+    expect(test.result === 'valid' && isOther, `${test.tcId}`).toBe(false)
+    return isOther ? undefined : parts.point.subarray(1)
+  } catch (error) {
+    expect(error, `${test.tcId}`).toBeInstanceOf(DecodeError)
+    expect(test.result, `${test.tcId} ${test.flags.join()}`).not.toBe('valid')
+    return undefined
+  }
+}
 
 /** The KE payload has x|y alone, so everything that is not an uncompressed point must be refused. */
 function checkEcp(crypto: CryptoProvider, group: number, test: EcdhTest): void {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fromHex } from '../../src/bytes/index.ts'
+import { nobleSignatures } from '../../src/crypto/noble-signature.ts'
 import { nodeSignatures } from '../../src/crypto/node-signature.ts'
 import { decodePublicKey } from '../../src/crypto/public-key.ts'
 import type { SignatureProvider, SignatureScheme } from '../../src/crypto/signature.ts'
@@ -18,7 +19,7 @@ interface SignatureGroup {
   readonly sLen?: number
 }
 
-/** BigInt arithmetic takes milliseconds for each row: one in so many is run, all with MODE=full. */
+/** BigInt arithmetic takes milliseconds for each row: one in so many is run, all with `npm run test:vectors`. */
 const isFull = process.env.MODE === 'full'
 
 const isAbsent = wycheproofGroups('ed25519') === undefined
@@ -46,22 +47,22 @@ const der = [
 ]
 const raw = ['ecdsa_secp256r1_sha256_p1363', 'ecdsa_secp384r1_sha384_p1363', 'ecdsa_secp521r1_sha512_p1363']
 
-const nodeFiles = [
-  ...rsa.map((file) => ({ file, kind: 'rsa-pkcs1' as const })),
-  ...pss.map((file) => ({ file, kind: 'rsa-pss' as const })),
-  ...der.map((file) => ({ file, kind: 'der' as const })),
-  ...raw.map((file) => ({ file, kind: 'raw' as const })),
-  { file: 'ed25519', kind: 'ed25519' as const },
-  { file: 'ed448', kind: 'ed448' as const },
+const files = [
+  ...rsa.map((file) => ({ file, kind: 'rsa-pkcs1' as const, step: 6 })),
+  ...pss.map((file) => ({ file, kind: 'rsa-pss' as const, step: 3 })),
+  ...der.map((file) => ({ file, kind: 'der' as const, step: 20 })),
+  ...raw.map((file) => ({ file, kind: 'raw' as const, step: 6 })),
+  { file: 'ed25519', kind: 'ed25519' as const, step: 2 },
+  { file: 'ed448', kind: 'ed448' as const, step: 2 },
 ]
 
-describe('node: Wycheproof', () => {
-  it.skipIf(isAbsent).each(nodeFiles)('$file', ({ file, kind }) => {
-    checkFile(nodeSignatures, file, kind, 1)
-  })
+describe.skipIf(isAbsent).each(files)('Wycheproof $file', ({ file, kind, step }) => {
+  it('over node', () => checkFile(nodeSignatures, file, kind, 1))
+
+  it('over noble, a part of it but with `npm run test:vectors`', () => checkFile(nobleSignatures, file, kind, step))
 })
 
-type Kind = (typeof nodeFiles)[number]['kind']
+type Kind = (typeof files)[number]['kind']
 
 /** Every `step`-th test of a file must come out as it says there. */
 function checkFile(signatures: SignatureProvider, file: string, kind: Kind, step: number): void {
