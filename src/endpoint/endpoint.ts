@@ -96,7 +96,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
         opened.add(await ControlServer.listen(controlPath, controlHandlers(started)))
       }
       const paths = opened.add(await openPaths(options))
-      const inner = opened.add(await openInnerSide(options.tun, log, options.ip ?? systemIpCommand))
+      const inner = opened.add(await openInnerSide(options.tun, log, options.ip ?? systemIpCommand, options.host))
       const endpoint = new Endpoint(options, paths, inner, opened)
       await endpoint.#begin(options)
       answer(endpoint)
@@ -229,6 +229,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#negotiations.notice(event)
     this.#renewals.notice(event)
     this.#refusals.notice(event, this.#clock())
+    this.#inner.host?.notice(event)
     if (event.kind === 'resolve') void this.#resolve(event.token, event.name)
     this.emit('event', event)
   }

@@ -5,6 +5,7 @@ import type { RecordingOptions } from '../ike/recording/recording.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
 import type { Clock } from './clock.ts'
+import type { HostSettings } from './host/settings.ts'
 import type { IpCommand } from './ip-command.ts'
 import type { Log } from './log.ts'
 
@@ -18,6 +19,8 @@ export interface EndpointOptions {
    * Left out: no device; IKE runs, and packets for the inside are dropped.
    */
   readonly tun?: TunSettings | TunDevice
+  /** What is done to the machine around a device of `TunSettings`: name servers, firewall rules, scripts. Default: nothing. */
+  readonly host?: HostSettings
   /** Default: node:crypto. */
   readonly crypto?: CryptoProvider
   /** Default: nothing is written. */

@@ -38,14 +38,23 @@ export class RouteTable {
   readonly #ip: IpCommand
   readonly #log: Log
   readonly #localAddresses: () => readonly IpAddress[]
+  readonly #ready: () => Promise<unknown>
   readonly #routes = new Map<string, Route>()
   #queue: Promise<void> = Promise.resolve()
 
-  constructor(world: { device: string; ip: IpCommand; log: Log; localAddresses: () => readonly IpAddress[] }) {
+  /** `ready` resolves when the machine has the addresses that a new route may name as its source. */
+  constructor(world: {
+    device: string
+    ip: IpCommand
+    log: Log
+    localAddresses: () => readonly IpAddress[]
+    ready?: () => Promise<unknown>
+  }) {
     this.#device = world.device
     this.#ip = world.ip
     this.#log = world.log
     this.#localAddresses = world.localAddresses
+    this.#ready = world.ready ?? (async () => {})
   }
 
   /** Adds the routes of a policy, or one more user to those that are there. Returns at once. */
@@ -117,6 +126,7 @@ export class RouteTable {
   async #install(route: Route, prefix: Prefix, from: AddressRange, exempt: string | undefined): Promise<void> {
     if (exempt !== undefined && this.#routes.get(exempt)?.ready !== true) return
     const text = formatPrefix(prefix)
+    await this.#ready()
     const source = this.#localAddresses().find((address) => containsAddress(from, address))
     await this.#add(route, [text, 'dev', this.#device, ...(source === undefined ? [] : ['src', formatIp(source)])])
     this.#log.write('info', 'routes', `${text} goes into ${this.#device}`)

@@ -6,15 +6,14 @@ import type {
   XfrmStateConfig,
   XfrmStateId,
 } from '../xfrm/port.ts'
-import type { RouteRequest, RouteTable } from './route-table.ts'
+import type { SplitRoutes } from './host/split-routes.ts'
 
 /** An `XfrmPort` in front of another one that lets the machine's routes follow the outbound policies, traps among them. */
 export class RoutedXfrm implements XfrmPort {
   readonly #xfrm: XfrmPort
-  readonly #routes: RouteTable
-  readonly #requests = new Map<number, RouteRequest>()
+  readonly #routes: SplitRoutes
 
-  constructor(xfrm: XfrmPort, routes: RouteTable) {
+  constructor(xfrm: XfrmPort, routes: SplitRoutes) {
     this.#xfrm = xfrm
     this.#routes = routes
   }
@@ -50,29 +49,20 @@ export class RoutedXfrm implements XfrmPort {
 
   updPolicy(policy: XfrmPolicyConfig): void {
     this.#xfrm.updPolicy(policy)
-    // The new routes first: those that both versions want stay where they are.
-    const before = this.#requests.get(policy.index)
     this.#follow(policy)
-    if (before !== undefined) this.#routes.remove(before)
   }
 
   delPolicy(index: number): void {
     this.#xfrm.delPolicy(index)
-    const request = this.#requests.get(index)
-    if (request === undefined) return
-    this.#requests.delete(index)
-    this.#routes.remove(request)
+    this.#routes.forget(index)
   }
 
   #follow(policy: XfrmPolicyConfig): void {
     const template = policy.templates[0]
-    if (policy.direction !== 'out' || template === undefined) return
-    const request = {
-      destination: policy.selector.destination,
-      source: policy.selector.source,
-      peer: template.daddr.slice(),
-    }
-    this.#requests.set(policy.index, request)
-    this.#routes.add(request)
+    if (policy.direction !== 'out') return
+    // A policy may change into a bypass.
+    if (template === undefined) return this.#routes.forget(policy.index)
+    const { destination, source } = policy.selector
+    this.#routes.follow(policy.index, template.reqid, { destination, source, peer: template.daddr.slice() })
   }
 }
