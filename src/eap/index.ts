@@ -1,4 +1,6 @@
+export { passwordOf, usersOf } from './credentials.ts'
 export { gtc } from './gtc.ts'
+export { andThen, attempt, type MaybePromise } from './maybe-promise.ts'
 export { md5Challenge } from './md5-challenge.ts'
 export * from './method.ts'
 export { mschapv2 } from './mschapv2.ts'
