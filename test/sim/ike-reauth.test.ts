@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PskConnection } from '../../src/config/connection.ts'
+import type { MessageFilter } from '../../src/testing/index.ts'
 import { expectAgreement, expectNoLoss, makeScene, play, type Scene, settle } from './scene.ts'
 
 const sides = ['A', 'B'] as const
@@ -45,6 +46,24 @@ describe.each(sides)('%s reauthenticates: the new IKE_SA stands beside the old o
     scene.clock.advance(60_000)
     settle(scene)
     expectAgreement(scene, { children: ['net', 'second'] })
+    expectNoLoss(scene)
+  })
+
+  // The peer has the new one before we have: what it deletes meanwhile is all that we have.
+  it('though the old one is rekeyed while the last answer for the new one is late', () => {
+    const scene = makeScene()
+    const other = side === 'A' ? 'B' : 'A'
+    play(scene, [`${side} reauthenticates`, `${other} gets request`, `${side} gets response`, `${other} gets request`])
+    play(scene, [`${side} rekeys IKE`])
+    const others: MessageFilter = ({ note }) => note?.kind === 'ike' && note.exchange !== 'IKE_AUTH'
+    for (let ms = 0; ms < 2_000; ms += 100) {
+      while (scene.mail.has(others)) scene.mail.deliver(others)
+      scene.clock.advance(100)
+    }
+    expect(scene[side].eventsOf('ike-rekeyed')).toHaveLength(1)
+    expect(scene[side].status().map(({ state }) => state)).toEqual(['connecting', 'established'])
+    settle(scene)
+    expectAgreement(scene)
     expectNoLoss(scene)
   })
 

@@ -23,7 +23,11 @@ export function takePlaceOf(sa: IkeSa, old: IkeSa): void {
   }
   runtime.peers.remove(old)
   runtime.peers.add(sa)
-  if (old.replacement !== undefined) sa.replaceBy(old.replacement.by, 0, old.replacement.asks)
+  if (old.replacement !== undefined) {
+    // No sooner than it would have been: the peer may not have the other one yet.
+    const dueAt = old.timers.at('replace') ?? runtime.now
+    sa.replaceBy(old.replacement.by, dueAt - runtime.now, old.replacement.asks)
+  }
   old.supersededBy(sa)
   const { SPIi, SPIr } = old.status()
   runtime.emit({ kind: 'ike-rekeyed', sa: sa.ref, old: { SPIi, SPIr }, details: sa.status() })
