@@ -36,6 +36,9 @@ import { Timers } from './time/timers.ts'
 /** Responders forget an IKE_SA that is not authenticated this long after its last IKE_SA_INIT or IKE_INTERMEDIATE. */
 const HALF_OPEN_MS = 30_000
 
+/** The same while many are half-open: time for one retransmission. RFC 8019 §5. */
+const CROWDED_MS = 10_000
+
 /**
  * A superseded IKE_SA that nobody deletes ends after this long: the peer may ask that long for the response that made the new
  * one, in some minutes of retransmissions.
@@ -228,7 +231,8 @@ export class IkeSa extends TaskQueue {
 
   /** A responder waits for the initiator's next message, and not for ever. */
   waitForInitiator(): void {
-    this.timers.set('half-open', this.runtime.now + HALF_OPEN_MS)
+    const patienceMs = this.runtime.halfOpen.areMany ? CROWDED_MS : HALF_OPEN_MS
+    this.timers.set('half-open', this.runtime.now + patienceMs)
   }
 
   /** The peer has authenticated. */

@@ -16,21 +16,30 @@ interface Entry {
 
 const NONE: HalfOpenOfAddress = { all: 0, proved: 0 }
 
+/** From how many half-open IKE_SAs on those that come on top have less time, unless it is told otherwise. */
+const MANY = 30
+
 /** The IKE_SAs of responders that are not authenticated, in all and by the address that began them. */
 export class HalfOpen {
   readonly #entries = new Map<IkeSa, Entry>()
   readonly #addresses = new Map<string, HalfOpenOfAddress>()
+  /** From this many on those that come on top have less time. */
+  many = MANY
 
   get size(): number {
     return this.#entries.size
   }
 
+  get areMany(): boolean {
+    return this.size >= this.many
+  }
+
   ofAddress(address: IpAddress): HalfOpenOfAddress {
-    return this.#addresses.get(keyOf(address)) ?? NONE
+    return this.#addresses.get(addressKey(address)) ?? NONE
   }
 
   add(sa: IkeSa, address: IpAddress, proved: boolean): void {
-    const entry = { key: keyOf(address), proved }
+    const entry = { key: addressKey(address), proved }
     this.#entries.set(sa, entry)
     this.#change(entry, 1)
   }
@@ -50,5 +59,6 @@ export class HalfOpen {
   }
 }
 
-/** An IPv6 host has a whole /64 to choose from. */
-const keyOf = (address: IpAddress): string => toHex(address.length === 16 ? address.subarray(0, 8) : address)
+/** What counts as one address: an IPv6 host has a whole /64 to choose from. */
+export const addressKey = (address: IpAddress): string =>
+  toHex(address.length === 16 ? address.subarray(0, 8) : address)

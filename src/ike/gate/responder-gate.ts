@@ -11,7 +11,10 @@ export interface GateLimits {
    * From this many half-open IKE_SAs and lately failed attempts on, an initiator must first return a COOKIE. RFC 7296 §2.6.
    */
   readonly cookieThreshold: number
-  /** At this many half-open IKE_SAs, new IKE_SA_INIT requests are dropped. */
+  /**
+   * At this many half-open IKE_SAs, new IKE_SA_INIT requests are dropped. The last quarter is for initiators that returned a cookie,
+   * and solved the puzzle where they got one.
+   */
   readonly halfOpenLimit: number
   /**
    * The same for one address (IPv6: one /64), counting those that it began with a COOKIE. A healthy client is half-open for
@@ -110,12 +113,17 @@ export class ResponderGate {
     // nobody else can have, counts against it.
     const { all, proved } = halfOpen.ofAddress(request.remote.address)
     const load = halfOpen.size + this.#failures.count(now)
-    const isQuiet = load < cookieThreshold
+    const isScarce = halfOpen.size >= halfOpenLimit - Math.floor(halfOpenLimit / 4)
+    const isQuiet = load < cookieThreshold && !isScarce
     if (isQuiet && all < halfOpenPerAddress) return { kind: 'pass', proved: false }
     this.#renew(now)
     const { cookie } = request
     const puzzle = this.#puzzleFor(request, load)
-    if (cookie === undefined || !this.#fits(cookie, request) || !this.#isWorthy(cookie, request, puzzle, now)) {
+    if (
+      cookie === undefined ||
+      !this.#fits(cookie, request) ||
+      !this.#isWorthy(cookie, request, puzzle, isScarce, now)
+    ) {
       const right = this.#make(
         this.#secret,
         Uint8Array.of(this.#generation, puzzle?.prf ?? 0, puzzle?.difficulty ?? 0),
@@ -150,11 +158,17 @@ export class ResponderGate {
    * The puzzle that came with a cookie of ours is solved, or there was none and is none by now (`wanted`); of the others a few
    * are let in.
    */
-  #isWorthy(cookie: Uint8Array, { solution }: GateRequest, wanted: Puzzle | undefined, now: number): boolean {
+  #isWorthy(
+    cookie: Uint8Array,
+    { solution }: GateRequest,
+    wanted: Puzzle | undefined,
+    isScarce: boolean,
+    now: number,
+  ): boolean {
     const posed: Puzzle = { prf: cookie[1]!, difficulty: cookie[2]! }
     if (posed.difficulty === 0) return wanted === undefined
     if (solution !== undefined) return isSolved(this.#crypto, posed, cookie, solution)
-    if (this.#withoutSolution.count(now) >= MOST_WITHOUT_SOLUTION) return false
+    if (isScarce || this.#withoutSolution.count(now) >= MOST_WITHOUT_SOLUTION) return false
     this.#withoutSolution.add(now)
     return true
   }

@@ -1,7 +1,7 @@
 import { readU32 } from '../../bytes/index.ts'
 import type { SocketAddress } from '../../ip/address.ts'
 import { decodeMessage, ExchangeType, encodeMessage, type IkeHeader, NotifyType, type Payload } from '../codec/index.ts'
-import { RecentCount } from '../gate/recent-count.ts'
+import { AnswerShares } from '../gate/answer-shares.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { livenessTask } from '../path/path-changes.ts'
 import { copyEndpoint, type IkeRuntime, type Path, sameAddress } from '../runtime.ts'
@@ -11,7 +11,7 @@ import { emitMessage } from './message-event.ts'
 import { findNotify, notify } from './notifies.ts'
 
 /** Answers without an IKE_SA in 1 to 2 s: enough for peers that we have forgotten, too few to be of use in a flood. */
-const MOST_ANSWERS = 20
+const MOST_ANSWERS = { windowMs: 2_000, ofAll: 200, ofOne: 10 }
 /** A hint that anybody may have forged leads to no more than one question in this time. */
 const HINT_PAUSE_MS = 10_000
 /** The peer's data plane may not know a CHILD_SA that is this young. */
@@ -20,18 +20,15 @@ const YOUNG_MS = 5_000
 /** What goes out without an IKE_SA and its protection, in limited number. RFC 7296 §1.5, §2.21.4. */
 export class StrayMessages {
   readonly #runtime: IkeRuntime
-  readonly #answers = new RecentCount(2000)
+  readonly #answers = new AnswerShares(MOST_ANSWERS)
 
   constructor(runtime: IkeRuntime) {
     this.#runtime = runtime
   }
 
-  /** True when one more answer to a stranger may go out, which is then counted. */
-  mayAnswer(): boolean {
-    const { now } = this.#runtime
-    if (this.#answers.count(now) >= MOST_ANSWERS) return false
-    this.#answers.add(now)
-    return true
+  /** True when one more answer to the stranger there may go out, which is then counted. */
+  mayAnswer({ remote }: Path): boolean {
+    return this.#answers.take(remote.address, this.#runtime.now)
   }
 
   /**
@@ -43,7 +40,7 @@ export class StrayMessages {
   answerUnknown(header: IkeHeader, path: Path, makeToken: () => Uint8Array | undefined): void {
     // Without an SPI of ours it was never of an IKE_SA: it is one-way, as INVALID_SPI is, and not to be answered (RFC 7296 §1.5).
     const isOneWay = header.SPIr.every((octet) => octet === 0)
-    if (header.flags.response || isOneWay || !this.mayAnswer()) return
+    if (header.flags.response || isOneWay || !this.mayAnswer(path)) return
     const token = makeToken()
     const ofToken = token === undefined ? [] : [notify(NotifyType.QUICK_CRASH_DETECTION, token)]
     const flags = { initiator: !header.flags.initiator, response: true, higherVersion: false }
@@ -61,7 +58,7 @@ export class StrayMessages {
       if (sa.findTask((task) => task instanceof InvalidSpi) === undefined) sa.enqueue(new InvalidSpi(spi))
       return sa
     }
-    if (this.mayAnswer()) this.#tellInvalidSpi(spi, { local: inUdp(path.local), remote: inUdp(path.remote) })
+    if (this.mayAnswer(path)) this.#tellInvalidSpi(spi, { local: inUdp(path.local), remote: inUdp(path.remote) })
     return undefined
   }
 

@@ -37,6 +37,7 @@ export class InitResponder {
   constructor(runtime: IkeRuntime, limits: GateLimits) {
     this.#runtime = runtime
     this.#gate = new ResponderGate(runtime.crypto, runtime.random, limits)
+    if (limits.cookieThreshold > 0) runtime.halfOpen.many = limits.cookieThreshold
   }
 
   /** Returns a new half-open IKE_SA, or undefined when the request was answered or dropped without one. */
@@ -84,7 +85,7 @@ export class InitResponder {
   refuseVersion(header: IkeHeader, path: Path, strays: StrayMessages): void {
     drop(this.#runtime, path, 'unsupported-version', `IKE version ${header.majorVersion}.${header.minorVersion}`)
     // IKEv1 peers (major version 1) would not understand an IKEv2 notify, and its flags mean something else.
-    if (header.majorVersion < 2 || header.flags.response || !strays.mayAnswer()) return
+    if (header.majorVersion < 2 || header.flags.response || !strays.mayAnswer(path)) return
     this.#refuse(header, path, [notify(NotifyType.INVALID_MAJOR_VERSION)])
   }
 
@@ -139,7 +140,7 @@ export class InitResponder {
     const answering = header.exchangeType === ExchangeType.IKE_SESSION_RESUME ? answerResume : answerInit
     const answer = answering(this.#runtime, { header, payloads, message, path }, id)
     if (answer.sa === undefined) {
-      this.#gate.failed(this.#runtime.now)
+      if (answer.isElsewhere !== true) this.#gate.failed(this.#runtime.now)
       if (answer.explain !== undefined) this.#explain(answer.explain, path)
       this.#refuse(header, path, answer.payloads)
       return undefined

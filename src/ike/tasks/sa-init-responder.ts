@@ -27,7 +27,13 @@ export interface InitRequest {
 /** Either a half-open IKE_SA, or a refusal for which no state is kept. */
 export type InitAnswer =
   | { readonly sa: IkeSa; readonly response: Uint8Array; readonly payloads: readonly Payload[] }
-  | { readonly sa: undefined; readonly payloads: readonly Payload[]; readonly explain?: () => Refusal }
+  | {
+      readonly sa: undefined
+      readonly payloads: readonly Payload[]
+      readonly explain?: () => Refusal
+      /** It is welcome at another gateway. */
+      readonly isElsewhere?: true
+    }
 
 /** IKE_SA_INIT as responder. `id` names the IKE_SA if there will be one. RFC 7296 §1.2, §2.7. */
 // <-- HDR, SAi1, KEi, Ni, N(NAT_DETECTION_*)
@@ -40,7 +46,7 @@ export function answerInit(runtime: IkeRuntime, request: InitRequest, id: number
     )
   }
   const elsewhere = redirectInInit(reachable, request.payloads)
-  if (elsewhere !== undefined) return { sa: undefined, payloads: elsewhere }
+  if (elsewhere !== undefined) return { sa: undefined, payloads: elsewhere, isElsewhere: true }
   const offered = need(request.payloads, 'SA').proposals
   const noIntermediate = findNotify(request.payloads, NotifyType.INTERMEDIATE_EXCHANGE_SUPPORTED) === undefined
   const acceptable = choices(offered, reachable, noIntermediate)

@@ -4,9 +4,13 @@ import { type PskConnection, pskConnection } from '../../../src/config/connectio
 import { nodeProvider } from '../../../src/crypto/node.ts'
 import { decodeMessage, encodeMessage, NotifyType, type Payload } from '../../../src/ike/codec/index.ts'
 import type { IkeAction, IkeEvent } from '../../../src/ike/events.ts'
+import { HalfOpen } from '../../../src/ike/gate/half-open.ts'
+import { PuzzleSolver } from '../../../src/ike/gate/puzzle.ts'
 import { RecentCount } from '../../../src/ike/gate/recent-count.ts'
-import type { GateLimits } from '../../../src/ike/gate/responder-gate.ts'
+import { defaultGateLimits, type GateLimits, ResponderGate } from '../../../src/ike/gate/responder-gate.ts'
 import { IkeEndpoint } from '../../../src/ike/ike-endpoint.ts'
+import type { IkeSa } from '../../../src/ike/ike-sa.ts'
+import { notify } from '../../../src/ike/message/notifies.ts'
 import { parseIp } from '../../../src/ip/address.ts'
 import { RecordingXfrm, seededRandom } from '../../../src/testing/index.ts'
 import { left, makePair, right, rightConnection } from '../support.ts'
@@ -209,6 +213,73 @@ describe('one address', () => {
     expect(flood.filter((one) => one === 'accepted')).toHaveLength(8)
     expect(outcome(gateway.honestAttempt('2001:db8:0:1::1'))).toBe('accepted')
   })
+})
+
+describe('when many are half-open', () => {
+  const limits = { cookieThreshold: 10, halfOpenLimit: 100 }
+
+  it('those that come on top have 10 s for their next message, the others 30', () => {
+    const gateway = new Gateway(limits)
+    for (let n = 0; n < 40; n++) gateway.honestAttempt(stranger(n))
+    const halfOpen = () => gateway.ike.status().length
+    expect(halfOpen()).toBe(40)
+    gateway.now = 10_000
+    gateway.ike.handleTimeouts(gateway.now)
+    expect(halfOpen()).toBe(10)
+    gateway.now = 30_000
+    gateway.ike.handleTimeouts(gateway.now)
+    expect(halfOpen()).toBe(0)
+  })
+
+  it('the last quarter is for those that returned a cookie', () => {
+    const gateway = new Gateway({ ...limits, cookieThreshold: 1000 })
+    const flood = Array.from({ length: 200 }, (_, n) => outcome(gateway.attempt(stranger(n))))
+    expect(flood.filter((one) => one === 'accepted')).toHaveLength(75)
+    expect(outcome(gateway.honestAttempt(left))).toBe('accepted')
+    const honest = Array.from({ length: 200 }, (_, n) => outcome(gateway.honestAttempt(stranger(n))))
+    expect(honest.filter((one) => one === 'accepted')).toHaveLength(24)
+    expect(honest.at(-1)).toBe('half-open-limit')
+  })
+})
+
+describe('the last quarter of the half-open IKE_SAs', () => {
+  const limits = { ...defaultGateLimits, cookieThreshold: 0, puzzleThreshold: 1, puzzleDifficulty: 1, halfOpenLimit: 8 }
+  const request = {
+    SPIi: new Uint8Array(8).fill(1),
+    Ni: new Uint8Array(16),
+    remote: { address: parseIp(left), port: 500 },
+    prf: 5,
+    cookie: undefined,
+    solution: undefined,
+  }
+
+  function verdictBeside(others: number, solves: boolean): string {
+    const gate = new ResponderGate(nodeProvider, seededRandom('gate'), limits)
+    const halfOpen = new HalfOpen()
+    for (let n = 0; n < others; n++) halfOpen.add({} as IkeSa, parseIp(stranger(n)), true)
+    const asked = gate.check(request, halfOpen, 0)
+    if (asked.kind !== 'ask') return asked.kind
+    const solver = new PuzzleSolver(nodeProvider, asked.puzzle!, asked.cookie)
+    solver.work(10_000)
+    const solution = solves ? solver.solution : undefined
+    return gate.check({ ...request, cookie: asked.cookie, solution }, halfOpen, 0).kind
+  }
+
+  it('is not for those that do not solve the puzzle', () => {
+    expect(verdictBeside(5, false)).toBe('pass')
+    expect(verdictBeside(6, false)).toBe('ask')
+    expect(verdictBeside(6, true)).toBe('pass')
+    expect(verdictBeside(8, true)).toBe('drop')
+  })
+})
+
+it('an initiator that is sent elsewhere is no failed attempt', () => {
+  const gateway = new Gateway({ cookieThreshold: 3 }, { redirect: { to: '203.0.113.3' } })
+  const content = [...payloads, notify(NotifyType.REDIRECT_SUPPORTED)]
+  for (let n = 0; n < 10; n++) {
+    const [answer] = sentIn(gateway.attempt(stranger(n), content))!.payloads
+    expect(answer).toMatchObject({ kind: 'N', notify: NotifyType.REDIRECT })
+  }
 })
 
 describe('the count of recent events', () => {

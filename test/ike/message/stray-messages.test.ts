@@ -77,9 +77,22 @@ describe('a request for an IKE_SA that is not here', () => {
   it('is answered in limited number', () => {
     const pair = makePair()
     const answers = Array.from({ length: 200 }, () => hear(pair, pair.b, encodeMessage(header(), [])).length)
-    expect(answers.filter((count) => count > 0)).toHaveLength(20)
+    expect(answers.filter((count) => count > 0)).toHaveLength(10)
     pair.clock.advance(3000)
     expect(hear(pair, pair.b, encodeMessage(header(), []))).toHaveLength(1)
+  })
+
+  it('is answered while another address floods us, and those of a /64 share', () => {
+    const pair = makePair()
+    for (let n = 1; n < 200; n++) hear(pair, pair.b, encodeMessage(header(), []), at(`2001:db8::${n}`))
+    expect(pair.network.sent).toHaveLength(10)
+    expect(hear(pair, pair.b, encodeMessage(header(), []))).toHaveLength(1)
+  })
+
+  it('from ever other addresses is answered in limited number as well', () => {
+    const pair = makePair()
+    for (let n = 0; n < 2_000; n++) hear(pair, pair.b, encodeMessage(header(), []), at(`10.0.${n >> 8}.${n & 255}`))
+    expect(pair.network.sent).toHaveLength(200)
   })
 })
 
@@ -126,7 +139,7 @@ describe('an ESP packet with an SPI that is not here', () => {
   it('is told in a request of its own when there is none, with the SPI and in limited number', () => {
     const pair = makePair()
     for (let i = 0; i < 100; i++) pair.b.perform(pair.b.ike.unknownSpi(packet, pair.clock.now))
-    expect(pair.network.sent).toHaveLength(20)
+    expect(pair.network.sent).toHaveLength(10)
     const { header: sent, payloads } = decodeMessage(pair.network.sent[0]!.payload.subarray(4))
     expect(sent).toMatchObject({ exchangeType: ExchangeType.INFORMATIONAL, messageId: 0, flags: { response: false } })
     expect(payloads).toMatchObject([{ kind: 'N', notify: NotifyType.INVALID_SPI, data: fromHex('12345678') }])
