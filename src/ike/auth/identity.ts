@@ -1,6 +1,15 @@
 import { equalBytes, fromHex, toHex } from '../../bytes/index.ts'
-import { UsageError } from '../../errors.ts'
+import { DecodeError, UsageError } from '../../errors.ts'
 import { formatIp, type IpAddress, parseIp } from '../../ip/address.ts'
+import {
+  type DistinguishedName,
+  decodeName,
+  encodeName,
+  equalNames,
+  isWildcardName,
+  nameMatches,
+} from '../codec/distinguished-name.ts'
+import { formatName, looksLikeName, parseName } from '../codec/distinguished-name-text.ts'
 import { IdType } from '../codec/numbers.ts'
 import type { Identity } from '../config.ts'
 
@@ -16,9 +25,9 @@ const prefixes: Readonly<Record<string, number>> = {
 }
 
 /**
- * Parses an identity: an IP address, `user@host` (RFC 822 address), anything else a FQDN. `@name` forces a FQDN, `@@text` an RFC 822
- * address, `keyid:6f66` or `@#6f66` a key id. `fqdn:`, `email:`, `ipv4:`, `ipv6:`, `dn:` and `type201:` name the type; hexadecimal follows
- * after `#` (always for `dn:` and `typeN:`). Throws `UsageError`.
+ * Parses an identity: an IP address, `user@host` (RFC 822 address), `C=CH, O=strongSwan, CN=moon` (distinguished name, see `parseName`),
+ * anything else a FQDN. `@name` forces a FQDN, `@@text` an RFC 822 address, `keyid:6f66` or `@#6f66` a key id. `fqdn:`, `email:`, `ipv4:`,
+ * `ipv6:`, `dn:` and `type201:` name the type; hexadecimal follows after `#` (always for `typeN:`). Throws `UsageError`.
  */
 export function parseIdentity(text: string): Identity {
   const fail = (problem: string): never => {
@@ -33,7 +42,7 @@ export function parseIdentity(text: string): Identity {
   if (text.startsWith('@')) return { type: ID_FQDN, data: ascii(text.slice(1), fail) }
   const address = tryIp(text)
   if (address !== undefined) return identityOfAddress(address)
-  if (text.includes('=')) fail('looks like a distinguished name: write it as dn:# and its DER in hexadecimal')
+  if (looksLikeName(text)) return identityOfName(parseName(text, 'identity'))
   return { type: text.includes('@') ? ID_RFC822_ADDR : ID_FQDN, data: ascii(text, fail) }
 }
 
@@ -42,39 +51,62 @@ export function identityOfAddress(address: IpAddress): Identity {
   return { type: address.length === 4 ? ID_IPV4_ADDR : ID_IPV6_ADDR, data: address.slice() }
 }
 
+/** The name as an identity. */
+export const identityOfName = (name: DistinguishedName): Identity => ({ type: ID_DER_ASN1_DN, data: encodeName(name) })
+
 /** The identity in the notation that `parseIdentity` reads. What a peer sent may hold anything: only printable text is shown as text. */
 export function formatIdentity(identity: Identity): string {
   const { type, data } = identity
   if ((type === ID_IPV4_ADDR && data.length === 4) || (type === ID_IPV6_ADDR && data.length === 16))
     return formatIp(data)
   if (type === ID_KEY_ID) return `keyid:${toHex(data)}`
+  const name = nameOf(identity)
+  if (name !== undefined && name.length > 0) return formatName(name)
   const prefix = Object.keys(prefixes).find((key) => prefixes[key] === type) ?? `type${type}`
   const text = type === ID_FQDN || type === ID_RFC822_ADDR ? printable(data) : undefined
   if (text === undefined) return `${prefix}:#${toHex(data)}`
   return readsAs(text, type) ? text : `${prefix}:${text}`
 }
 
-/** True when both are the same identity; names and mail addresses without regard to case. */
+/** True when both are the same identity; names and mail addresses without regard to case, distinguished names by `equalNames`. */
 export function equalIdentities(a: Identity, b: Identity): boolean {
   if (a.type !== b.type) return false
+  const [one, other] = [nameOf(a), nameOf(b)]
+  if (one !== undefined && other !== undefined) return equalNames(one, other)
   if (a.type !== ID_FQDN && a.type !== ID_RFC822_ADDR) return equalBytes(a.data, b.data)
   return lowerCase(a.data) === lowerCase(b.data)
 }
 
 /**
  * True when the identity of a peer is the configured one. `undefined` takes any. A configured name that begins with `*` takes every
- * longer name of the same type with that ending: `*@example.org`, `*.example.org`.
+ * longer name of the same type with that ending: `*@example.org`, `*.example.org`. In a distinguished name a value `*` takes any.
  */
 export function identityMatches(configured: Identity | undefined, received: Identity): boolean {
   if (configured === undefined || equalIdentities(configured, received)) return true
   if (configured.type !== received.type || !isWildcard(configured)) return false
+  const [one, other] = [nameOf(configured), nameOf(received)]
+  if (one !== undefined) return other !== undefined && nameMatches(one, other)
   const ending = lowerCase(configured.data).slice(1)
   return received.data.length > ending.length && lowerCase(received.data).endsWith(ending)
 }
 
-/** True for a name with a leading `*`: it can only be expected of a peer, not be our own. */
-export function isWildcard({ type, data }: Identity): boolean {
+/** True for a name with a leading `*`, or a value `*` in a distinguished name: it can only be expected of a peer, not be our own. */
+export function isWildcard(identity: Identity): boolean {
+  const { type, data } = identity
+  const name = nameOf(identity)
+  if (name !== undefined) return isWildcardName(name)
   return (type === ID_FQDN || type === ID_RFC822_ADDR) && data.length > 1 && data[0] === 0x2a
+}
+
+/** Undefined for another type, and for octets that are no Name: a peer may send anything. */
+function nameOf({ type, data }: Identity): DistinguishedName | undefined {
+  if (type !== ID_DER_ASN1_DN) return undefined
+  try {
+    return decodeName(data)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return undefined
+  }
 }
 
 function splitPrefix(text: string): [string | undefined, string] {
@@ -91,6 +123,7 @@ function parsePrefixed(prefix: string, rest: string, fail: (problem: string) => 
   if (rest.startsWith('#')) return { type, data: hex(rest.slice(1), fail) }
   if (type === ID_KEY_ID) return { type, data: hex(rest, fail) }
   if (type === ID_FQDN || type === ID_RFC822_ADDR) return { type, data: ascii(rest, fail) }
+  if (type === ID_DER_ASN1_DN) return identityOfName(parseName(rest, 'identity'))
   if (type !== ID_IPV4_ADDR && type !== ID_IPV6_ADDR) fail('needs # and hexadecimal digits after the colon')
   const address = tryIp(rest)
   if (address?.length !== (type === ID_IPV4_ADDR ? 4 : 16)) fail('is not an address of that family')
@@ -123,7 +156,7 @@ function printable(data: Uint8Array): string | undefined {
 
 /** Whether the bare text would be read back with this type. */
 function readsAs(text: string, type: number): boolean {
-  if (text.startsWith('@') || text.startsWith('%') || text === '*' || text.includes('=')) return false
+  if (text.startsWith('@') || text.startsWith('%') || text === '*' || looksLikeName(text)) return false
   if (splitPrefix(text)[0] !== undefined || tryIp(text) !== undefined) return false
   return text.includes('@') === (type === ID_RFC822_ADDR)
 }

@@ -31,7 +31,7 @@ describe('parseIdentity', () => {
     '',
     '%any',
     '*',
-    'C=CH, O=moon',
+    'X=CH, O=moon',
     'keyid:abc',
     'keyid:',
     '@#',
