@@ -1,3 +1,4 @@
+import type { PoolConfig } from '../credentials/pool.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IpAddress } from '../ip/address.ts'
 
@@ -38,4 +39,28 @@ export interface EndpointConfig {
   /** From which tokens for quick crash detection are made; undefined: none are. */
   readonly qcdSecret: Uint8Array | undefined
   readonly connections: readonly ConnectionConfig[]
+  /** Addresses for peers. */
+  readonly pools: readonly PoolConfig[]
+  /** Absolute path of the file that keeps the leases of `pools`. */
+  readonly leaseFile: string
+  readonly host: HostConfig
+}
+
+/** What is done to the machine for as long as a peer is there. Paths are absolute. */
+export interface HostConfig {
+  readonly dns: {
+    readonly backend: 'auto' | 'resolved' | 'resolvconf' | 'dnsmasq' | 'none'
+    readonly dnsmasq: { readonly serversFile: string; readonly pidFile: string } | undefined
+  }
+  /** `auto`: rules against forged inner sources. */
+  readonly firewall: 'auto' | 'none'
+  /** By the connection's name. */
+  readonly updown: ReadonlyMap<string, UpDownConfig>
+  /** Where is written what was done, for the next start after a crash. */
+  readonly stateFolder: string
+}
+
+export interface UpDownConfig {
+  readonly path: string
+  readonly timeoutMs: number
 }

@@ -8,6 +8,8 @@ import { JsonSource } from './json-source.ts'
 import type { EndpointConfig } from './model.ts'
 import { ConfigProblems, ProblemList } from './problems.ts'
 import { readConnection } from './read-connection.ts'
+import { readHost } from './read-host.ts'
+import { readPools } from './read-pools.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
 import { checkSchema } from './schema-check.ts'
 import { Section } from './section.ts'
@@ -16,12 +18,14 @@ import { Section } from './section.ts'
 export interface ParseOptions {
   /** The octets of a secret's file, by its path as written. Throws `UsageError`. Default: files cannot be named. */
   readonly readSecretFile?: (path: string) => Uint8Array
+  /** The folder that relative paths count from. Default: that of the process. */
+  readonly folder?: string
 }
 
 /** Reads and checks a configuration file. Throws `ConfigProblems` with everything that is wrong in it. */
 export function readConfig(path: string): EndpointConfig {
   const readSecretFile = (secret: string) => read(resolve(dirname(path), secret))
-  return parseConfig(readText(path), path, { readSecretFile })
+  return parseConfig(readText(path), path, { readSecretFile, folder: dirname(resolve(path)) })
 }
 
 /** Checks the text of a configuration; `file` is for messages. Throws `ConfigProblems` with everything that is wrong in it. */
@@ -43,11 +47,13 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
   const tun = root.section('tun')
   const allowWeak = root.texts('allowWeak')?.map(({ text }) => text) ?? []
   const readSecretFile = options.readSecretFile ?? noSecretFiles
+  const resolvePath = (path: string) => resolve(options.folder ?? '.', path)
+  const pools = readPools(root)
   const connections = root
     .section('connections')
     .sections()
     .map(({ name, section }) => {
-      const connection = readConnection(name, section, { allowWeak, readSecretFile })
+      const connection = readConnection(name, section, { allowWeak, readSecretFile, pools })
       checkListens(section.section('local'), connection.local.address, listen.addresses)
       return connection
     })
@@ -71,12 +77,15 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
     },
     qcdSecret: readQcdSecret(root, readSecretFile),
     connections,
+    pools,
+    leaseFile: resolvePath(root.text('leaseFile') ?? '/var/lib/typeswan/leases'),
+    host: readHost(root, resolvePath),
   }
 }
 
 function readQcdSecret(root: Section, readSecretFile: ReadContext['readSecretFile']): Uint8Array | undefined {
   if (!root.has('qcdSecret')) return undefined
-  const secret = readSecret(root, 'qcdSecret', { allowWeak: [], readSecretFile })
+  const secret = readSecret(root, 'qcdSecret', { readSecretFile })
   if (secret.length > 0 && secret.length < 16)
     root.problem('qcdSecret', 'is too short', '16 random octets or more, the same after each restart')
   return secret

@@ -9,6 +9,7 @@ import type {
   TrafficSelectorConfig,
 } from '../ike/config.ts'
 import { defaultEspProposals, defaultIkeProposals } from '../ike/negotiation/default-proposals.ts'
+import { didYouMean } from '../ike/negotiation/nearest-words.ts'
 import { type ProposalKind, parseProposal, weakKeywords } from '../ike/negotiation/proposal-keywords.ts'
 import { parseTrafficSelector, toXfrmSelectors } from '../ike/negotiation/traffic-selector.ts'
 import { type IpAddress, parseIp } from '../ip/address.ts'
@@ -44,8 +45,11 @@ export function readConnection(name: string, section: Section, context: ReadCont
   const retransmit = section.section('retransmit')
   return {
     name,
-    local: { address: localAddress, id: readLocalId(local, localAddress), auth },
-    remote: { address: remoteAddress, port, natPort, id: readRemoteId(remote, remoteAddress), auth },
+    local: { address: localAddress, id: readLocalId(local, localAddress), auth, ...readVirtualIps(local) },
+    remote: {
+      ...{ address: remoteAddress, port, natPort, id: readRemoteId(remote, remoteAddress), auth },
+      ...readPoolNames(remote, context),
+    },
     ikeProposals: readProposals(section, 'proposals', 'IKE', context) ?? defaultIkeProposals,
     children: section
       .section('children')
@@ -119,6 +123,38 @@ function checkPairs(
 
 function readRemoteAddress(remote: Section): IpAddress | undefined {
   return remote.text('address') === '%any' ? undefined : remote.parsed('address', parseIp, `${addressRule} or %any`)
+}
+
+/** What we ask for: all zeros for any address of the family. */
+function readVirtualIps(local: Section): { virtualIps?: IpAddress[] } {
+  const virtualIps = local.parsedList(
+    'virtualIps',
+    parseIp,
+    `${addressRule}, 0.0.0.0 for any of IPv4, :: for any of IPv6`,
+  )
+  if (virtualIps === undefined) return {}
+  for (const bytes of [4, 16]) {
+    if (virtualIps.filter(({ length }) => length === bytes).length > 1) {
+      local.problem('virtualIps', `has two of IPv${bytes === 4 ? 4 : 6}`, 'one address of each family')
+    }
+  }
+  return { virtualIps }
+}
+
+function readPoolNames(remote: Section, { pools }: ReadContext): { pools?: string[] } {
+  const names = remote.texts('pools')
+  if (names === undefined) return {}
+  for (const { text, path } of names) {
+    if (pools.some(({ name }) => name === text)) continue
+    const known = pools.map(({ name }) => name)
+    const near = didYouMean(text, known)
+    remote.problems.add(
+      path,
+      `there is no pool "${text}"${near}`,
+      known.join(', ') || 'a name of pools, which has none',
+    )
+  }
+  return { pools: names.map(({ text }) => text) }
 }
 
 function readLocalId(local: Section, address: IpAddress | undefined): Identity {

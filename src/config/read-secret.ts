@@ -1,15 +1,21 @@
+import type { PoolConfig } from '../credentials/pool.ts'
 import { parseSecret, secretOfFile } from './secret.ts'
 import type { Section } from './section.ts'
 
 /** What a connection's settings are read against. */
 export interface ReadContext {
   readonly allowWeak: readonly string[]
+  readonly pools: readonly PoolConfig[]
   /** The octets of a secret's file, by its path as written. Throws `UsageError`. */
   readonly readSecretFile: (path: string) => Uint8Array
 }
 
 /** A secret of the settings, as text or as the name of a file; empty when something is wrong with it, which is then reported. */
-export function readSecret(section: Section, name: string, { readSecretFile }: ReadContext): Uint8Array {
+export function readSecret(
+  section: Section,
+  name: string,
+  { readSecretFile }: Pick<ReadContext, 'readSecretFile'>,
+): Uint8Array {
   const file = section.section(name).text('file')
   const rule = 'a key as text, 0x and hexadecimal, 0s and base64, or {"file": "path"}'
   const secret =
