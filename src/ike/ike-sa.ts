@@ -13,6 +13,7 @@ import type { Intermediate } from './keys/intermediate.ts'
 import { armLifetime, type LifetimeTimer } from './life/ike-lifetime.ts'
 import { armLiveness } from './life/ike-liveness.ts'
 import type { IkeRekeying } from './life/ike-rekeying.ts'
+import { tieBreakOf } from './life/ike-uniqueness.ts'
 import { KEPT_MS } from './life/leftovers.ts'
 import type { OwnSync, PeerSync } from './message/message-id-sync.ts'
 import { MessageWindow } from './message/message-window.ts'
@@ -101,7 +102,10 @@ export class IkeSa extends TaskQueue {
   establishedAt: number | undefined
   /** When the peer proved its identity: a rekeyed IKE_SA has it from the one before. */
   authenticatedAt: number | undefined
-  readonly createdAt: number
+  /** For an initiator: when the responder had answered, and so knew of it. */
+  createdAt: number
+  /** Decides between two that were begun by either end: the lowest of the nonces that the first keys were made of, as far as that fits. */
+  tieBreak = 0
   /** Our role in the IKE_SA that was authenticated: rekeying may change the roles of those that follow. */
   beganAs: 'initiator' | 'responder'
   /** Under what `IkePeers` knows it. */
@@ -240,6 +244,7 @@ export class IkeSa extends TaskQueue {
     this.runtime.halfOpen.delete(this)
     this.intermediate?.destroy()
     this.authenticatedAt = this.resumed?.authenticatedAt ?? this.runtime.now
+    this.tieBreak = tieBreakOf(this)
     this.runtime.peers.add(this)
     this.nat = { natLocal: this.init!.natLocal, natRemote: this.init!.natRemote }
     this.start()

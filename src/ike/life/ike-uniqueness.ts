@@ -47,6 +47,13 @@ export function refuseDuplicate(sa: IkeSa, isInitialContact: boolean): Authentic
   }
 }
 
+/** The first six octets of the lower one of its two nonces. They outlive the nonces, which are let go of, and are passed on when it is rekeyed. */
+export function tieBreakOf({ init }: IkeSa): number {
+  const { Ni, Nr } = init!
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = compareNonces(Ni, Nr) < 0 ? Ni : Nr
+  return ((a << 16) | (b << 8) | c) * 0x100_0000 + ((d << 16) | (e << 8) | f)
+}
+
 /**
  * An IKE_SA was authenticated: what becomes of the older ones with the same peer. Its first CHILD_SA stands, so that traffic
  * goes over to it. `isInitialContact`: the peer says that it has no other. RFC 7296 §2.4.
@@ -74,12 +81,7 @@ const isCrossing = (older: IkeSa, sa: IkeSa): boolean =>
 
 /** Of two that cross, both ends keep the same one: not the one with the lowest nonce, which is deleted by the end that began it. */
 function settleCrossing(a: IkeSa, b: IkeSa): void {
-  const [loser, winner] = compareNonces(lowestNonce(a), lowestNonce(b)) < 0 ? [a, b] : [b, a]
+  const [loser, winner] = a.tieBreak < b.tieBreak ? [a, b] : [b, a]
   const isOurs = loser.beganAs === 'initiator'
   loser.replaceBy(winner, isOurs ? OWN_DELAY_MS : PATIENCE_MS, isOurs)
-}
-
-function lowestNonce({ init }: IkeSa): Uint8Array {
-  const { Ni, Nr } = init!
-  return compareNonces(Ni, Nr) < 0 ? Ni : Nr
 }

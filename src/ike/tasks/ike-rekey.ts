@@ -135,6 +135,7 @@ export function makeSuccessor(
   next.init = settleRekey(runtime, role, old.init!, secrets, result)
   next.remoteId = old.remoteId
   next.hasPpk = old.hasPpk
+  next.tieBreak = old.tieBreak
   next.authenticatedAt = old.authenticatedAt
   next.beganAs = old.beganAs
   runtime.noteReady(next)

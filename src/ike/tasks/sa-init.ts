@@ -231,6 +231,7 @@ export class SaInit implements Task {
       natRemote: nat.natRemote,
     })
     this.#keyExchange.destroy()
+    sa.createdAt = sa.runtime.now
     floatToNatPorts(sa)
   }
 }

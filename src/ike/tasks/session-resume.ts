@@ -120,6 +120,7 @@ export class SessionResume implements Task {
     sa.setUp = resumedSetUp(payloads)
     sa.hasPpk = session.ppk
     sa.resumed = { remoteId: session.remoteId, authenticatedAt: Math.min(session.authenticatedAt, sa.runtime.now) }
+    sa.createdAt = sa.runtime.now
     floatToNatPorts(sa)
   }
 }

@@ -6,7 +6,7 @@ import { RecordingXfrm } from '../../../src/testing/recording-xfrm.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import { VirtualNetwork } from '../../../src/testing/virtual-network.ts'
 import { VirtualPeer } from '../../../src/testing/virtual-peer.ts'
-import { establishedPair, left, leftConnection, type Pair, right, rightConnection } from '../support.ts'
+import { establishedPair, left, leftConnection, makePair, type Pair, right, rightConnection } from '../support.ts'
 
 const elsewhere = '203.0.113.7'
 const quiet = { livenessDelayMs: 0, keepaliveMs: 0, mobike: false }
@@ -98,6 +98,47 @@ describe('INITIAL_CONTACT', () => {
     expect(b.eventsOf('ike-closed').filter(({ reason }) => reason === 'replaced')).toEqual([])
     clock.advance(60_000)
     expect(b.status()).toHaveLength(1)
+  })
+})
+
+describe('of two that were begun by either end', () => {
+  /** Which end began the IKE_SAs that stand. */
+  const begunBy = (pair: Pair) =>
+    (['a', 'b'] as const).map((name) =>
+      pair[name].ike
+        .status()
+        .filter(({ state }) => state === 'established')
+        .map(({ role }) => (role === 'initiator' ? name : name === 'a' ? 'b' : 'a')),
+    )
+
+  it('the newer one is kept by both when one end heard of the other before its own request arrived', () => {
+    const pair = makePair({ a: { ...quiet }, b: { ...quiet } })
+    pair.a.entropy.nextNonceFirstByte(0)
+    pair.network.drop({ from: pair.a, exchange: 'IKE_SA_INIT', response: false }, { times: 1 })
+    pair.a.initiate('office')
+    pair.b.initiate('branch')
+    pair.clock.advance(100)
+    expect(begunBy(pair)).toEqual([['b'], ['b']])
+    pair.clock.advance(60_000)
+    expect(begunBy(pair)).toEqual([['a'], ['a']])
+    const closed = [pair.a, pair.b].map((peer) => peer.eventsOf('ike-closed').length)
+    expect(closed).toEqual([1, 1])
+  })
+
+  it('both keep the same one when the other was rekeyed before the decision', () => {
+    const pair = makePair({ a: { ...quiet, retransmit: { baseMs: 1_000 } }, b: { ...quiet } })
+    for (const octet of [0x80, 0x90, 0xff]) pair.a.entropy.nextNonceFirstByte(octet)
+    for (const octet of [0x10, 0x90, 0xff]) pair.b.entropy.nextNonceFirstByte(octet)
+    const lost = pair.network.drop({ from: pair.b, exchange: 'IKE_AUTH', response: true }, { times: 1 })
+    pair.a.initiate('office')
+    pair.b.initiate('branch')
+    pair.clock.advance(100)
+    expect([lost.hits, pair.b.ike.status().length]).toEqual([1, 2])
+    const older = pair.a.ike.status().find(({ state }) => state === 'established')!
+    pair.a.perform(pair.a.ike.rekeyIke(older.sa.id, pair.clock.now))
+    pair.network.drop({ from: pair.b, exchange: 'INFORMATIONAL', response: false }, { times: 1 })
+    pair.clock.advance(60_000)
+    expect(begunBy(pair)).toEqual([['a'], ['a']])
   })
 })
 
