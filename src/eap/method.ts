@@ -20,6 +20,8 @@ export interface EapWorld {
   readonly random: RandomSource
   /** Octets of the largest EAP packet. */
   readonly mtu: number
+  /** Types of all the methods that stand beside this one on our side: against bidding down. RFC 9048 §4. */
+  readonly types?: readonly number[]
 }
 
 export interface EapServerWorld extends EapWorld {
@@ -53,7 +55,7 @@ export interface AkaVectorRequest {
   readonly resync?: { readonly rand: Uint8Array; readonly auts: Uint8Array }
 }
 
-/** 3GPP TS 33.102 §6.3.2; 16 octets each, `xres` 4 to 16. */
+/** 3GPP TS 33.102 §6.3.2; 16 octets each, `xres` 4 to 16. Borrowed until the conversation ends; also for EAP-AKA' CK and IK as they are. */
 export interface AkaVector {
   readonly rand: Uint8Array
   readonly autn: Uint8Array

@@ -113,7 +113,8 @@ export class EapPeerSession {
       this.#method = this.#methods.find((method) => method.type === type)
       if (this.#method === undefined) return this.#nak(type)
       const { world, credentials, identity } = this.#options
-      this.#exchange = this.#method.beginPeer!({ ...world, identity, credentials })
+      const types = this.#methods.map((method) => method.type)
+      this.#exchange = this.#method.beginPeer!({ ...world, types, identity, credentials })
     }
     if (this.#method.type !== type) {
       return {

@@ -125,8 +125,9 @@ export class EapServerSession {
     this.#exchange?.destroy()
     this.#left = this.#left.filter((other) => other !== method)
     this.#method = method
-    const { world, credentials } = this.#options
-    this.#exchange = method.beginServer!({ ...world, identity: this.#identity, credentials })
+    const { world, credentials, methods } = this.#options
+    const types = methods.map(({ type }) => type)
+    this.#exchange = method.beginServer!({ ...world, types, identity: this.#identity, credentials })
     return andThen(this.#exchange.start((this.#identifier + 1) & 0xff), (step) => this.#step(step))
   }
 
