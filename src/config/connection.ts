@@ -78,6 +78,11 @@ export interface PskConnection {
   readonly localId?: string
   /** Left out: the remote address, or any identity when that is left out too. */
   readonly remoteId?: string
+  /** Addresses that we ask for as initiator, `0.0.0.0` and `::` for any. RFC 7296 §2.19. */
+  readonly virtualIps?: readonly string[]
+  /** See `RemoteConfig`. */
+  readonly pools?: readonly string[]
+  readonly addressRequired?: boolean
   readonly port?: number
   readonly natPort?: number
   /** Left out: strong defaults. */
@@ -106,7 +111,7 @@ export interface PskConnection {
 /** A CHILD_SA in the words of the configuration file. */
 export interface PskChild {
   readonly name: string
-  /** For example `10.1.0.0/16` or `10.1.0.0/16[tcp/80]`. */
+  /** For example `10.1.0.0/16`, `10.1.0.0/16[tcp/80]` or `dynamic`. */
   readonly localTs: readonly string[]
   readonly remoteTs: readonly string[]
   readonly espProposals?: readonly string[]
@@ -132,13 +137,20 @@ export function pskConnection(settings: PskConnection): ConnectionConfig {
   const allowWeak = settings.allowWeak ?? []
   return {
     name: settings.name,
-    local: { address: localAddress, id: localId, auth: { method: 'psk', secret } },
+    local: {
+      address: localAddress,
+      id: localId,
+      auth: { method: 'psk', secret },
+      ...(settings.virtualIps === undefined ? {} : { virtualIps: settings.virtualIps.map(parseIp) }),
+    },
     remote: {
       address: remoteAddress,
       port: settings.port ?? connectionDefaults.port,
       natPort: settings.natPort ?? connectionDefaults.natPort,
       id: identityOr(settings.remoteId, remoteAddress),
       auth: { method: 'psk', secret },
+      ...(settings.pools === undefined ? {} : { pools: settings.pools }),
+      ...(settings.addressRequired === undefined ? {} : { addressRequired: settings.addressRequired }),
     },
     ikeProposals: proposalsOr(settings.proposals, 'IKE', defaultIkeProposals, allowWeak),
     children: settings.children.map((child) => pskChild(child, allowWeak)),

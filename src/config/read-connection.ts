@@ -8,6 +8,7 @@ import type {
   ProposalConfig,
   TrafficSelectorConfig,
 } from '../ike/config.ts'
+import { isDynamic } from '../ike/config-payload/dynamic-selectors.ts'
 import { defaultEspProposals, defaultIkeProposals } from '../ike/negotiation/default-proposals.ts'
 import { didYouMean } from '../ike/negotiation/nearest-words.ts'
 import { type ProposalKind, parseProposal, weakKeywords } from '../ike/negotiation/proposal-keywords.ts'
@@ -22,7 +23,7 @@ import type { Section } from './section.ts'
 
 const addressRule = 'an IP address'
 const identityRule = 'a name, user@host, an IP address, keyid:HEX, or @name for a name that looks like something else'
-const selectorRule = 'such as 10.1.0.0/16, 10.0.0.5-10.0.0.9 or 10.1.0.0/16[tcp/80]'
+const selectorRule = 'such as 10.1.0.0/16, 10.0.0.5-10.0.0.9, 10.1.0.0/16[tcp/80] or dynamic'
 
 /** Reads one entry of `connections`; what is wrong goes to the section's problems, and the result is then of no use. */
 export function readConnection(name: string, section: Section, context: ReadContext): ConnectionConfig {
@@ -111,7 +112,7 @@ function checkPairs(
   localTs: readonly TrafficSelectorConfig[],
   remoteTs: readonly TrafficSelectorConfig[],
 ): void {
-  if (localTs.length === 0 || remoteTs.length === 0) return
+  if (localTs.length === 0 || remoteTs.length === 0 || isDynamic({ localTs, remoteTs })) return
   if (localTs.every((local) => remoteTs.every((remote) => toXfrmSelectors([local], [remote], 'out').length === 0))) {
     section.problem(
       'remoteTs',
@@ -141,9 +142,11 @@ function readVirtualIps(local: Section): { virtualIps?: IpAddress[] } {
   return { virtualIps }
 }
 
-function readPoolNames(remote: Section, { pools }: ReadContext): { pools?: string[] } {
+function readPoolNames(remote: Section, { pools }: ReadContext): { pools?: string[]; addressRequired?: boolean } {
+  const addressRequired = remote.flag('addressRequired')
+  const required = addressRequired === undefined ? {} : { addressRequired }
   const names = remote.texts('pools')
-  if (names === undefined) return {}
+  if (names === undefined) return required
   for (const { text, path } of names) {
     if (pools.some(({ name }) => name === text)) continue
     const known = pools.map(({ name }) => name)
@@ -154,7 +157,7 @@ function readPoolNames(remote: Section, { pools }: ReadContext): { pools?: strin
       known.join(', ') || 'a name of pools, which has none',
     )
   }
-  return { pools: names.map(({ text }) => text) }
+  return { pools: names.map(({ text }) => text), ...required }
 }
 
 function readLocalId(local: Section, address: IpAddress | undefined): Identity {

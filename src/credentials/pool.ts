@@ -101,9 +101,9 @@ export class AddressPools {
   }
 }
 
-/** By what name a peer's lease is known: that of EAP, else its IKE identity, names without regard to case. */
+/** By what name a peer's lease is known: that of EAP, else its IKE identity; without regard to case. */
 export function leaseIdentity({ eapIdentity, id }: Pick<ProvenPeer, 'eapIdentity' | 'id'>): string {
-  return eapIdentity ?? formatIdentity(id).toLowerCase()
+  return (eapIdentity ?? formatIdentity(id)).toLowerCase()
 }
 
 /**

@@ -92,6 +92,8 @@ export interface LocalConfig {
   readonly further?: readonly { readonly id: Identity; readonly auth: LocalAuth }[]
   /** Addresses that we ask for as initiator, all zeros for any of that family. RFC 7296 §2.19. */
   readonly virtualIps?: readonly IpAddress[]
+  /** Further attributes that we ask for with them, each a `CfgAttribute` or another number. RFC 7296 §3.15.1. */
+  readonly requests?: readonly number[]
 }
 
 export interface RemoteConfig {
@@ -109,6 +111,8 @@ export interface RemoteConfig {
   readonly further?: readonly { readonly id: Identity | undefined; readonly auth: RemoteAuth }[]
   /** As responder: names of the pools that its addresses are from; the answer to `assign` knows them. */
   readonly pools?: readonly string[]
+  /** As responder: a peer without an address of ours gets no CHILD_SA (FAILED_CP_REQUIRED). RFC 7296 §2.19. */
+  readonly addressRequired?: boolean
 }
 
 export type LocalAuth = PskAuth | PubkeyAuth | EapPeerAuth | EapOnlyAuth | NullAuth
@@ -212,7 +216,10 @@ export interface TrafficSelectorConfig {
   readonly protocol: number
   readonly startPort: number
   readonly endPort: number
-  /** In place of the addresses stand those of the peer's or our own end: the virtual one, where there is one, else that of the path. */
+  /**
+   * In place of the addresses, which are any IPv4 address here, stand those of the peer's or our own end, of either family: the virtual
+   * ones, where there are any, else that of the path.
+   */
   readonly dynamic?: true
 }
 

@@ -1,5 +1,7 @@
-import type { SocketAddress } from '../ip/address.ts'
+import type { IpAddress, SocketAddress } from '../ip/address.ts'
+import type { ConfigurationAttribute } from './codec/cp.ts'
 import type { Identity } from './config.ts'
+import type { Configuration } from './config-payload/configuration.ts'
 import type { Refusal } from './explain/refusal.ts'
 import type { AskAction } from './questions.ts'
 
@@ -52,7 +54,20 @@ export type IkeEvent =
       readonly refusal?: Refusal
       /** The IKE_SA with the same peer that has its place. */
       readonly by?: IkeSaRef
+      /** What we had given the peer, and nobody has any more. */
+      readonly addresses?: readonly IpAddress[]
     }
+  /** As initiator: the gateway gave us these, for as long as the IKE_SA stands. RFC 7296 §2.19. */
+  | ({ readonly kind: 'configured'; readonly sa: IkeSaRef } & Configuration)
+  /** As responder: the peer has these addresses and was told these attributes, until `ike-closed` names them as free. */
+  | {
+      readonly kind: 'assigned'
+      readonly sa: IkeSaRef
+      readonly addresses: readonly IpAddress[]
+      readonly attributes: readonly ConfigurationAttribute[]
+    }
+  /** An answer to `assign` came to nothing: its peer is gone, or one of the addresses is with another. Nobody has these. */
+  | { readonly kind: 'unassigned'; readonly addresses: readonly IpAddress[] }
   | { readonly kind: 'child-established'; readonly sa: IkeSaRef; readonly child: ChildSaStatus }
   | {
       readonly kind: 'child-closed'
@@ -180,6 +195,10 @@ export interface IkeSaStatus {
   /** Its addresses may change. RFC 4555. */
   readonly mobike: boolean
   readonly establishedAt: number | undefined
+  /** Our addresses inside, as the peer gave them; left out when there are none. RFC 7296 §2.19. */
+  readonly virtualIps?: readonly IpAddress[]
+  /** The peer's addresses inside, as we gave them; left out when there are none. */
+  readonly assignedIps?: readonly IpAddress[]
   readonly children: readonly ChildSaStatus[]
   /** Inbound SPIs of CHILD_SAs that were replaced and deleted, and take packets that are under way for some seconds. */
   readonly lingering: readonly number[]

@@ -4,6 +4,7 @@ import type { ChildSa } from './child/child-sa.ts'
 import { endChild, silentFirst } from './child/child-succession.ts'
 import type { Trigger } from './child/child-terms.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
+import type { NoAddress } from './config-payload/no-address.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
 import type { Refusal } from './explain/refusal.ts'
 import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
@@ -145,6 +146,12 @@ export class IkeSa extends TaskQueue {
    * while tasks are active.
    */
   deletedEarly: Set<number> | undefined
+  /** Our addresses inside, from the peer's CFG_REPLY. RFC 7296 §2.19. */
+  virtualIps: readonly IpAddress[] = []
+  /** The peer's addresses inside, which we gave it. */
+  assignedIps: readonly IpAddress[] = []
+  /** Why the peer gets no CHILD_SA: it has no address. */
+  withoutAddress: NoAddress | undefined
   /** Undefined: one of the peers does not do it. */
   mobike: Mobike | undefined
   /** The message id of the peer's last request that said something about addresses. */
@@ -304,6 +311,7 @@ export class IkeSa extends TaskQueue {
     this.rekeying?.oldEnds()
     this.rekeyingOf?.theirsEnds()
     const isKnown = this.successor === undefined && this.state !== 'undecided'
+    const addresses = this.runtime.assigned.takeBack(this)
     // First, so that whoever hears of the children finds nothing here that still makes them.
     this.#lifecycle.to('closed')
     this.removeChildren(reason)
@@ -329,6 +337,7 @@ export class IkeSa extends TaskQueue {
       reason,
       ...(refusal === undefined ? {} : { refusal }),
       ...(by === undefined ? {} : { by: by.ref }),
+      ...(addresses.length === 0 ? {} : { addresses }),
     })
   }
 

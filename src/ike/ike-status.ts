@@ -20,6 +20,8 @@ export function statusOf(sa: IkeSa): IkeSaStatus {
     mobike: sa.mobike !== undefined,
     encap: path.local.port === sa.runtime.ports.nat,
     establishedAt: sa.establishedAt,
+    ...(sa.virtualIps.length === 0 ? {} : { virtualIps: sa.virtualIps }),
+    ...(sa.assignedIps.length === 0 ? {} : { assignedIps: sa.assignedIps }),
     children: sa.children.map((child) => child.status()),
     lingering: sa.lingering.map(({ spiIn }) => spiIn),
   }

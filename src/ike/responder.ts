@@ -2,6 +2,7 @@ import { PeerError } from '../errors.ts'
 import type { ChildSa } from './child/child-sa.ts'
 import { endChild, silentFirst } from './child/child-succession.ts'
 import { ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
+import { answerPeerQuestion } from './config-payload/peer-question.ts'
 import { explainPeerRefusedAuthentication } from './explain/explain-auth.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { answerFollowUp } from './keys/follow-up.ts'
@@ -57,7 +58,11 @@ function answerInformational(sa: IkeSa, messageId: number, payloads: readonly Pa
   if (elsewhere !== undefined) sa.runtime.goElsewhere(sa, elsewhere.gateway)
   const spis = ofEsp.flatMap((payload) => payload.spis)
   heedInvalidSpi(sa, payloads)
-  const answer = [...answerMobike(sa, messageId, payloads, path), ...answerTicketRequest(sa, payloads)]
+  const answer = [
+    ...answerMobike(sa, messageId, payloads, path),
+    ...answerTicketRequest(sa, payloads),
+    ...answerPeerQuestion(sa, payloads),
+  ]
   return spis.length === 0 ? answer : [...answer, ...deleteChildren(sa, spis)]
 }
 

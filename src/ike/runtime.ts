@@ -6,6 +6,7 @@ import type { Gateway } from './auth/gateway-identity.ts'
 import type { ChildPolicies } from './child/child-policies.ts'
 import { ChildRegistry } from './child/child-registry.ts'
 import type { ConnectionConfig } from './config.ts'
+import { AssignedAddresses } from './config-payload/assigned-addresses.ts'
 import type { IkeAction, IkeEvent } from './events.ts'
 import type { CrashTokens } from './gate/crash-tokens.ts'
 import { HalfOpen } from './gate/half-open.ts'
@@ -55,6 +56,12 @@ export class IkeRuntime {
   readonly peers = new IkePeers()
   readonly superseded = new Superseded()
   readonly suites = new SuitePool()
+  /** Which addresses peers have from us. */
+  readonly assigned = new AssignedAddresses<IkeSa>()
+  /** The addresses that we were given last, by connection: they are asked for again. */
+  readonly lastVirtualIps = new Map<string, readonly IpAddress[]>()
+  /** What peers are told who ask for our version; empty: nothing. RFC 7296 §2.20. */
+  applicationVersion = ''
   /** IKE_SAs that keep something for late and repeated messages. */
   readonly leftovers = new Leftovers()
   #ready: IkeSa[] = []

@@ -1,6 +1,8 @@
 import { PeerError } from '../../errors.ts'
 import { NotifyType, type Payload, type Proposal, ProtocolId, type TrafficSelector } from '../codec/index.ts'
-import type { ChildConfig, TrafficSelectorConfig } from '../config.ts'
+import type { ChildConfig, ConnectionConfig, TrafficSelectorConfig } from '../config.ts'
+import { isDynamic, type ResolvedSelectors, resolvedSelectors } from '../config-payload/dynamic-selectors.ts'
+import { withDynamicHint } from '../explain/explain-address.ts'
 import { explainRefusedProposal } from '../explain/explain-proposal.ts'
 import { explainPairsOnly, explainRefusedTs } from '../explain/explain-ts.ts'
 import type { Refusal } from '../explain/refusal.ts'
@@ -23,25 +25,29 @@ export interface ChildChoice extends ChildTerms {
 
 /**
  * Chooses among the configured `children` by traffic selectors first, then by proposals. Throws `PeerError` with
- * TS_UNACCEPTABLE or NO_PROPOSAL_CHOSEN and tells the explanation. RFC 7296 §2.7, §2.9.
+ * TS_UNACCEPTABLE or NO_PROPOSAL_CHOSEN and tells the explanation. `as`: the selectors of the CHILD_SA that is rekeyed. RFC 7296
+ * §2.7, §2.9.
  */
 export function chooseChild(
   sa: IkeSa,
   payloads: readonly Payload[],
   inAuth: boolean,
   children = sa.connection.children,
+  as?: ResolvedSelectors,
 ): ChildChoice {
   const offeredTSi = need(payloads, 'TSi').selectors
   const offeredTSr = need(payloads, 'TSr').selectors
-  const { connection } = sa
+  const resolved = children.map((config) => ({ config, ...resolvedSelectors(sa, config, as) }))
+  const connection = withSelectors(sa.connection, resolved)
   const matches = byFit(
-    children.map((config) => narrowed(config, offeredTSi, offeredTSr)).filter((match) => match !== undefined),
+    resolved.map((child) => narrowed(child, offeredTSi, offeredTSr)).filter((match) => match !== undefined),
   )
-  if (matches.length === 0 && children.some((config) => wantsPair(config, offeredTSi, offeredTSr))) {
+  if (matches.length === 0 && resolved.some((child) => wantsPair(child, offeredTSi, offeredTSr))) {
     throw refuse(sa, NotifyType.SINGLE_PAIR_REQUIRED, explainPairsOnly({ connection, offeredTSi, offeredTSr }))
   }
   if (matches.length === 0) {
-    throw refuse(sa, NotifyType.TS_UNACCEPTABLE, explainRefusedTs({ connection, offeredTSi, offeredTSr }))
+    const refusal = explainRefusedTs({ connection, offeredTSi, offeredTSr })
+    throw refuse(sa, NotifyType.TS_UNACCEPTABLE, withDynamicHint(sa, children, refusal))
   }
   const offered = need(payloads, 'SA').proposals
   for (const match of matches) {
@@ -115,14 +121,30 @@ interface Narrowed {
   readonly isCut: boolean
 }
 
+/** A child with addresses in the place of `dynamic`. */
+interface ResolvedChild extends ResolvedSelectors {
+  readonly config: ChildConfig
+}
+
+/** The connection as its refusals are explained: with addresses, and the children in question first. */
+function withSelectors(connection: ConnectionConfig, resolved: readonly ResolvedChild[]): ConnectionConfig {
+  if (!connection.children.some(isDynamic)) return connection
+  const selectorsOf = (child: ChildConfig) => resolved.find(({ config }) => config === child)
+  const children = connection.children.map((child) => {
+    const found = selectorsOf(child)
+    return found === undefined ? child : { ...child, localTs: found.localTs, remoteTs: found.remoteTs }
+  })
+  return { ...connection, children }
+}
+
 function narrowed(
-  config: ChildConfig,
+  { config, ...ours }: ResolvedChild,
   TSi: readonly TrafficSelector[],
   TSr: readonly TrafficSelector[],
 ): Narrowed | undefined {
-  if (config.singlePair) return narrowedToPair(config, TSi, TSr)
-  const remoteTs = copySelectors(narrow(TSi, config.remoteTs))
-  const localTs = copySelectors(narrow(TSr, config.localTs))
+  if (config.singlePair) return narrowedToPair({ config, ...ours }, TSi, TSr)
+  const remoteTs = copySelectors(narrow(TSi, ours.remoteTs))
+  const localTs = copySelectors(narrow(TSr, ours.localTs))
   const pairs = localTs.length * remoteTs.length
   // What is left out the initiator may ask for with another CHILD_SA. RFC 7296 §2.9.
   const most = mostPairs(config)
@@ -134,22 +156,25 @@ function narrowed(
 
 /** The first selectors of both sides, when each is a single address: what a careful initiator puts there. RFC 7296 §2.9. */
 function narrowedToPair(
-  config: ChildConfig,
+  { config, ...ours }: ResolvedChild,
   TSi: readonly TrafficSelector[],
   TSr: readonly TrafficSelector[],
 ): Narrowed | undefined {
   const [first, second] = [knownTrafficSelectors(TSi)[0], knownTrafficSelectors(TSr)[0]]
   if (first === undefined || second === undefined || !isSingle(first) || !isSingle(second)) return undefined
-  const remoteTs = copySelectors(narrow([first], config.remoteTs))
-  const localTs = copySelectors(narrow([second], config.localTs))
+  const remoteTs = copySelectors(narrow([first], ours.remoteTs))
+  const localTs = copySelectors(narrow([second], ours.localTs))
   if (selectsNothing(localTs, remoteTs)) return undefined
   const whole = TSi.length === 1 && TSr.length === 1
   return { config, localTs, remoteTs, whole, isCut: !whole }
 }
 
 /** True for a child that would take a part of the offer, if it named one pair of addresses first. */
-const wantsPair = (config: ChildConfig, TSi: readonly TrafficSelector[], TSr: readonly TrafficSelector[]): boolean =>
-  config.singlePair && !selectsNothing(narrow(TSr, config.localTs), narrow(TSi, config.remoteTs))
+const wantsPair = (
+  { config, localTs, remoteTs }: ResolvedChild,
+  TSi: readonly TrafficSelector[],
+  TSr: readonly TrafficSelector[],
+): boolean => config.singlePair && !selectsNothing(narrow(TSr, localTs), narrow(TSi, remoteTs))
 
 /** Children that take the offer whole come first: several configured children may overlap. */
 const byFit = (matches: readonly Narrowed[]): Narrowed[] =>

@@ -1,6 +1,13 @@
 import { PeerError } from '../../errors.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig, ProposalConfig } from '../config.ts'
+import {
+  isDynamic,
+  type ResolvedSelectors,
+  resolvedSelectors,
+  selectorsToOffer,
+} from '../config-payload/dynamic-selectors.ts'
+import { explainAddressRequired, explainNoAddress } from '../explain/explain-address.ts'
 import { explainBusy, explainDeletedEarly, explainStateLost } from '../explain/explain-child.ts'
 import { explainPeerNotify } from '../explain/explain-peer.ts'
 import { explainPeerRefusedProposal } from '../explain/explain-proposal.ts'
@@ -9,7 +16,7 @@ import type { Refusal } from '../explain/refusal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { need } from '../message/notifies.ts'
 import { type ChosenProposal, encodeProposals, verifyChosen, withoutKe } from '../negotiation/proposal.ts'
-import { isSubset, knownTrafficSelectors, toTrafficSelector } from '../negotiation/traffic-selector.ts'
+import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector } from '../negotiation/traffic-selector.ts'
 import type { CreateKeying } from '../tasks/create-exchange.ts'
 import { childKeys, freeOutboundSpi, spiBytes, spiOf } from './child-making.ts'
 import { ChildSa } from './child-sa.ts'
@@ -25,10 +32,14 @@ export class ChildOffer {
   readonly #child: ChildSa
 
   readonly #trigger: Trigger | undefined
+  /** The one that is rekeyed. */
+  readonly #as: ResolvedSelectors | undefined
+  /** What was offered; undefined before. */
+  #offered: ResolvedSelectors | undefined
 
   /**
    * `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). `proposals` are the configured
-   * ones, perhaps in another order.
+   * ones, perhaps in another order. `as`: the selectors of the CHILD_SA that is rekeyed.
    */
   constructor(
     sa: IkeSa,
@@ -37,11 +48,13 @@ export class ChildOffer {
     {
       proposals = config.espProposals,
       trigger,
-    }: { proposals?: readonly ProposalConfig[]; trigger?: Trigger | undefined } = {},
+      as,
+    }: { proposals?: readonly ProposalConfig[]; trigger?: Trigger | undefined; as?: ResolvedSelectors } = {},
   ) {
     this.config = config
     this.#sa = sa
     this.#trigger = trigger
+    this.#as = as
     this.#child = new ChildSa(sa)
     this.proposals = inAuth ? proposals.map(withoutKe) : proposals
   }
@@ -63,7 +76,8 @@ export class ChildOffer {
 
   // [N(USE_TRANSPORT_MODE),] TSi, TSr
   termsPayloads(): Payload[] {
-    const { localTs, remoteTs } = offeredSelectors(this.config, this.#trigger)
+    this.#offered = selectorsToOffer(this.#sa, this.config, this.#as)
+    const { localTs, remoteTs } = offeredSelectors({ ...this.config, ...this.#offered }, this.#trigger)
     return [
       ...termsOffered(this.config),
       { kind: 'TSi', critical: false, selectors: localTs.map(toTrafficSelector) },
@@ -84,7 +98,11 @@ export class ChildOffer {
 
   /** What an answer agrees to. Throws `PeerError` when its traffic selectors are outside our offer. */
   terms(payloads: readonly Payload[]): ChildTerms {
-    const localTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
+    const offered = this.#offered ?? this.config
+    const chosenTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
+    // What is meant for our virtual address may be wider than it: others' packets are none of ours.
+    const { localTs: ownTs } = resolvedSelectors(this.#sa, this.config, this.#as)
+    const localTs = isDynamic(this.config) ? copySelectors(narrow(chosenTs.map(toTrafficSelector), ownTs)) : chosenTs
     const remoteTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSr').selectors))
     const { config } = this
     // First of all: to look at 65,025 pairs takes a third of a second.
@@ -96,8 +114,8 @@ export class ChildOffer {
       )
     }
     if (
-      !isSubset(localTs, config.localTs) ||
-      !isSubset(remoteTs, config.remoteTs) ||
+      !isSubset(chosenTs, offered.localTs) ||
+      !isSubset(remoteTs, offered.remoteTs) ||
       selectsNothing(localTs, remoteTs)
     ) {
       throw new PeerError(
@@ -149,12 +167,15 @@ export class ChildOffer {
 
   /** The peer's error notify, explained. */
   explain(type: number): Refusal {
-    const about = { connection: this.#sa.connection, child: this.config }
+    const { connection } = this.#sa
+    const about = { connection, child: { ...this.config, ...this.#offered } }
     if (type === NotifyType.NO_PROPOSAL_CHOSEN) return explainPeerRefusedProposal({ what: 'CHILD', ...about })
     if (type === NotifyType.TS_UNACCEPTABLE) return explainPeerRefusedTs(about)
     if (type === NotifyType.TEMPORARY_FAILURE) return explainBusy(this.config)
     if (type === NotifyType.SINGLE_PAIR_REQUIRED) return explainPeerWantsPairs(about)
     if (type === NotifyType.STATE_NOT_FOUND) return explainStateLost(this.config)
+    if (type === NotifyType.INTERNAL_ADDRESS_FAILURE) return explainNoAddress(connection)
+    if (type === NotifyType.FAILED_CP_REQUIRED) return explainAddressRequired(connection)
     return explainPeerNotify(type, `CHILD_SA ${this.config.name}`)
   }
 }

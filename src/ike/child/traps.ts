@@ -1,4 +1,5 @@
 import type { ChildConfig, ConnectionConfig } from '../config.ts'
+import { selectorsOfTrap } from '../config-payload/dynamic-selectors.ts'
 import type { IkeRuntime } from '../runtime.ts'
 
 interface Trap {
@@ -29,7 +30,7 @@ export class Traps {
     const remote = connection.remote.address
     const local = this.#runtime.localFor(connection)
     if (remote === undefined || local === undefined) return
-    const { localTs, remoteTs } = child
+    const { localTs, remoteTs } = selectorsOfTrap(child, connection.local.virtualIps ?? [], { local, remote })
     const subject = { connection: connection.name, child: child.name, localTs, remoteTs, mode: child.mode }
     const reqid = this.#runtime.policies.installTrap(subject, { local, remote })
     this.#byReqid.set(reqid, { connection, child })

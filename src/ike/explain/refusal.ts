@@ -51,9 +51,12 @@ export interface IdentityRefusal extends RefusalBase {
   readonly hint: string
 }
 
-/** Any other error notify of the peer, a peer that broke the protocol, or one that asked for more than a limit of ours. */
+/**
+ * Any other error notify of the peer, a peer that broke the protocol, one that asked for more than a limit of ours, or an address inside
+ * the tunnel that is needed and was not given.
+ */
 export interface PeerRefusal extends RefusalBase {
-  readonly kind: 'peer-error' | 'protocol-error' | 'no-answer' | 'limit'
+  readonly kind: 'peer-error' | 'protocol-error' | 'no-answer' | 'limit' | 'no-address'
   /** The notify's name, or what was broken. */
   readonly detail: string
   readonly hint: string

@@ -13,6 +13,10 @@ export function takePlaceOf(sa: IkeSa, old: IkeSa): void {
   sa.path = old.path
   sa.nat = old.nat
   sa.mobike = old.mobike
+  sa.virtualIps = old.virtualIps
+  sa.assignedIps = old.assignedIps
+  sa.withoutAddress = old.withoutAddress
+  runtime.assigned.pass(old, sa)
   sa.refusedPaths.push(...old.refusedPaths)
   for (const child of old.children.splice(0)) child.moveTo(sa)
   for (const child of old.lingering.splice(0)) child.moveTo(sa)

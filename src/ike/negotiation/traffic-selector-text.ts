@@ -19,22 +19,26 @@ const protocolNames: Readonly<Record<string, number>> = {
 
 /**
  * Parses `10.1.0.0/16`, `fd00::1`, `10.0.0.5-10.0.0.9`, each with an optional protocol and port: `[tcp]`, `[tcp/80]`, `[17/1024-2048]`,
- * `[udp/opaque]`, `[any/53]`, and for ICMP type and code: `[icmp/8]`, `[icmp/3(4)]`, `[icmp/8-11]`. Throws `UsageError`.
+ * `[udp/opaque]`, `[any/53]`, and for ICMP type and code: `[icmp/8]`, `[icmp/3(4)]`, `[icmp/8-11]`. In place of an address `dynamic`: the
+ * addresses of that end, of either family. Throws `UsageError`.
  */
 export function parseTrafficSelector(text: string): TrafficSelectorConfig {
   const match = /^([^[\]]+)(?:\[([^[\]/]*)(?:\/([^[\]/]*))?\])?$/.exec(text.trim())
   if (match === null)
-    throw new UsageError('trafficSelector', `"${text}" is not like 10.1.0.0/16 or 10.1.0.0/16[tcp/80]`)
-  const { start: startAddress, end: endAddress } = parseRange(match[1]!.trim())
+    throw new UsageError('trafficSelector', `"${text}" is not like 10.1.0.0/16, 10.1.0.0/16[tcp/80] or dynamic`)
+  const isDynamic = match[1]!.trim() === 'dynamic'
+  const { start: startAddress, end: endAddress } = parseRange(isDynamic ? '0.0.0.0/0' : match[1]!.trim())
   const protocol = match[2] === undefined ? 0 : parseProtocol(match[2], text)
   const ports = match[3] === undefined ? anyPort : parsePorts(match[3], protocol, text)
-  return { startAddress, endAddress, protocol, startPort: ports.first, endPort: ports.last }
+  const selector = { startAddress, endAddress, protocol, startPort: ports.first, endPort: ports.last }
+  return isDynamic ? { ...selector, dynamic: true } : selector
 }
 
 /** The selector in the notation that `parseTrafficSelector` reads; of an unknown type its number only. */
 export function formatTrafficSelector(selector: TrafficSelectorConfig | TrafficSelector): string {
   if ('unknown' in selector && selector.unknown) return `TS type ${selector.tsType}`
-  const range = formatRange({ start: selector.startAddress, end: selector.endAddress })
+  const isDynamic = 'dynamic' in selector && selector.dynamic === true
+  const range = isDynamic ? 'dynamic' : formatRange({ start: selector.startAddress, end: selector.endAddress })
   const { protocol } = selector
   const ports = { first: selector.startPort, last: selector.endPort }
   const anyPorts = isAny(ports)

@@ -54,7 +54,8 @@ export function isSubset(inner: readonly TrafficSelectorConfig[], outer: readonl
 
 /** True when both lists have the same selectors in the same order. */
 export const sameSelectors = (a: readonly TrafficSelectorConfig[], b: readonly TrafficSelectorConfig[]): boolean =>
-  a.length === b.length && a.every((one, at) => contains(one, b[at]!) && contains(b[at]!, one))
+  a.length === b.length &&
+  a.every((one, at) => one.dynamic === b[at]!.dynamic && contains(one, b[at]!) && contains(b[at]!, one))
 
 /**
  * The selectors for policies of one direction: every pair of a local and a remote selector of the same family whose protocols

@@ -18,7 +18,8 @@ export function answerRekey(sa: IkeSa, rekeySa: NotifyPayload, payloads: readonl
   if (old === undefined) return [{ ...rekeySa, notify: NotifyType.CHILD_SA_NOT_FOUND, data: new Uint8Array(0) }]
   if (old.state === 'receiving' && old.announced) old.startSending()
   if (old.state !== 'installed' || old.theirRekey !== undefined || isBeingDeleted(old)) throw busy()
-  const choice = chooseChild(sa, payloads, false, [old.agreement!.config])
+  const { config, localTs, remoteTs } = old.agreement!
+  const choice = chooseChild(sa, payloads, false, [config], { localTs, remoteTs })
   return answerCreate(sa, payloads, choice.suite, (nonces) => {
     const theirs: TheirRekey = { ...nonces, child: undefined }
     const answer = acceptChild(sa, choice, old, (child) => {

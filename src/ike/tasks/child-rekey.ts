@@ -76,9 +76,10 @@ export class ChildRekey implements Task {
 
   #begin(): CreateExchange {
     const { sa, spiIn, agreement } = this.subject
-    const { config, suite } = agreement!
+    const { config, suite, localTs, remoteTs } = agreement!
     this.subject.beingRekeyed = true
-    const offer = new ChildOffer(sa, config, false, { proposals: likelyFirst(config.espProposals, suite) })
+    const proposals = likelyFirst(config.espProposals, suite)
+    const offer = new ChildOffer(sa, config, false, { proposals, as: { localTs, remoteTs } })
     this.#offer = offer
     const spi = spiBytes(spiIn)
     return new CreateExchange(sa, {

@@ -1,6 +1,7 @@
 import { PeerError } from '../../errors.ts'
 import { acceptChild, chooseChild } from '../child/child-choice.ts'
 import { NotifyType, type Payload } from '../codec/index.ts'
+import { checkAddress } from '../config-payload/no-address.ts'
 import { explainTooManyChildren } from '../explain/explain-child.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { findNotify } from '../message/notifies.ts'
@@ -19,6 +20,7 @@ export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payl
     throw new PeerError('BUSY', `the IKE_SA is ${sa.state}`, { notify: NotifyType.TEMPORARY_FAILURE })
   const rekeySa = findNotify(payloads, NotifyType.REKEY_SA)
   if (rekeySa !== undefined) return answerRekey(sa, rekeySa, payloads)
+  checkAddress(sa)
   if (sa.children.length >= MOST_CHILDREN) throw tooManyChildren(sa)
   const choice = chooseChild(sa, payloads, false)
   return answerCreate(sa, payloads, choice.suite, () => acceptChild(sa, choice))
