@@ -3,7 +3,7 @@ import type { ConfigurationAttribute } from './codec/cp.ts'
 import type { Identity } from './config.ts'
 import type { Configuration } from './config-payload/configuration.ts'
 import type { Refusal } from './explain/refusal.ts'
-import type { AskAction } from './questions.ts'
+import type { AskAction, ProvenCertificate } from './questions.ts'
 
 /** What one call into the core brought about, in order. */
 export type IkeAction = SendAction | KeepaliveAction | EventAction | AskAction
@@ -187,6 +187,7 @@ export interface IkeSaStatus {
   readonly remote: SocketAddress
   readonly localId: Identity
   readonly remoteId: Identity | undefined
+  readonly auth: AuthStatus
   /** Proposal keywords, for example `aes128gcm16-prfsha256-ecp256`; empty before the choice. */
   readonly suite: string
   readonly natLocal: boolean
@@ -202,6 +203,18 @@ export interface IkeSaStatus {
   readonly children: readonly ChildSaStatus[]
   /** Inbound SPIs of CHILD_SAs that were replaced and deleted, and take packets that are under way for some seconds. */
   readonly lingering: readonly number[]
+}
+
+/** How both ends have proved themselves. */
+export interface AuthStatus {
+  /** `psk`, `pubkey`, `eap`, `eap-only` or `null`, for each round. RFC 4739. */
+  readonly local: readonly string[]
+  /** The same of the peer; empty before it has proved itself. `resumption`: by a ticket (RFC 5723). */
+  readonly remote: readonly string[]
+  /** The peer's. */
+  readonly certificate?: ProvenCertificate
+  /** Who the peer is by EAP. */
+  readonly eapIdentity?: string
 }
 
 export interface ChildSaStatus {

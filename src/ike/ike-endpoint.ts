@@ -3,6 +3,7 @@ import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort, XfrmUnknownSpi } from '../xfrm/port.ts'
+import { checkAnswer } from './asking/check-answer.ts'
 import { parseGateway } from './auth/gateway-identity.ts'
 import { ChildPolicies } from './child/child-policies.ts'
 import { Traps } from './child/traps.ts'
@@ -15,13 +16,15 @@ import type { IkeSa } from './ike-sa.ts'
 import { canCarry, IkeSas } from './ike-sas.ts'
 import { reauthenticate, renewKeys } from './life/ike-renewal.ts'
 import { Revival } from './life/revival.ts'
-import { contained, pump, serveTime } from './message/ike-messages.ts'
+import { contained } from './message/contained.ts'
+import { pump, serveTime } from './message/ike-messages.ts'
 import { beginSync, canSync } from './message/message-id-sync.ts'
 import { StrayMessages } from './message/stray-messages.ts'
 import { childNamed, childWith, connectionNamed, firstChildOf, resumableFor } from './named.ts'
 import { localAddressesChanged, seenElsewhere } from './path/path-changes.ts'
+import type { Answer } from './questions.ts'
 import { followRedirect, resolved } from './redirect/redirect-client.ts'
-import { IkeRuntime, type LocalPorts } from './runtime.ts'
+import { type Asks, IkeRuntime, type LocalPorts } from './runtime.ts'
 import { bringUp } from './set-up/bring-up.ts'
 import { InitResponder } from './set-up/init-responder.ts'
 import { ChildCreate } from './tasks/child-create.ts'
@@ -43,6 +46,8 @@ export interface IkeEndpointOptions {
    * lost. RFC 6290.
    */
   readonly qcdSecret?: Uint8Array
+  /** Questions that are asked only when somebody answers them; default: none of them. */
+  readonly asks?: Asks
 }
 
 /** An IKE datagram without its non-ESP marker. `message` is borrowed for the duration of the call. */
@@ -78,7 +83,7 @@ export class IkeEndpoint {
     const ports = options.ports ?? { ike: 500, nat: 4500 }
     refuseTransport(connections, xfrm)
     const policies = new ChildPolicies(xfrm)
-    this.#runtime = new IkeRuntime({ crypto, random, xfrm, connections, ports, policies })
+    this.#runtime = new IkeRuntime({ crypto, random, xfrm, connections, ports, policies, asks: options.asks ?? {} })
     this.#traps = new Traps(this.#runtime)
     this.#revival = new Revival(connections, {
       bringUp: (connection, child) => bringUp(this.#runtime, this.#sas, connection, child),
@@ -200,6 +205,21 @@ export class IkeEndpoint {
       const waiting = this.#runtime.takeAwaited(token)
       if (waiting === undefined) return
       contained(waiting.sa, () => this.#begin(waiting.sa, () => resolved(waiting.sa, waiting.gateway, address)))
+    })
+  }
+
+  /**
+   * Answers the action `ask` with this token. Nothing happens when nobody waits for it any more: the IKE_SA has ended, or it was
+   * answered. Throws `UsageError` for an answer to another kind of question. Octets are borrowed until the IKE_SA is
+   * established or has ended.
+   */
+  answered(token: number, answer: Answer, now: number): IkeAction[] {
+    const open = this.#runtime.questions.find(token)
+    if (open !== undefined) checkAnswer(open.question.kind, answer)
+    return this.#at(now, () => {
+      if (open === undefined) return
+      this.#runtime.questions.take(token)
+      contained(open.sa, () => this.#begin(open.sa, () => open.resume(answer)))
     })
   }
 

@@ -1,8 +1,11 @@
 import { wipe } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/address.ts'
+import type { Flow } from './asking/flow.ts'
+import type { OpenQuestion } from './asking/open-questions.ts'
 import type { ChildSa } from './child/child-sa.ts'
 import { endChild, silentFirst } from './child/child-succession.ts'
 import type { Trigger } from './child/child-terms.ts'
+import type { Payload } from './codec/index.ts'
 import type { ChildConfig, ConnectionConfig, Identity } from './config.ts'
 import type { NoAddress } from './config-payload/no-address.ts'
 import type { CloseReason, IkeSaRef, IkeSaStatus } from './events.ts'
@@ -19,10 +22,12 @@ import { KEPT_MS } from './life/leftovers.ts'
 import type { OwnSync, PeerSync } from './message/message-id-sync.ts'
 import { MessageWindow } from './message/message-window.ts'
 import { Reassembly } from './message/reassembly.ts'
+import type { OpenRequest } from './message/request-answering.ts'
 import { armKeepalive } from './path/keepalive.ts'
 import type { Mobike } from './path/mobike.ts'
 import type { NatFindings } from './path/nat-detection.ts'
 import { changePath, moveTo, probePath, updateAddresses } from './path/path-changes.ts'
+import type { ProvenPeer, Question } from './questions.ts'
 import { voidTicket } from './resumption/resumption.ts'
 import type { IkeRuntime, Path } from './runtime.ts'
 import { type InitResult, withoutAuth, withoutNonces } from './set-up/init-result.ts'
@@ -46,6 +51,9 @@ const CROWDED_MS = 10_000
  * one, in some minutes of retransmissions.
  */
 const LINGER_MS = 180_000
+
+/** While an IKE_SA is set up, somebody of ours has this long to answer a question: time enough to type a password. */
+const ANSWER_MS = 120_000
 
 interface Replacement {
   readonly by: IkeSa
@@ -158,6 +166,12 @@ export class IkeSa extends TaskQueue {
   addressesToldIn = 0
   /** Who is behind a NAT; MOBIKE may find that changed. RFC 7296 §2.23. */
   nat: Pick<NatFindings, 'natLocal' | 'natRemote'> = { natLocal: false, natRemote: false }
+  /** As responder: IKE_AUTH between two requests of the peer. */
+  authFlow: Flow<Payload[]> | undefined
+  /** Who the peer is, once all its proofs are good. */
+  provenPeer: ProvenPeer | undefined
+  /** The peer's requests whose responses wait for somebody of ours. */
+  #held: readonly OpenRequest[] = []
   /** Paths that the peer did not take since the addresses changed last. */
   readonly refusedPaths: Path[] = []
   readonly #lifecycle: Lifecycle<IkeSaState>
@@ -246,6 +260,28 @@ export class IkeSa extends TaskQueue {
     this.timers.set('half-open', this.runtime.now + patienceMs)
   }
 
+  /** The response to a request waits for somebody of ours. Returns the request with octets of its own. */
+  hold({ header, datagram, answerBytes, path }: OpenRequest): OpenRequest {
+    const held = { header: { ...header }, datagram: datagram.slice(), answerBytes, path: this.runtime.keepPath(path) }
+    this.#held = [...this.#held, held]
+    return held
+  }
+
+  release(request: OpenRequest): void {
+    this.#held = this.#held.filter((one) => one !== request)
+  }
+
+  /** True while the response to this request waits. */
+  isHolding(messageId: number): boolean {
+    return this.#held.some(({ header }) => header.messageId === messageId)
+  }
+
+  /** Asks somebody of ours; while the IKE_SA is set up, not for ever. Returns the token of the answer. */
+  ask(question: Question, then: Pick<OpenQuestion, 'resume' | 'cancel'>): number {
+    if (this.state === 'connecting') this.timers.set('half-open', this.runtime.now + ANSWER_MS)
+    return this.runtime.ask({ sa: this, question, ...then })
+  }
+
   /** The peer has authenticated. */
   established(): void {
     this.runtime.halfOpen.delete(this)
@@ -295,6 +331,7 @@ export class IkeSa extends TaskQueue {
     }
     this.#lifecycle.to('deleting')
     this.#ending = { reason, refusal }
+    this.abandonAsking()
     this.abandonWaiting()
     this.enqueue(farewell ?? new IkeDelete(this, reason, refusal))
   }
@@ -320,6 +357,8 @@ export class IkeSa extends TaskQueue {
     this.runtime.superseded.delete(this)
     this.runtime.noteClosed(this)
     this.runtime.leftovers.delete(this)
+    this.runtime.questions.cancelAll(this)
+    this.authFlow?.return([])
     this.abandonActive()
     this.abandonWaiting()
     this.followUps?.abandonAll()

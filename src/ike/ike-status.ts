@@ -1,5 +1,6 @@
 import { toHex } from '../bytes/index.ts'
-import type { IkeSaStatus } from './events.ts'
+import { localRounds } from './auth/rounds.ts'
+import type { AuthStatus, IkeSaStatus } from './events.ts'
 import type { IkeSa } from './ike-sa.ts'
 
 /** An IKE_SA as users see it, without its secrets. */
@@ -15,6 +16,7 @@ export function statusOf(sa: IkeSa): IkeSaStatus {
     remote: path.remote,
     localId: connection.local.id,
     remoteId: sa.remoteId,
+    auth: authOf(sa),
     suite: init?.suite.suite ?? '',
     ...sa.nat,
     mobike: sa.mobike !== undefined,
@@ -24,5 +26,15 @@ export function statusOf(sa: IkeSa): IkeSaStatus {
     ...(sa.assignedIps.length === 0 ? {} : { assignedIps: sa.assignedIps }),
     children: sa.children.map((child) => child.status()),
     lingering: sa.lingering.map(({ spiIn }) => spiIn),
+  }
+}
+
+function authOf({ connection, provenPeer }: IkeSa): AuthStatus {
+  const { methods = [], certificate, eapIdentity } = provenPeer ?? {}
+  return {
+    local: localRounds(connection).map(({ auth }) => auth.method),
+    remote: methods,
+    ...(certificate === undefined ? {} : { certificate }),
+    ...(eapIdentity === undefined ? {} : { eapIdentity }),
   }
 }

@@ -23,6 +23,7 @@ export type {
   TransformConfig,
 } from './config.ts'
 export type {
+  AuthStatus,
   ChildSaStatus,
   CloseReason,
   DropReason,
@@ -69,4 +70,4 @@ export {
   recordIke,
 } from './recording/recording.ts'
 export type { Plain } from './recording/recording-json.ts'
-export type { LocalPorts } from './runtime.ts'
+export type { Asks, LocalPorts } from './runtime.ts'

@@ -1,4 +1,5 @@
 import { PeerError } from '../errors.ts'
+import type { Flow } from './asking/flow.ts'
 import type { ChildSa } from './child/child-sa.ts'
 import { endChild, silentFirst } from './child/child-succession.ts'
 import { ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
@@ -18,8 +19,13 @@ import { deletePayload } from './tasks/child-delete.ts'
 import { answerCreateChild } from './tasks/child-responder.ts'
 import { answerIntermediate } from './tasks/intermediate.ts'
 
-/** Answers an authenticated request: the payloads of the response. Throws `PeerError` for an error notify. */
-export function answerRequest(sa: IkeSa, header: IkeHeader, payloads: readonly Payload[], path: Path): Payload[] {
+/** Answers an authenticated request: the payloads of the response, or what comes to them. Throws `PeerError` for an error notify. */
+export function answerRequest(
+  sa: IkeSa,
+  header: IkeHeader,
+  payloads: readonly Payload[],
+  path: Path,
+): Payload[] | Flow<Payload[]> {
   const { exchangeType, messageId } = header
   if (exchangeType === ExchangeType.IKE_AUTH && sa.role === 'responder') return answerAuth(sa, payloads)
   if (sa.state === 'connecting' && exchangeType === ExchangeType.IKE_INTERMEDIATE) {

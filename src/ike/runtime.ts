@@ -2,6 +2,7 @@ import { equalBytes, toHex } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import type { XfrmPort } from '../xfrm/port.ts'
+import { type OpenQuestion, OpenQuestions } from './asking/open-questions.ts'
 import type { Gateway } from './auth/gateway-identity.ts'
 import type { ChildPolicies } from './child/child-policies.ts'
 import { ChildRegistry } from './child/child-registry.ts'
@@ -31,6 +32,8 @@ export class IkeRuntime {
   readonly connections: readonly ConnectionConfig[]
   readonly ports: LocalPorts
   readonly policies: ChildPolicies
+  readonly asks: Asks
+  readonly questions = new OpenQuestions()
   readonly lastWords: LastWords
   readonly tickets: TicketOffice
   readonly redirects = new RedirectLimit()
@@ -53,6 +56,8 @@ export class IkeRuntime {
   readonly wakeups = new WakeQueue<IkeSa>()
   /** The id of the next IKE_SA. */
   nextId = 1
+  /** Names the next EAP conversation. */
+  nextEapSession = 1
   readonly peers = new IkePeers()
   readonly superseded = new Superseded()
   readonly suites = new SuitePool()
@@ -79,6 +84,7 @@ export class IkeRuntime {
     connections: readonly ConnectionConfig[]
     ports: LocalPorts
     policies: ChildPolicies
+    asks: Asks
   }) {
     this.crypto = world.crypto
     this.random = world.random
@@ -86,6 +92,7 @@ export class IkeRuntime {
     this.connections = world.connections
     this.ports = world.ports
     this.policies = world.policies
+    this.asks = world.asks
     this.lastWords = new LastWords(world.crypto)
     this.tickets = new TicketOffice(world.crypto, world.random)
   }
@@ -143,6 +150,13 @@ export class IkeRuntime {
     this.onEvent(event)
   }
 
+  /** Asks what `open` waits for. Returns the token of the answer. */
+  ask(open: OpenQuestion): number {
+    const token = this.questions.add(open)
+    this.#actions.push({ type: 'ask', token, sa: open.sa.ref, question: open.question })
+    return token
+  }
+
   /** `message` is handed over: the caller must not change it afterwards. */
   send(local: SocketAddress, remote: SocketAddress, message: Uint8Array): void {
     this.#actions.push({ type: 'send', local, remote, nonEspMarker: local.port === this.ports.nat, message })
@@ -189,6 +203,14 @@ export class IkeRuntime {
       if (spi >= 256 && this.children.ofInbound(spi) === undefined && !this.children.isTaken(local, spi)) return spi
     }
   }
+}
+
+/** Questions that are asked only where somebody wants them. */
+export interface Asks {
+  /** Whether a peer that has proved itself may come in. */
+  readonly authorize?: boolean
+  /** Which of the connection's children a CHILD_SA of the peer is for. */
+  readonly selectChild?: boolean
 }
 
 /** Our own UDP ports: plain IKE, and IKE with marker plus ESP. 500 and 4500 unless tests need others. */

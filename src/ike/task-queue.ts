@@ -117,6 +117,14 @@ export abstract class TaskQueue implements TimerOwner {
     for (const task of this.#active.splice(0)) task.abandon()
   }
 
+  /** Gives up the active tasks that wait for somebody of ours. */
+  protected abandonAsking(): void {
+    for (const task of this.#active.filter(({ isAsking }) => isAsking === true)) {
+      this.taskDone(task)
+      task.abandon()
+    }
+  }
+
   #takeWaiting(): Task[] {
     const waiting = [...this.#waiting.splice(0), ...(this.#postponed?.names() ?? [])]
     this.#postponed?.clearAll()

@@ -6,9 +6,10 @@ import type { Path } from './runtime.ts'
 /**
  * `done`: the exchange is over. `again`: another request is built and sent, as soon as
  * the peer's window allows. `ignore`: this was
- * not the answer to the request that is under way, which goes on being retransmitted.
+ * not the answer to the request that is under way, which goes on being retransmitted. `asking`: it was the answer, and what follows
+ * waits for somebody of ours; the task stays active and goes on by itself.
  */
-export type TaskResult = 'done' | 'again' | 'ignore'
+export type TaskResult = 'done' | 'again' | 'ignore' | 'asking'
 
 /** One exchange that we begin. A task holds what its next step needs. A `PeerError` that it throws ends the IKE_SA. */
 export interface Task {
@@ -23,6 +24,8 @@ export interface Task {
   readonly makes?: ChildConfig
   /** False while the next request is not ready: `work` is called until it is. */
   readonly isReady?: boolean
+  /** True while somebody of ours is asked, and nothing of it is under way. */
+  readonly isAsking?: boolean
   /** Does a bit of what the request takes, in some ms. */
   work?(): void
   buildRequest(): Payload[]

@@ -154,8 +154,13 @@ class Replay {
 
 const finite = (at: number): Plain => (at === Number.POSITIVE_INFINITY ? null : at)
 
-function encodeHeader({ connections, ports, limits }: RecordingHeader): Plain {
-  return { connections, ...(ports === undefined ? {} : { ports }), ...(limits === undefined ? {} : { limits }) }
+function encodeHeader({ connections, ports, limits, asks }: RecordingHeader): Plain {
+  return {
+    connections,
+    ...(ports === undefined ? {} : { ports }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(asks === undefined ? {} : { asks }),
+  }
 }
 
 function parseLines(text: string): [RecordingHeader, ...RecordedStep[]] {

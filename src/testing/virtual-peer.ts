@@ -5,6 +5,7 @@ import { UsageError } from '../errors.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IkeAction, IkeEvent, IkeSaStatus } from '../ike/events.ts'
 import { IkeEndpoint, type IkeEndpointOptions } from '../ike/ike-endpoint.ts'
+import type { Answer, AskAction, No, Question } from '../ike/questions.ts'
 import { type RecordingOptions, recordIke } from '../ike/recording/recording.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import { classify, DatagramKind, NON_ESP_MARKER_BYTES } from '../nat-t/demux.ts'
@@ -36,6 +37,10 @@ export interface VirtualPeerOptions {
   readonly ports?: { readonly ike: number; readonly nat: number }
   /** Where its core's calls are written down, to be run again by `replayRecording`. */
   readonly record?: RecordingOptions
+  /** Questions that are asked only where somebody answers them. */
+  readonly asks?: IkeEndpointOptions['asks']
+  /** Answers the core's questions, at once or later; undefined: not here, but with `ike.answered`. */
+  readonly answers?: (question: Question, ask: AskAction) => Answer | Promise<Answer> | undefined
   /** How many events `events` keeps; default all. */
   readonly remember?: number
 }
@@ -207,17 +212,31 @@ export class VirtualPeer {
   /** Carries out what a call into `ike` gave back. Throws what an `internal-error` holds: a test must not pass over it. */
   perform(actions: readonly IkeAction[]): void {
     this.#notes.read(actions)
+    const asked: AskAction[] = []
     for (const action of actions) {
       if (action.type === 'event') this.#note(action.event)
       else if (action.type === 'keepalive') {
         this.transmit(action.local, action.remote, KEEPALIVE_PAYLOAD, { kind: 'keepalive', sender: this })
-      } else if (action.type === 'send') {
+      } else if (action.type === 'ask') asked.push(action)
+      else if (action.type === 'send') {
         const { local, remote, nonEspMarker, message } = action
         this.transmit(local, remote, nonEspMarker ? concat(MARKER, message) : message, this.#notes.of(message))
       }
     }
     this.armTimer()
     this.#plane.passOn()
+    for (const ask of asked) this.#answer(ask)
+  }
+
+  #answer(ask: AskAction): void {
+    const { ike } = this
+    const answer = this.options.answers?.(ask.question, ask)
+    const give = (given: Answer) => {
+      // Those of a core that is gone are nobody's.
+      if (ike === this.#ike && !this.isDown) this.perform(ike.answered(ask.token, given, this.now))
+    }
+    if (answer instanceof Promise) answer.then(give, (error: unknown) => give(noOf(error)))
+    else if (answer !== undefined) give(answer)
   }
 
   /** Sends a datagram from one of its addresses. */
@@ -248,7 +267,7 @@ export class VirtualPeer {
   readonly #preferred = (remote: IpAddress) => this.addresses.find(({ length }) => length === remote.length)
 
   #makeIke(): IkeEndpoint {
-    const { crypto = nobleProvider, connections, limits, ports, qcdSecret, record } = this.options
+    const { crypto = nobleProvider, connections, limits, ports, qcdSecret, record, asks } = this.options
     const options = {
       crypto,
       random: this.entropy.random,
@@ -256,6 +275,7 @@ export class VirtualPeer {
       connections,
       ...(limits === undefined ? {} : { limits }),
       ...(ports === undefined ? {} : { ports }),
+      ...(asks === undefined ? {} : { asks }),
       ...(qcdSecret === undefined ? {} : { qcdSecret }),
     }
     const ike = record === undefined ? new IkeEndpoint(options) : recordIke(options, record)
@@ -283,6 +303,12 @@ export class VirtualPeer {
     this.perform(this.#ike.handleDatagram({ local: to, remote: from, message }, now))
   }
 }
+
+const noOf = (error: unknown): No => ({
+  ok: false,
+  message: error instanceof Error ? error.message : String(error),
+  hint: 'whoever answers the question must not throw',
+})
 
 function existing<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new UsageError('peer', `there is no ${what}`)

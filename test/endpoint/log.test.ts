@@ -39,6 +39,7 @@ const established: IkeSaStatus = {
   local: remote,
   remote,
   localId: parseIdentity('right.example.org'),
+  auth: { local: ['psk'], remote: ['psk'] },
   remoteId: parseIdentity('left.example.org'),
   suite: 'aes128gcm16-prfsha256-x25519',
   natLocal: false,

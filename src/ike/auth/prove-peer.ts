@@ -1,50 +1,68 @@
 import { equalConstantTime } from '../../bytes/index.ts'
+import type { Flow } from '../asking/flow.ts'
 import { AuthMethod, NotifyType, type Payload } from '../codec/index.ts'
 import type { ConnectionConfig } from '../config.ts'
 import { explainAuthenticationFailed, explainNotResumed } from '../explain/explain-auth.ts'
+import { explainNo } from '../explain/explain-methods.ts'
 import { explainNoPpk, explainUnknownPpk, explainWrongPpk } from '../explain/explain-ppk.ts'
 import type { Refusal } from '../explain/refusal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import type { LastingKeys } from '../keys/keymat.ts'
 import { find, findNotify } from '../message/notifies.ts'
-import { authData } from './auth-payloads.ts'
+import type { No, ProvenCertificate } from '../questions.ts'
+import { sharedAuth } from './auth-payloads.ts'
 import { equalIdentities } from './identity.ts'
+import { checkAuth, type PeerRound, type Verdict } from './peer-auth.ts'
 import { discardPpk, ppkIdIn, ppkKeys } from './ppk.ts'
 
 /** The initiator is who it says. `ppkKeys`: by a PPK, whose keys are to be adopted. */
 export interface Proof {
   readonly ppkKeys: LastingKeys | undefined
+  readonly certificate: ProvenCertificate | undefined
+}
+
+/** Why the initiator has not proved itself: `no` where somebody was asked. */
+export interface Unproven {
+  readonly no: No | undefined
 }
 
 /**
- * Checks the initiator's IKE_AUTH request against the secrets of one connection that fits its identity; `idBody` is the body of
- * IDi. Undefined when it does not prove it. RFC 7296 §2.15, RFC 8784 §3.
+ * Checks the initiator's first IKE_AUTH request, which has an AUTH, against one connection that fits its identity; `idBody` is
+ * the body of IDi. RFC 7296 §2.15, RFC 8784 §3.
  */
-export function provePeer(
+export function* provePeer(
   sa: IkeSa,
   connection: ConnectionConfig,
   payloads: readonly Payload[],
   idBody: Uint8Array,
-): Proof | undefined {
-  const AUTH = find(payloads, 'AUTH')
-  if (AUTH?.method !== AuthMethod.SHARED_KEY_MIC || connection.remote.auth.method !== 'psk') return undefined
+): Flow<Proof | Unproven> {
+  const round: PeerRound = { connection, auth: connection.remote.auth, id: sa.remoteId!, idBody, side: 'initiator' }
+  const AUTH = find(payloads, 'AUTH')!
   if (sa.resumed !== undefined) {
-    const isSame = equalIdentities(sa.remoteId!, sa.resumed.remoteId)
-    return isSame && verifies(sa, connection, AUTH.data, idBody) ? { ppkKeys: undefined } : undefined
+    if (!equalIdentities(sa.remoteId!, sa.resumed.remoteId)) return { no: undefined }
+    return outcome(yield* checkAuth(sa, round, AUTH, payloads))
   }
-  const plain = (data: Uint8Array | undefined): Proof | undefined =>
-    data !== undefined && verifies(sa, connection, data, idBody) ? { ppkKeys: undefined } : undefined
   const wanted = wantedPpk(sa, payloads)
   if (wanted !== undefined && connection.ppk !== undefined && equalConstantTime(wanted, connection.ppk.id)) {
     const keys = ppkKeys(sa, connection.ppk)
-    if (verifies(sa, connection, AUTH.data, idBody, keys)) return { ppkKeys: keys }
-    discardPpk(keys)
-    return undefined
+    const isAdopted = { value: false }
+    try {
+      const proof = outcome(yield* checkAuth(sa, round, AUTH, payloads, keys), keys)
+      isAdopted.value = 'ppkKeys' in proof
+      return proof
+    } finally {
+      if (!isAdopted.value) discardPpk(keys)
+    }
   }
-  if (connection.ppk?.required === true) return undefined
+  if (connection.ppk?.required === true) return { no: undefined }
   // With a PPK that we do not have, what proves the peer without one stands in a notify, if the peer takes that.
-  return plain(wanted === undefined ? AUTH.data : findNotify(payloads, NotifyType.NO_PPK_AUTH)?.data)
+  const data = wanted === undefined ? AUTH.data : findNotify(payloads, NotifyType.NO_PPK_AUTH)?.data
+  if (data === undefined) return { no: undefined }
+  return outcome(yield* checkAuth(sa, round, { method: AUTH.method, data }, payloads))
 }
+
+const outcome = (verdict: Verdict, keys?: LastingKeys): Proof | Unproven =>
+  verdict.good ? { ppkKeys: keys, certificate: verdict.certificate } : { no: verdict.no }
 
 /** Why `provePeer` said no. */
 export function explainUnproven(
@@ -52,38 +70,33 @@ export function explainUnproven(
   connection: ConnectionConfig,
   payloads: readonly Payload[],
   idBody: Uint8Array,
+  { no }: Unproven,
 ): Refusal {
   const subject = { connection, remoteId: sa.remoteId! }
+  if (no !== undefined) return explainNo(subject, connection.remote.auth.method, no)
   if (sa.resumed !== undefined) return explainNotResumed({ ...subject, expected: sa.resumed.remoteId })
   const AUTH = find(payloads, 'AUTH')
   const method = AUTH?.method
   const wanted = wantedPpk(sa, payloads)
   const { ppk } = connection
-  if (method !== AuthMethod.SHARED_KEY_MIC) return explainAuthenticationFailed({ ...subject, method })
+  const failed = () => explainAuthenticationFailed({ ...subject, method })
+  if (method !== AuthMethod.SHARED_KEY_MIC) {
+    if (ppk?.required === true && wanted === undefined) return explainNoPpk(subject)
+    return wanted === undefined ? failed() : explainUnknownPpk({ ...subject, id: wanted })
+  }
   const withoutPpk = wanted === undefined ? AUTH?.data : findNotify(payloads, NotifyType.NO_PPK_AUTH)?.data
   const isGoodWithout = withoutPpk !== undefined && verifies(sa, connection, withoutPpk, idBody)
-  if (wanted === undefined) {
-    return isGoodWithout && ppk !== undefined
-      ? explainNoPpk(subject)
-      : explainAuthenticationFailed({ ...subject, method })
-  }
-  if (ppk !== undefined && equalConstantTime(wanted, ppk.id)) {
-    return isGoodWithout ? explainWrongPpk(subject) : explainAuthenticationFailed({ ...subject, method })
-  }
+  if (wanted === undefined) return isGoodWithout && ppk !== undefined ? explainNoPpk(subject) : failed()
+  if (ppk !== undefined && equalConstantTime(wanted, ppk.id)) return isGoodWithout ? explainWrongPpk(subject) : failed()
   if (isGoodWithout || withoutPpk === undefined) return explainUnknownPpk({ ...subject, id: wanted })
-  return explainAuthenticationFailed({ ...subject, method })
+  return failed()
 }
 
 /** The PPK that the initiator used; one that was not agreed on in IKE_SA_INIT does not count. */
 const wantedPpk = (sa: IkeSa, payloads: readonly Payload[]): Uint8Array | undefined =>
   sa.setUp?.ppk === true ? ppkIdIn(payloads) : undefined
 
-function verifies(
-  sa: IkeSa,
-  { remote }: ConnectionConfig,
-  data: Uint8Array,
-  idBody: Uint8Array,
-  keys?: LastingKeys,
-): boolean {
-  return equalConstantTime(authData(sa, remote.auth, 'initiator', idBody, keys), data)
+function verifies(sa: IkeSa, { remote }: ConnectionConfig, data: Uint8Array, idBody: Uint8Array): boolean {
+  if (remote.auth.method !== 'psk') return false
+  return equalConstantTime(sharedAuth(sa, remote.auth.secret, 'initiator', idBody), data)
 }

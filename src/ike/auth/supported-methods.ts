@@ -1,17 +1,36 @@
 import { Reader, Writer } from '../../bytes/index.ts'
 import { DecodeError } from '../../errors.ts'
 import { AuthMethod } from '../codec/index.ts'
+import type { ConnectionConfig, RemoteAuth } from '../config.ts'
+import { remoteRounds } from './rounds.ts'
 
 /** IANA "IKEv2 Hash Algorithms". RFC 7427 §4; IDENTITY RFC 8420. */
 export const HashAlgorithm = { SHA2_256: 2, SHA2_384: 3, SHA2_512: 4, IDENTITY: 5 } as const
 
 /** The hashes under which we would verify a signature. */
-export const ownHashes: readonly number[] = [HashAlgorithm.SHA2_256, HashAlgorithm.SHA2_384, HashAlgorithm.SHA2_512]
-
-/** How a peer may authenticate to us. */
-export const ownAuthMethods: readonly AuthAnnouncement[] = [
-  { method: AuthMethod.SHARED_KEY_MIC, detail: new Uint8Array(0) },
+export const ownHashes: readonly number[] = [
+  HashAlgorithm.SHA2_256,
+  HashAlgorithm.SHA2_384,
+  HashAlgorithm.SHA2_512,
+  HashAlgorithm.IDENTITY,
 ]
+
+const announced: Partial<Record<RemoteAuth['method'], number>> = {
+  psk: AuthMethod.SHARED_KEY_MIC,
+  null: AuthMethod.NULL,
+}
+
+/**
+ * How the peer of any of these connections may authenticate to us. Undefined when not all of it can be said in short: what signatures
+ * verify only those know who verify them, and EAP has no number. RFC 9593 §3.2.
+ */
+export function ownAuthMethods(connections: readonly ConnectionConfig[]): AuthAnnouncement[] | undefined {
+  const methods = connections.flatMap(remoteRounds).map(({ auth }) => announced[auth.method])
+  const distinct = [...new Set(methods)]
+  return distinct.includes(undefined)
+    ? undefined
+    : distinct.map((method) => ({ method: method!, detail: new Uint8Array(0) }))
+}
 
 /** No peer announces more; they are kept as long as the IKE_SA. */
 const MOST_ENTRIES = 64

@@ -1,7 +1,9 @@
 import { formatIp, type IpAddress } from '../../ip/address.ts'
 import { formatIdentity, identityMatches } from '../auth/identity.ts'
+import { fitsMethod } from '../auth/peer-auth.ts'
 import { AuthMethod } from '../codec/numbers.ts'
-import type { ConnectionConfig, Identity } from '../config.ts'
+import type { ConnectionConfig, Identity, RemoteAuth } from '../config.ts'
+import { configuredMethod, methodName, wayWords, whatPeerDid } from './explain-methods.ts'
 import { formatPpkId } from './explain-ppk.ts'
 import type { AuthenticationRefusal, IdentityRefusal } from './refusal.ts'
 
@@ -13,10 +15,12 @@ export function explainAuthenticationFailed(subject: {
   readonly connection: ConnectionConfig
   readonly remoteId: Identity
   readonly method: number | undefined
+  /** Of the round that it was. */
+  readonly auth?: RemoteAuth
 }): AuthenticationRefusal {
-  const { connection, method } = subject
+  const { connection, method, auth = connection.remote.auth } = subject
   const remoteId = formatIdentity(subject.remoteId)
-  const { problem, hint } = wrongAuth(connection, remoteId, method)
+  const { problem, hint } = wrongAuth(connection, auth, remoteId, method)
   return {
     kind: 'authentication-failed',
     by: 'local',
@@ -39,8 +43,20 @@ export function explainPeerRefusedAuthentication(subject: {
 }): AuthenticationRefusal {
   const { connection, announced } = subject
   const methods = [...new Set(announced?.map(({ method }) => method))]
+  const { auth, id } = connection.local
+  const localId = formatIdentity(id)
+  if (auth.method !== 'psk') {
+    return {
+      kind: 'authentication-failed',
+      by: 'peer',
+      localId,
+      remoteId: subject.remoteId === undefined ? undefined : formatIdentity(subject.remoteId),
+      method: auth.method,
+      message: `the peer of connection ${connection.name} refused to authenticate us as ${localId} (AUTHENTICATION_FAILED)`,
+      hint: `connections.${connection.name}.local: the peer must know ${localId} (local.id) and take ${wayWords(auth.method)} of it (local.auth); its log says what is not so`,
+    }
+  }
   if (announced !== undefined && !methods.includes(AuthMethod.SHARED_KEY_MIC)) return noPskThere(connection, methods)
-  const localId = formatIdentity(connection.local.id)
   return {
     kind: 'authentication-failed',
     by: 'peer',
@@ -94,20 +110,22 @@ export function explainNotResumed(subject: {
   }
 }
 
-/** We, as initiator, reached a peer with another identity than the configured one. */
+/** The peer has another identity than the configured one. */
 export function explainWrongIdentity(subject: {
   readonly connection: ConnectionConfig
   readonly remoteId: Identity
+  /** Of the round that it was. */
+  readonly expected?: Identity | undefined
 }): AuthenticationRefusal {
   const { connection } = subject
   const remoteId = formatIdentity(subject.remoteId)
-  const expected = expectedId(connection)
+  const expected = subject.expected === undefined ? expectedId(connection) : formatIdentity(subject.expected)
   return {
     kind: 'authentication-failed',
     by: 'local',
     localId: formatIdentity(connection.local.id),
     remoteId,
-    method: 'psk',
+    method: configuredMethod(connection),
     message: `the peer of connection ${connection.name} says that it is ${remoteId}, expected is ${expected}`,
     hint: `connections.${connection.name}.remote.id: put ${remoteId} there if that is the right peer`,
   }
@@ -162,26 +180,30 @@ export function explainNoConnectionAt(subject: {
 
 function wrongAuth(
   connection: ConnectionConfig,
+  auth: RemoteAuth,
   remoteId: string,
   method: number | undefined,
 ): { problem: string; hint: string } {
-  if (method === AuthMethod.SHARED_KEY_MIC) {
+  if (method === AuthMethod.SHARED_KEY_MIC && auth.method === 'psk') {
     return {
       problem: 'its AUTH does not verify, so the pre-shared keys differ',
       hint: `connections.${connection.name}.psk: both sides need the same octets (look at spaces, line ends, and 0x or 0s in front)`,
     }
   }
-  const how = method === undefined ? 'it sent no AUTH, so it wants EAP' : `it uses ${methodName(method)}`
-  return {
-    problem: `${how}, configured is a pre-shared key`,
-    hint: `configure ${remoteId} to use the pre-shared key of connections.${connection.name}.psk`,
+  const configured = wayWords(auth.method)
+  if (fitsMethod(auth, method)) {
+    return {
+      problem: `${method === undefined ? '' : `${whatPeerDid(method)}, and `}its AUTH does not verify`,
+      hint: `look at the log of ${remoteId}: it must use the same ${configured} as connections.${connection.name}.remote.auth says`,
+    }
   }
-}
-
-function methodName(method: number): string {
-  if (method === AuthMethod.SHARED_KEY_MIC) return 'psk'
-  const name = Object.entries(AuthMethod).find(([, value]) => value === method)?.[0]
-  return name ?? `authentication method ${method}`
+  return {
+    problem: `${whatPeerDid(method)}, configured is ${configured}`,
+    hint:
+      auth.method === 'psk'
+        ? `configure ${remoteId} to use the pre-shared key of connections.${connection.name}.psk`
+        : `configure ${remoteId} to use ${configured}, or change connections.${connection.name}.remote.auth`,
+  }
 }
 
 function misfit(connection: ConnectionConfig, remoteId: Identity, localId: Identity | undefined): string {

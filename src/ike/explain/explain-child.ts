@@ -1,5 +1,6 @@
 import type { ChildConfig, ConnectionConfig, TrafficSelectorConfig } from '../config.ts'
 import { formatTrafficSelector } from '../negotiation/traffic-selector-text.ts'
+import type { SelectChildAnswer } from '../questions.ts'
 import type { PeerRefusal, TrafficSelectorRefusal } from './refusal.ts'
 
 /** The peer deleted a CHILD_SA before its answer, which made it, reached us. */
@@ -100,4 +101,13 @@ export function explainShrunk(
       `${local.join(', ')} (our side) to ${remote.join(', ')} (its side)`,
     hint: `connections.${connection.name}.children.${child.name}: name the traffic selectors that the peer allows, or widen them there`,
   }
+}
+
+/** Whoever selects the child of a request selected none, or one that is not there. */
+export function explainNoChild(connection: ConnectionConfig, answer: SelectChildAnswer): PeerRefusal {
+  const message = answer.ok
+    ? `the child "${answer.child}" was selected for a CHILD_SA of the peer, and connection ${connection.name} has none of that name`
+    : answer.message
+  const hint = answer.ok ? `connections.${connection.name}.children: one of that name, or select another` : answer.hint
+  return { kind: 'limit', by: 'local', detail: 'select-child', message, hint }
 }

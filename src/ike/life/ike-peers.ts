@@ -13,7 +13,7 @@ export class IkePeers {
   add(sa: IkeSa): void {
     this.remove(sa)
     const remote = sa.remoteId ?? sa.connection.remote.id
-    if (remote === undefined || isWildcard(remote)) return
+    if (remote === undefined || isWildcard(remote) || isNobody(sa)) return
     sa.peerKey = keyOf(sa.connection.local.id, remote)
     const known = this.#sas.get(sa.peerKey)
     if (known === undefined) this.#sas.set(sa.peerKey, new Set([sa]))
@@ -33,6 +33,10 @@ export class IkePeers {
     return sa.peerKey === undefined ? undefined : [...this.#sas.get(sa.peerKey)!].filter((other) => other !== sa)
   }
 }
+
+/** RFC 7619 §2.2: what nobody has proved tells no peer from another. */
+const isNobody = ({ connection, provenPeer }: IkeSa): boolean =>
+  connection.remote.auth.method === 'null' && (provenPeer?.methods.every((method) => method === 'null') ?? true)
 
 const keyOf = (local: Identity, remote: Identity): string =>
   JSON.stringify([formatIdentity(local), formatIdentity(remote)]).toLowerCase()

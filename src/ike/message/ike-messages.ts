@@ -13,20 +13,22 @@ import type { IkeSa } from '../ike-sa.ts'
 import { closeUnheard, heardFrom } from '../life/ike-liveness.ts'
 import { renewKeys, serveLifetime } from '../life/ike-renewal.ts'
 import { answeredElsewhere } from '../path/path-changes.ts'
-import { answerRequest } from '../responder.ts'
 import type { Path } from '../runtime.ts'
 import { heedAnnouncements } from '../set-up/announcements.ts'
 import { heedInit } from '../set-up/peer-abilities.ts'
+import { taskFailed } from '../tasks/task-failed.ts'
+import { broken, contained } from './contained.ts'
 import { safeBytes } from './fragmentation.ts'
 import type { MessageProtector } from './message-crypto.ts'
 import { decodeOr, drop } from './message-drop.ts'
 import { emitMessage } from './message-event.ts'
 import { takeSync } from './message-id-sync.ts'
 import { type ArrivedMessage, MalformedInside, openMessage } from './message-opening.ts'
-import { repeatResponse, resend, sendRequest, sendResponse } from './message-sending.ts'
+import { repeatResponse, resend, sendRequest } from './message-sending.ts'
 import type { PendingRequest, RequestOrder } from './message-window.ts'
 import { findNotify, notify } from './notifies.ts'
 import { checkPayloads } from './payload-rules.ts'
+import { respond, takeRequest } from './request-answering.ts'
 
 /** Begins what waits, as far as it may begin. */
 export function pump(sa: IkeSa): void {
@@ -80,6 +82,8 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
   if (takeSync(sa, header, message, path)) return contained(sa, () => pump(sa))
   const pending = header.flags.response ? sa.window.pendingOf(header.messageId) : undefined
   const order = header.flags.response ? orderOfResponse(pending) : sa.window.orderOf(header.messageId)
+  // Its answer is on its way: somebody of ours is asked.
+  if (!header.flags.response && sa.isHolding(header.messageId)) return
   if (order === 'out-of-window') return drop(sa.runtime, path, 'bad-message-id', `message id ${header.messageId}`)
   const arrived = openMessage(sa, header, order, protectorFor(sa, header, order), message, path)
   if (arrived === undefined) return
@@ -147,11 +151,12 @@ function takeResponse(
     sa.lastProblem = undefined
     if (pending.wasCut) sa.fragmentBytes = safeBytes(sa.path)
     if (result === 'again') sa.taskContinues(task)
-    else sa.taskDone(task)
+    else if (result === 'done') sa.taskDone(task)
   } catch (error) {
     if (!(error instanceof PeerError)) return broken(sa, error)
     if (isInitial(header.exchangeType)) return doubt(sa, error)
-    failed(sa, pending, error)
+    sa.window.answered(messageId)
+    taskFailed(sa, task, error)
   }
 }
 
@@ -161,71 +166,13 @@ function doubt(sa: IkeSa, error: PeerError): void {
   drop(sa.runtime, sa.path, 'invalid-syntax', error.message)
 }
 
-function takeRequest(sa: IkeSa, header: IkeHeader, arrived: ArrivedMessage, path: Path): void {
-  let answer: Payload[]
-  try {
-    checkPayloads(header.exchangeType, false, arrived.payloads)
-    answer = answerRequest(sa, header, arrived.payloads, path)
-  } catch (error) {
-    if (!(error instanceof PeerError)) return broken(sa, error)
-    const type = error.notify || NotifyType.INVALID_SYNTAX
-    answer = [notify(type, error.data)]
-    // RFC 7296 §2.21.3: INVALID_SYNTAX ends the IKE_SA on both sides; §2.21.2: so does any error before it is established.
-    if (type === NotifyType.INVALID_SYNTAX || sa.state === 'connecting') {
-      sa.closing = { reason: 'error', refusal: explainProtocolError(error) }
-    }
-  }
-  respond(sa, header, answer, arrived, path)
-}
-
-/** Runs what must not throw: should it, by a mistake of ours, this IKE_SA ends and the endpoint goes on. */
-export function contained(sa: IkeSa, work: () => void): void {
-  try {
-    work()
-  } catch (error) {
-    broken(sa, error)
-  }
-}
-
-/** A mistake of ours, met on this IKE_SA: it is told and costs this IKE_SA, not the endpoint. */
-function broken(sa: IkeSa, error: unknown): void {
-  sa.runtime.emit({ kind: 'internal-error', sa: sa.ref, error })
-  sa.close('error')
-}
-
-function respond(
-  sa: IkeSa,
-  request: IkeHeader,
-  payloads: readonly Payload[],
-  { datagram, answerBytes }: Pick<ArrivedMessage, 'datagram' | 'answerBytes'>,
-  path: Path,
-): void {
-  const datagrams = sendResponse(sa, request, payloads, path, answerBytes)
-  if (sa.closing === undefined) return
-  sa.runtime.lastWords.keep(datagram, datagrams, sa.runtime.now)
-  sa.close(sa.closing.reason, sa.closing.refusal)
-}
-
 /** The peer has our keys and sent nonsense: told with INVALID_SYNTAX, and the IKE_SA ends. RFC 7296 §2.21.3. */
 function malformedInside(sa: IkeSa, header: IkeHeader, { error, datagram }: MalformedInside, path: Path): void {
   drop(sa.runtime, path, 'invalid-syntax', error.message)
   const problem = new PeerError('MALFORMED', error.message, { notify: NotifyType.INVALID_SYNTAX })
   if (header.flags.response) return sa.close('error', explainProtocolError(problem))
   sa.closing = { reason: 'error', refusal: explainProtocolError(problem) }
-  respond(sa, header, [notify(NotifyType.INVALID_SYNTAX)], { datagram, answerBytes: Number.POSITIVE_INFINITY }, path)
-}
-
-/** A response that breaks the protocol ends the IKE_SA: before it is established silently, afterwards with a DELETE. */
-function failed(sa: IkeSa, { task, messageId }: PendingRequest, error: PeerError): void {
-  const refusal = explainProtocolError(error)
-  sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
-  sa.window.answered(messageId)
-  // What the task took (an inbound SPI, a private value) goes back: nobody will finish it.
-  task.abandon()
-  sa.taskDone(task)
-  // A DELETE that waits still goes out; when the answer to it is what broke the protocol, nothing is left to say.
-  if (sa.state === 'connecting' || (sa.state === 'deleting' && sa.isQuiet)) sa.close('error', refusal)
-  else sa.delete('error', refusal)
+  respond(sa, { header, datagram, answerBytes: Number.POSITIVE_INFINITY, path }, [notify(NotifyType.INVALID_SYNTAX)])
 }
 
 function giveUp(sa: IkeSa, { task, attempts }: PendingRequest): void {

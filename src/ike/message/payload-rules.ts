@@ -78,6 +78,8 @@ const rules: readonly ExchangeRule[] = [
       ],
       // --> HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] [AUTH,] [CP]}: whether that was agreed on, IKE_AUTH itself looks. RFC 6023 §2
       [['IDi', 1, 1], ['IDr', 0, 1], ['AUTH', 0, 1], ['CP', 0, 1], ...noChild, ['EAP', 0, 0]],
+      // --> HDR, SK {IDi, [CERT,] [AUTH]}, a further round (RFC 4739), is of the same form; HDR, SK {} when only the responder goes on
+      [['IDi', 0, 0], ['AUTH', 0, 0], ['EAP', 0, 0], ...noChild],
       // --> HDR, SK {EAP}
       [
         ['EAP', 1, 1],
@@ -110,6 +112,17 @@ const rules: readonly ExchangeRule[] = [
         ['AUTH', 0, 1],
         ['EAP', 1, 1],
       ],
+      // <-- HDR, SK {[CP,] SAr2, TSi, TSr}, or HDR, SK {} between two rounds of the initiator: RFC 4739
+      [
+        ['IDr', 0, 0],
+        ['AUTH', 0, 0],
+        ['CP', 0, 1],
+        ['SA', 1, 1],
+        ['TSi', 1, 1],
+        ['TSr', 1, 1],
+        ['EAP', 0, 0],
+      ],
+      [['IDr', 0, 0], ['AUTH', 0, 1], ['CP', 0, 1], ...noChild, ['EAP', 0, 0]],
       // <-- HDR, SK {AUTH, [CP,] SAr2, TSi, TSr}, after EAP succeeded
       [
         ['IDr', 0, 0],

@@ -5,7 +5,7 @@ export type Plain = null | boolean | number | string | readonly Plain[] | { read
 
 /**
  * A value of the core as plain JSON: objects by their fields, octets as hexadecimal, an `Error` by its message, a function as
- * `{"$function": true}`. Fields whose names are in `omitted` become null; undefined ones are left out.
+ * `{"$function": true}`, a `Handle` by its description. Fields whose names are in `omitted` become null; undefined ones are left out.
  */
 export function encodePlain(value: unknown, omitted: readonly string[] = []): Plain {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
@@ -17,9 +17,18 @@ export function encodePlain(value: unknown, omitted: readonly string[] = []): Pl
   if (typeof value !== 'object') return { $undefined: true }
   const fields = Object.entries(value).filter(([, field]) => field !== undefined)
   return Object.fromEntries(
-    fields.map(([name, field]) => [name, omitted.includes(name) ? null : encodePlain(field, omitted)]),
+    fields.map(([name, field]) => {
+      if (handles.includes(name) && isHandle(field)) return [name, { description: field.description }]
+      return [name, omitted.includes(name) ? null : encodePlain(field, omitted)]
+    }),
   )
 }
+
+/** Fields of what the core only hands on: whatever is behind, it is not the core's. */
+const handles: readonly string[] = ['credential', 'trust', 'methods']
+
+const isHandle = (value: unknown): value is { readonly description: string } =>
+  typeof value === 'object' && value !== null && 'description' in value && typeof value.description === 'string'
 
 /** The value that was encoded, with `standIn` for each function; an `Error` stays as it stands. Throws `UsageError` for bad hexadecimal. */
 export function decodePlain(plain: Plain, standIn?: () => unknown): unknown {

@@ -15,6 +15,7 @@ export interface RecordingHeader {
   readonly connections: Plain
   readonly ports?: Plain
   readonly limits?: Plain
+  readonly asks?: Plain
   readonly qcdSecret?: Plain
   /** Drawn while the core was made. */
   readonly entropy: readonly RecordedDraw[]
@@ -83,6 +84,7 @@ export function recordIke(options: IkeEndpointOptions, recording: RecordingOptio
     connections: encodePlain(options.connections, secrets ? [] : ['secret']),
     ...(options.ports === undefined ? {} : { ports: encodePlain(options.ports) }),
     ...(options.limits === undefined ? {} : { limits: encodePlain(options.limits) }),
+    ...(options.asks === undefined ? {} : { asks: encodePlain(options.asks) }),
     ...(options.qcdSecret === undefined || !secrets ? {} : { qcdSecret: encodePlain(options.qcdSecret) }),
     entropy: notes.entropy,
   })

@@ -1,5 +1,7 @@
 import type { IpAddress } from '../../ip/address.ts'
+import { certRequest, certRequestsIn } from '../auth/certificates.ts'
 import { encodeGateway, type Gateway } from '../auth/gateway-identity.ts'
+import { hasFurtherRounds } from '../auth/rounds.ts'
 import {
   type AuthAnnouncement,
   decodeAuthMethods,
@@ -15,6 +17,7 @@ import { explainNotChildless } from '../explain/explain-childless.ts'
 import { explainNoPpk } from '../explain/explain-ppk.ts'
 import type { Refusal } from '../explain/refusal.ts'
 import { findNotify, notify } from '../message/notifies.ts'
+import type { CertificateBlob } from '../questions.ts'
 import { targetFor } from '../redirect/redirect-gateway.ts'
 
 /** What both ends said in IKE_SA_INIT that IKE_AUTH depends on. */
@@ -25,6 +28,10 @@ export interface SetUp {
   readonly childless: boolean
   /** Hashes under which the peer verifies signatures; undefined when it did not say. RFC 7427 §4. */
   readonly peerHashes: readonly number[] | undefined
+  /** Our signatures are to come with certificates of these authorities, copied. A responder learns it in IKE_AUTH. RFC 7296 §3.7. */
+  readonly certRequests: readonly CertificateBlob[]
+  /** Both ends can authenticate more than once: the peer said so. A responder learns it in IKE_AUTH. RFC 4739 §3.1. */
+  readonly multipleAuth: boolean
   /** How the peer lets itself be convinced, as far as it said. A responder learns it in IKE_AUTH. RFC 9593. */
   readonly peerAuthMethods: readonly AuthAnnouncement[] | undefined
   /** As responder: where each of the connections sends the initiator once it is known which one it is. RFC 5685 §6. */
@@ -32,21 +39,28 @@ export interface SetUp {
 }
 
 /** Our notifies in an IKE_SA_INIT request. */
-export function requestNotifies({ ppk, redirect }: ConnectionConfig, redirectedFrom: IpAddress | undefined): Payload[] {
+export function requestNotifies(connection: ConnectionConfig, redirectedFrom: IpAddress | undefined): Payload[] {
+  const { redirect } = connection
   const elsewhere =
     redirectedFrom === undefined
       ? notify(NotifyType.REDIRECT_SUPPORTED)
       : notify(NotifyType.REDIRECTED_FROM, encodeGateway({ address: redirectedFrom }))
   return [
     hashesPayload(),
-    ...(ppk === undefined ? [] : [notify(NotifyType.USE_PPK)]),
+    ...(takesPpk(connection) ? [notify(NotifyType.USE_PPK)] : []),
     ...(redirect.follow ? [elsewhere] : []),
   ]
 }
 
+/** As initiator: a PPK goes into the AUTH of a single round that is not EAP. RFC 8784 §3. */
+const takesPpk = (connection: ConnectionConfig): boolean =>
+  connection.ppk !== undefined && connection.local.auth.method !== 'eap' && !hasFurtherRounds(connection)
+
 /** In the responder's IKE_SA_INIT, and in IKE_AUTH of an initiator whose responder has said it too. RFC 9593 §3.1. */
-export const authMethodsPayload = (): Payload =>
-  notify(NotifyType.SUPPORTED_AUTH_METHODS, encodeAuthMethods(ownAuthMethods))
+export function authMethodsPayload(connections: readonly ConnectionConfig[]): Payload[] {
+  const methods = ownAuthMethods(connections)
+  return methods === undefined ? [] : [notify(NotifyType.SUPPORTED_AUTH_METHODS, encodeAuthMethods(methods))]
+}
 
 /** What a peer said of itself so. */
 export function authMethodsIn(payloads: readonly Payload[]): AuthAnnouncement[] | undefined {
@@ -65,30 +79,43 @@ export function answerSetUp(
     ...(ppk ? [notify(NotifyType.USE_PPK)] : []),
     ...(childless ? [notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)] : []),
     ...(has(request, NotifyType.SIGNATURE_HASH_ALGORITHMS) ? [hashesPayload()] : []),
-    authMethodsPayload(),
+    ...authMethodsPayload(candidates),
+    ...certRequest(candidates),
+    ...(candidates.some(hasFurtherRounds) ? [notify(NotifyType.MULTIPLE_AUTH_SUPPORTED)] : []),
   ]
   const targets = candidates.map((connection) => [connection, targetFor(connection, request)] as const)
   const elsewhere = new Map(targets.filter((one): one is [ConnectionConfig, Gateway] => one[1] !== undefined))
-  const setUp = { ppk, childless, peerHashes: hashesIn(request), peerAuthMethods: undefined, elsewhere }
+  const setUp = { ...unsaid, ppk, childless, peerHashes: hashesIn(request), elsewhere }
   return { setUp, notifies }
 }
 
 /** What the response came to, as initiator. */
 export function setUpOf(connection: ConnectionConfig, response: readonly Payload[]): SetUp {
   return {
-    ppk: connection.ppk !== undefined && has(response, NotifyType.USE_PPK),
+    ppk: takesPpk(connection) && has(response, NotifyType.USE_PPK),
     childless: has(response, NotifyType.CHILDLESS_IKEV2_SUPPORTED),
     peerHashes: hashesIn(response),
-    peerAuthMethods: authMethodsIn(response),
+    ...saidOfAuth(response),
   }
 }
+
+/** What a peer says of authentication: a responder in IKE_SA_INIT, an initiator in IKE_AUTH. */
+export const saidOfAuth = (
+  payloads: readonly Payload[],
+): Pick<SetUp, 'certRequests' | 'multipleAuth' | 'peerAuthMethods'> => ({
+  certRequests: certRequestsIn(payloads),
+  multipleAuth: has(payloads, NotifyType.MULTIPLE_AUTH_SUPPORTED),
+  peerAuthMethods: authMethodsIn(payloads),
+})
+
+const unsaid = { certRequests: [], multipleAuth: false, peerAuthMethods: undefined } as const
 
 /** The same of a resumed session, whose keys have had the PPK already if there was one. RFC 5723 §4.3. */
 export const resumedSetUp = (response: readonly Payload[]): SetUp => ({
   ppk: false,
   childless: has(response, NotifyType.CHILDLESS_IKEV2_SUPPORTED),
   peerHashes: hashesIn(response),
-  peerAuthMethods: authMethodsIn(response),
+  ...saidOfAuth(response),
 })
 
 /** What keeps an initiator from going on with IKE_AUTH. */

@@ -1,15 +1,21 @@
 import type { IkeSa } from '../ike-sa.ts'
 import { beginsChildless } from '../set-up/set-up.ts'
-import { AuthInitiator } from './auth-initiator.ts'
+import { AuthTask } from './auth-initiator.ts'
 import { ChildCreate } from './child-create.ts'
 
 /** The keys are there: IKE_AUTH follows, with the first CHILD_SA inside or, where the IKE_SA is set up alone, after it. */
 export function beginAuth(sa: IkeSa): void {
   const { firstChild, connection } = sa
   if (firstChild === undefined || !beginsChildless(connection, sa.setUp!)) {
-    return sa.enqueueNext(new AuthInitiator(sa, firstChild))
+    return begin(sa, new AuthTask(sa, firstChild))
   }
   // HDR, SK {IDi, [IDr,] AUTH} -->, then CREATE_CHILD_SA with a key exchange of its own where the proposals have one
   sa.enqueueNext(new ChildCreate(sa, firstChild, sa.trigger))
-  sa.enqueueNext(new AuthInitiator(sa, undefined))
+  begin(sa, new AuthTask(sa, undefined))
+}
+
+/** It may wait for somebody of ours before it has anything to send. */
+function begin(sa: IkeSa, task: AuthTask): void {
+  sa.enqueueNext(task)
+  task.begin()
 }

@@ -136,6 +136,7 @@ export function makeSuccessor(
   next.remoteId = old.remoteId
   next.hasPpk = old.hasPpk
   next.tieBreak = old.tieBreak
+  next.provenPeer = old.provenPeer
   next.authenticatedAt = old.authenticatedAt
   next.beganAs = old.beganAs
   runtime.noteReady(next)

@@ -13,6 +13,7 @@ export const ikeSa = (change: Partial<IkeSaStatus>): IkeSaStatus => ({
   remote: { address: parseIp('203.0.113.9'), port: 4500 },
   localId: parseIdentity('laptop.example'),
   remoteId: parseIdentity('gate.example'),
+  auth: { local: ['psk'], remote: ['psk'] },
   suite: 'aes128gcm16-prfsha256-x25519',
   natLocal: false,
   natRemote: false,
