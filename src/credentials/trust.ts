@@ -1,0 +1,235 @@
+import { toHex } from '../bytes/hex.ts'
+import { equalBytes } from '../bytes/index.ts'
+import type { RandomSource } from '../crypto/provider.ts'
+import { decodePublicKey } from '../crypto/public-key.ts'
+import type { PublicKey, SignatureProvider } from '../crypto/signature.ts'
+import { DecodeError, UsageError } from '../errors.ts'
+import { formatIdentity } from '../ike/auth/identity.ts'
+import type { Handle } from '../ike/config.ts'
+import type { No, ProvenCertificate, VerifyAnswer, VerifyQuestion } from '../ike/questions.ts'
+import { type Certificate, decodeCertificate, nameOfCertificate } from '../pki/certificate.ts'
+import { type Crl, decodeCrl } from '../pki/crl.ts'
+import { type Fetch, type Fetching, runFetching } from '../pki/fetching.ts'
+import { formatGeneralName } from '../pki/general-name.ts'
+import type { Hash } from '../pki/ocsp.ts'
+import { trustedPaths } from '../pki/path-building.ts'
+import type { PathProblem, PathRules } from '../pki/path-rules.ts'
+import { type RevocationPolicy, type RevocationWorld, revocationOf, revocationProblem } from '../pki/revocation.ts'
+import { RevocationCache } from '../pki/revocation-cache.ts'
+import { type PeerCertificates, readPeerCertificates } from './peer-certificates.ts'
+import { identityProblem, vouchesFor } from './peer-identity.ts'
+import { parseSignatureRule, type SignatureRule } from './signature-rules.ts'
+import { verifyAuthSignature } from './verify-signature.ts'
+
+/** What verifying stands on. */
+export interface TrustWorld {
+  /** ms since 1970. */
+  now(): number
+  readonly signatures: SignatureProvider
+  /** SHA-1 for identifiers, and what OCSP responders use. */
+  readonly hash: Hash
+  /** For nonces of OCSP requests. */
+  readonly random: RandomSource
+  /** Undefined: only what is configured and what the peer brings is looked at. */
+  readonly fetch?: Fetch
+  /** Shared by all that trust the same authorities. Default: one of its own. */
+  readonly cache?: RevocationCache
+}
+
+/** Whom we believe, and on what conditions. All certificates, lists and keys in DER. */
+export interface TrustOptions {
+  /** For messages; begins like `the authorities of office`. */
+  readonly description: string
+  /** Authorities whose certificates are trusted. */
+  readonly authorities?: readonly Uint8Array[]
+  /** Certificates of peers that are trusted by themselves, also where the peer sends none. */
+  readonly peers?: readonly Uint8Array[]
+  /** Certificates of authorities that lie between, for peers that do not send them. */
+  readonly intermediates?: readonly Uint8Array[]
+  /** SubjectPublicKeyInfo of peers that have no certificate (RFC 7670). Whose key it is, the connection's `remote.id` says. */
+  readonly rawKeys?: readonly Uint8Array[]
+  readonly crls?: readonly Uint8Array[]
+  /** Default `relaxed`. */
+  readonly revocation?: RevocationPolicy
+  /** What a certificate with an extended key usage must be for; default `any`. */
+  readonly purpose?: PathRules['purpose']
+  /** Default 2048. */
+  readonly minRsaBits?: number
+  /** Certificates signed with SHA-1 are taken. */
+  readonly allowSha1?: boolean
+  /** Signatures in AUTH that are taken, in the notation of `parseSignatureRule`. None: everything with SHA-2. */
+  readonly signatures?: readonly string[]
+  /** Certificates that the peer sends as hash and URL are fetched: from anywhere, or from these hosts. Default false. */
+  readonly hashAndUrl?: boolean | readonly string[]
+}
+
+/** Answers the core's question `verify`: path, identity, AUTH signature, revocation, in this order. */
+export class Trust implements Handle {
+  readonly description: string
+  /** SHA-1 over the key of each authority, for CERTREQ. RFC 7296 §3.7. */
+  readonly authorityHashes: readonly Uint8Array[]
+  readonly #world: TrustWorld
+  readonly #cache: RevocationCache
+  readonly #options: TrustOptions
+  readonly #authorities: readonly Certificate[]
+  readonly #peers: readonly Certificate[]
+  readonly #intermediates: readonly Certificate[]
+  readonly #rawKeys: readonly PublicKey[]
+  readonly #crls: readonly Crl[]
+  readonly #rules: readonly SignatureRule[]
+
+  /** Throws `UsageError` for a certificate, list or key that cannot be read, and when nobody is trusted. */
+  constructor(options: TrustOptions, world: TrustWorld) {
+    this.description = options.description
+    this.#options = options
+    this.#world = world
+    this.#cache = world.cache ?? new RevocationCache()
+    this.#authorities = readAll('authorities', options.authorities, decodeCertificate)
+    this.#peers = readAll('peers', options.peers, decodeCertificate)
+    this.#intermediates = readAll('intermediates', options.intermediates, decodeCertificate)
+    this.#rawKeys = readAll('rawKeys', options.rawKeys, decodePublicKey)
+    this.#crls = readAll('crls', options.crls, decodeCrl)
+    this.#rules = (options.signatures ?? []).map(parseSignatureRule)
+    this.authorityHashes = this.#authorities.map(({ spki }) => world.hash('sha1', spki))
+    if (this.#authorities.length + this.#peers.length + this.#rawKeys.length === 0)
+      throw new UsageError('authorities', 'nobody is trusted: name an authority, a certificate or a key of a peer')
+  }
+
+  /** A promise only where something is fetched. Never throws nor rejects for anything that a peer sends. */
+  answerVerify(question: VerifyQuestion): VerifyAnswer | Promise<VerifyAnswer> {
+    return runFetching(this.#verify(question), this.#world.fetch)
+  }
+
+  *#verify(question: VerifyQuestion): Fetching<VerifyAnswer> {
+    const sent = yield* readPeerCertificates(question.certificates, this.#options.hashAndUrl ?? false, this.#world.hash)
+    const [first] = sent.certificates
+    if (first !== undefined && sent.problem === undefined) return yield* this.#verifyCertificate(question, first, sent)
+    if (sent.rawKeys.length > 0) return this.#verifyRawKey(question, sent.rawKeys[0]!)
+    if (sent.problem !== undefined) return no(sent.problem, 'let the peer send its X.509 certificate in a CERT payload')
+    return yield* this.#verifyWithout(question, sent)
+  }
+
+  *#verifyCertificate(question: VerifyQuestion, first: Certificate, sent: PeerCertificates): Fetching<VerifyAnswer> {
+    const now = this.#world.now()
+    const paths = trustedPaths({
+      endEntity: first,
+      intermediates: [...sent.certificates.slice(1), ...this.#intermediates],
+      anchors: [...this.#authorities, ...this.#peers],
+      rules: this.#pathRules(now),
+      signatures: this.#world.signatures,
+    })
+    let refused: PathProblem | undefined
+    for (let next = paths.next(); ; next = paths.next()) {
+      if (next.done === true) return refusal(refused ?? next.value)
+      // Nothing is fetched for somebody who has not proved to hold the key of a certificate that we trust.
+      if (refused === undefined) {
+        const problem = this.#holderProblem(question, first)
+        if (problem !== undefined) return problem
+      }
+      const statuses = yield* revocationOf(next.value, this.#revocationWorld(now, sent))
+      const problem = revocationProblem(statuses, this.#options.revocation ?? 'relaxed')
+      if (problem === undefined) return { ok: true, peer: provenCertificate(first) }
+      refused ??= problem
+    }
+  }
+
+  /** Identity and AUTH. */
+  #holderProblem(question: VerifyQuestion, certificate: Certificate): No | undefined {
+    const wrong = identityProblem(question.id, certificate)
+    if (wrong !== undefined)
+      return no(
+        wrong,
+        'let the peer use a name of its certificate as its identity, or issue it a certificate with that subjectAltName',
+      )
+    const reason = this.#signatureProblem(question, certificate.publicKey!)
+    return reason === undefined ? undefined : no(`${nameOfCertificate(certificate)}: ${reason}`, SIGNATURE_HINT)
+  }
+
+  /** The peer sent no certificate: one that is configured may be its own. */
+  *#verifyWithout(question: VerifyQuestion, sent: PeerCertificates): Fetching<VerifyAnswer> {
+    const certificate = this.#peers.find(
+      (one) =>
+        vouchesFor(one, question.id) &&
+        one.publicKey !== undefined &&
+        this.#signatureProblem(question, one.publicKey) === undefined,
+    )
+    if (certificate !== undefined) return yield* this.#verifyCertificate(question, certificate, sent)
+    const key = this.#rawKeys.find((one) => this.#signatureProblem(question, one) === undefined)
+    if (key !== undefined) return { ok: true }
+    const configured = this.#peers.length + this.#rawKeys.length
+    return no(
+      configured === 0
+        ? `peer ${formatIdentity(question.id)} sent no certificate, and none of its own is configured`
+        : `peer ${formatIdentity(question.id)} sent no certificate, and its AUTH is not of any of the ${configured} certificates and keys that are configured for it`,
+      'let the peer send its certificate (CERT), or configure it',
+    )
+  }
+
+  /** Only a key that is configured is trusted; that the peer has it says its signature. RFC 7670 §§3, 5. */
+  #verifyRawKey(question: VerifyQuestion, spki: Uint8Array): VerifyAnswer {
+    const key = this.#rawKeys.find((one) => equalBytes(one.spki, spki))
+    if (key === undefined) {
+      const fingerprint = toHex(this.#world.hash('sha256', spki))
+      return no(
+        `peer ${formatIdentity(question.id)} sent a raw public key (SHA-256 ${fingerprint}) that is not configured for it`,
+        'add the key to the keys of the peer, if it is the right one',
+      )
+    }
+    const reason = this.#signatureProblem(question, key)
+    return reason === undefined
+      ? { ok: true }
+      : no(`raw public key of ${formatIdentity(question.id)}: ${reason}`, SIGNATURE_HINT)
+  }
+
+  #signatureProblem({ method, data, octets }: VerifyQuestion, key: PublicKey): string | undefined {
+    const policy = { rules: this.#rules, leastRsaBits: this.#options.minRsaBits ?? DEFAULT_RSA_BITS }
+    const verdict = verifyAuthSignature(this.#world.signatures, key, { method, data, octets }, policy)
+    return verdict.ok ? undefined : verdict.reason
+  }
+
+  #pathRules(now: number): PathRules {
+    const { minRsaBits = DEFAULT_RSA_BITS, allowSha1 = false, purpose = 'any' } = this.#options
+    return { now, minRsaBits, allowSha1, purpose }
+  }
+
+  #revocationWorld(now: number, sent: PeerCertificates): RevocationWorld {
+    const { signatures, hash, random } = this.#world
+    return {
+      now,
+      signatures,
+      hash,
+      nonce: () => random(16, 'nonce'),
+      cache: this.#cache,
+      crls: [...this.#crls, ...sent.crls],
+      ocspResponses: sent.ocspResponses,
+    }
+  }
+}
+
+/** What a certificate says of its holder, for people and programs. */
+export const provenCertificate = (certificate: Certificate): ProvenCertificate => ({
+  subject: certificate.subjectText,
+  issuer: certificate.issuerText,
+  names: certificate.extensions.names.map(formatGeneralName),
+  serial: toHex(certificate.serial),
+  notAfter: certificate.notAfter,
+})
+
+const DEFAULT_RSA_BITS = 2048
+const SIGNATURE_HINT =
+  'check that the peer signs with the key of the certificate that it sends, and which signatures are taken'
+
+function readAll<T>(what: string, all: readonly Uint8Array[] | undefined, decode: (octets: Uint8Array) => T): T[] {
+  return (all ?? []).map((octets, at) => {
+    try {
+      return decode(octets)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      throw new UsageError(what, `number ${at + 1} cannot be read: ${error.message}`)
+    }
+  })
+}
+
+const refusal = ({ message, hint }: PathProblem): No => no(message, hint)
+
+const no = (message: string, hint: string): No => ({ ok: false, message, hint })
