@@ -82,7 +82,8 @@ class MschapPeer implements Inside {
     const avps = decodeAvps(data)
     const error = findAvp(avps, AvpCode['MS-CHAP-Error'], Microsoft)
     if (error !== undefined) {
-      this.#reason = refusalText(new TextDecoder().decode(error.subarray(1)))
+      const text = new TextDecoder().decode(error.subarray(1))
+      if (text.includes('E=')) this.#reason = refusalText(text)
       return wait
     }
     const success = findAvp(avps, AvpCode['MS-CHAP2-Success'], Microsoft)
