@@ -101,7 +101,7 @@ function sharedOf(end: End, isMirrored: boolean): string {
  * lately, traps of children, addresses of ours, and of strangers that were answered.
  */
 const kept = /\.(lastWords\.kept|suites\.suites|redirects\.times|awaited|traps|policies|locals|strays\.answers\.ofOne)/
-const MOST_KEPT = 100
+const MOST_KEPT = 256
 
 /** Nothing is left of what was: after the end of all SAs and timers every table has the size that it had at the beginning. */
 export function checkEmpty(end: End): void {

@@ -89,10 +89,12 @@ export class IkeRekeying {
   oldEnds(): void {
     this.#isOursUnderWay = false
     const made = this.#theirs?.sa ?? this.#ours?.sa
-    if (made !== undefined) this.#settleFor(made)
+    // What was made may have ended before it was decided on.
+    if (made !== undefined && made.state !== 'closed') this.#settleFor(made)
   }
 
   #decide(): void {
+    if (this.#ours?.sa?.state === 'closed') this.#ours = undefined
     const [ours, theirs] = [this.#ours, this.#theirs]
     if (this.#isOursUnderWay) return
     if (ours?.sa === undefined) {
