@@ -7,6 +7,9 @@ import type { IkeSa } from '../ike-sa.ts'
  */
 export type LifetimeTimer = 'rekey-window' | 'rekey' | 'reauth-window' | 'reauth' | 'over' | 'linger' | 'replace'
 
+/** Who was called reauthenticates this much later than who called: two ends that both did it at once would come out with one IKE_SA more. */
+const YIELD_MS = 60_000
+
 /** A reauthentication that did not come about is tried again after this long. */
 export const RETRY_MS = 180_000
 
@@ -17,10 +20,10 @@ export const RETRY_MS = 180_000
 export function armLifetime(sa: IkeSa): void {
   const { rekeyMs, reauthMs, overMs, jitterMs } = sa.connection.lifetime
   const rekeyBy = sa.runtime.now + rekeyMs
-  const reauthBy = sa.authenticatedAt! + reauthMs
+  const reauthBy = sa.authenticatedAt! + reauthMs + (sa.beganAs === 'responder' ? Math.min(YIELD_MS, overMs / 2) : 0)
   setFinite(sa, 'rekey-window', rekeyBy - Math.min(jitterMs, rekeyMs))
   setFinite(sa, 'reauth-window', reauthBy - Math.min(jitterMs, reauthMs))
-  setFinite(sa, 'over', Math.min(rekeyBy, reauthBy) + overMs)
+  setFinite(sa, 'over', Math.min(rekeyBy, sa.authenticatedAt! + reauthMs) + overMs)
 }
 
 /** Nothing came of what stood in the way of renewing it: what fell due meanwhile is done now. */

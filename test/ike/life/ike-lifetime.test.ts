@@ -110,6 +110,15 @@ describe('the lifetime of an IKE_SA', () => {
     expect([pair.a.status().length, pair.b.status().length]).toEqual([1, 1])
   })
 
+  it('is renewed with authentication by who called, so that IKE_SAs that may stand side by side do not multiply', () => {
+    const settings = { ...quiet, uniqueness: 'never' as const }
+    const lifetime = { rekeyMs: never, reauthMs: HOUR, jitterMs: 0, overMs: HOUR / 10 }
+    const pair = establishedPair({ a: { ...settings, lifetime }, b: { ...settings, lifetime }, crypto: nodeProvider })
+    pair.clock.advance(5.5 * HOUR)
+    expect([pair.a.status().length, pair.b.status().length]).toEqual([1, 1])
+    expect(pair.a.eventsOf('ike-established')).toHaveLength(6)
+  })
+
   it('with authentication counts from the last one, whatever was rekeyed since', () => {
     const pair = withLifetime({ rekeyMs: HOUR, reauthMs: 2.5 * HOUR, jitterMs: 0, overMs: HOUR / 10 })
     pair.clock.advance(3 * HOUR)
