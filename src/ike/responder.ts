@@ -1,5 +1,6 @@
 import { PeerError } from '../errors.ts'
 import type { Flow } from './asking/flow.ts'
+import { mayBeMade } from './child/child-making.ts'
 import type { ChildSa } from './child/child-sa.ts'
 import { endChild, silentFirst } from './child/child-succession.ts'
 import { ExchangeType, exchangeName, type IkeHeader, NotifyType, type Payload, ProtocolId } from './codec/index.ts'
@@ -101,13 +102,9 @@ function deleteChildren(sa: IkeSa, spis: readonly Uint8Array[]): Payload[] {
   return answered.length === 0 ? [] : [deletePayload(answered)]
 }
 
-/** Exchanges whose response makes a CHILD_SA. */
-const making: readonly number[] = [ExchangeType.CREATE_CHILD_SA, ExchangeType.IKE_FOLLOWUP_KE]
-
 /** A peer may delete a CHILD_SA whose making we have not heard the end of. Bounded: the SPIs are the peer's to invent. */
 function noteUnknown(sa: IkeSa, spi: number): void {
-  const isMaking = sa.activeTasks.some(({ exchangeType }) => making.includes(exchangeType))
-  if (!isMaking) return
+  if (!mayBeMade(sa)) return
   sa.deletedEarly ??= new Set()
   if (sa.deletedEarly.size < 64) sa.deletedEarly.add(spi)
 }

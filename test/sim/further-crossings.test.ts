@@ -44,6 +44,22 @@ describe('both ends make a CHILD_SA with a key exchange at once', () => {
   })
 })
 
+describe('a CHILD_SA that B rekeys before A has the answer that makes it', () => {
+  it.each(['late', 'lost'])('stands at both ends when that answer is %s', (how) => {
+    const scene = makeScene({
+      A: { children: twoChildren(leftConnection) },
+      B: { children: twoChildren(rightConnection) },
+    })
+    play(scene, ['A makes second', 'B gets request'])
+    const made = scene.B.ikeSa.children.find(({ name }) => name === 'second')!
+    scene.B.perform(scene.B.ike.rekeyChild(scene.B.ikeSa.sa.id, made.spiIn, scene.B.now))
+    play(scene, ['A gets request', ...(how === 'lost' ? ['A loses response TSi'] : []), 'B gets response'])
+    settle(scene)
+    expectAgreement(scene, { children: ['net', 'second'] })
+    expectNoLoss(scene)
+  })
+})
+
 describe.each(['replace', 'keep', 'never'] as const)(
   'each end sets another CHILD_SA of the connection up from nothing, where the policy is %s',
   (uniqueness) => {

@@ -1,12 +1,19 @@
 import { prfInfo } from '../../crypto/transforms.ts'
 import { PeerError } from '../../errors.ts'
-import { NotifyType } from '../codec/index.ts'
+import { ExchangeType, NotifyType } from '../codec/index.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { type ChildKeys, deriveChildKeys } from '../keys/keymat.ts'
 import type { ChosenProposal } from '../negotiation/proposal.ts'
 import type { CreateKeying } from '../tasks/create-exchange.ts'
 
 // What both sides need to make the CHILD_SA that they agreed on: its SPIs and keys.
+
+/** Exchanges whose response makes a CHILD_SA. */
+const making: readonly number[] = [ExchangeType.CREATE_CHILD_SA, ExchangeType.IKE_FOLLOWUP_KE]
+
+/** The peer may have a CHILD_SA by now whose making we have not heard the end of. */
+export const mayBeMade = (sa: IkeSa): boolean =>
+  sa.activeTasks.some(({ exchangeType }) => making.includes(exchangeType))
 
 /** The keys of the agreed CHILD_SA. RFC 7296 §2.17. */
 export function childKeys(sa: IkeSa, suite: ChosenProposal, { Ni, Nr, secrets }: CreateKeying): ChildKeys {

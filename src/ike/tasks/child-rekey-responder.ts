@@ -1,5 +1,6 @@
 import { PeerError } from '../../errors.ts'
 import { acceptChild, chooseChild } from '../child/child-choice.ts'
+import { mayBeMade } from '../child/child-making.ts'
 import type { ChildSa, TheirRekey } from '../child/child-sa.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { IkeSa } from '../ike-sa.ts'
@@ -14,6 +15,8 @@ import { answerCreate } from './create-responder.ts'
 // <-- HDR, SK {N(REKEY_SA), SA, Ni, [KEi,] TSi, TSr}
 export function answerRekey(sa: IkeSa, rekeySa: NotifyPayload, payloads: readonly Payload[]): Payload[] {
   const old = childOfPeer(sa, rekeySa)
+  // It may be the one that the answer to us is about, which is late: the peer would delete it, and we keep it. RFC 7296 §2.25.
+  if (old === undefined && mayBeMade(sa)) throw busy()
   // HDR, SK {N(CHILD_SA_NOT_FOUND)} -->
   if (old === undefined) return [{ ...rekeySa, notify: NotifyType.CHILD_SA_NOT_FOUND, data: new Uint8Array(0) }]
   if (old.state === 'receiving' && old.announced) old.startSending()
@@ -45,7 +48,9 @@ export function answerRekey(sa: IkeSa, rekeySa: NotifyPayload, payloads: readonl
 }
 
 const busy = (): PeerError =>
-  new PeerError('BUSY', 'the CHILD_SA is rekeyed or deleted already', { notify: NotifyType.TEMPORARY_FAILURE })
+  new PeerError('BUSY', 'the CHILD_SA is being made, or rekeyed or deleted already', {
+    notify: NotifyType.TEMPORARY_FAILURE,
+  })
 
 function childOfPeer(sa: IkeSa, { protocol, spi }: NotifyPayload): ChildSa | undefined {
   if (protocol !== ProtocolId.ESP || spi.length !== 4) return undefined
