@@ -1,7 +1,9 @@
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { GateLimits } from '../ike/gate/responder-gate.ts'
+import type { Answer, AskAction, Question } from '../ike/questions.ts'
 import type { RecordingOptions } from '../ike/recording/recording.ts'
+import type { Asks } from '../ike/runtime.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
 import type { Clock } from './clock.ts'
@@ -34,6 +36,13 @@ export interface EndpointOptions {
    * Left out: they find out by liveness checks.
    */
   readonly qcdSecret?: Uint8Array
+  /**
+   * Answers what the core cannot know: signs, verifies, knows passwords and addresses. At once or later; a promise that rejects is a no.
+   * Left out, or undefined: a no.
+   */
+  readonly answers?: (question: Question, ask: AskAction) => Answer | Promise<Answer> | undefined
+  /** Questions that are asked only where `answers` answers them; default: none of them. */
+  readonly asks?: Asks
   /**
    * Writes every call into the IKE core down, with the octets it drew: `replayRecording` of `typeswan/testing` runs it again.
    * **Whoever has the recording can read the traffic.**

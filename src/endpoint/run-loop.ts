@@ -1,12 +1,15 @@
 import { nodeProvider } from '../crypto/node.ts'
 import { Datapath, droppedAs } from '../datapath/index.ts'
+import { UsageError } from '../errors.ts'
 import { isInitial } from '../ike/codec/index.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
 import { IkeEndpoint } from '../ike/ike-endpoint.ts'
+import type { Answer, AskAction } from '../ike/questions.ts'
 import { recordIke } from '../ike/recording/recording.ts'
 import type { SocketAddress } from '../ip/address.ts'
 import { Xfrm, type XfrmListener } from '../xfrm/index.ts'
 import { Alarm } from './alarm.ts'
+import { answerWith, noOf } from './answering.ts'
 import { type Clock, systemRandom } from './clock.ts'
 import { EventLog } from './event-log.ts'
 import type { InnerSide } from './inner-side.ts'
@@ -30,6 +33,7 @@ export class RunLoop {
   readonly core: IkeEndpoint
   readonly xfrm: Xfrm
   readonly #around: Surroundings
+  readonly #answers: EndpointOptions['answers']
   readonly #datapath: Datapath
   readonly #eventLog: EventLog
   readonly #alarm: Alarm
@@ -45,6 +49,7 @@ export class RunLoop {
     const { paths, inner, clock, log } = around
     const { connections, limits, qcdSecret, crypto = nodeProvider, random = systemRandom } = options
     this.#around = around
+    this.#answers = options.answers
     this.#eventLog = new EventLog(log)
     this.#alarm = new Alarm(clock, () => this.#tick())
     this.xfrm = new Xfrm({ crypto, random, listener: this.#xfrmListener(), clock })
@@ -62,6 +67,7 @@ export class RunLoop {
       ...{ crypto, random, xfrm, connections, ports },
       ...(limits === undefined ? {} : { limits }),
       ...(qcdSecret === undefined ? {} : { qcdSecret }),
+      ...(options.asks === undefined ? {} : { asks: options.asks }),
     }
     this.core = options.record === undefined ? new IkeEndpoint(world) : recordIke(world, options.record)
   }
@@ -92,16 +98,33 @@ export class RunLoop {
   /** Carries out what the core asks for, and sets the timer anew. */
   perform(actions: readonly IkeAction[]): void {
     const { paths } = this.#around
+    const asked: AskAction[] = []
     for (const action of actions) {
       if (action.type === 'send') paths.sendIke(action.local, action.remote, action.message, action.nonEspMarker)
       else if (action.type === 'keepalive') paths.sendKeepalive(action.local, action.remote)
       else if (action.type === 'event') this.#events.push(action.event)
+      else asked.push(action)
     }
     this.#alarm.set(Math.min(this.core.nextTimeoutAt(), this.xfrm.nextExpiryAt()))
+    for (const ask of asked) answerWith(this.#answers, ask, (answer) => this.#answered(ask, answer))
     // Listeners last: what they call, or throw, meets an endpoint that is done with this step.
     this.#publish()
     if (this.#told.length > 0) this.#passOn()
     if (this.#onIdle !== undefined && this.core.isIdle()) this.#onIdle()
+  }
+
+  /** An answer that is none counts as a no. */
+  #answered({ token }: AskAction, answer: Answer): void {
+    const step = (given: Answer) => this.core.answered(token, given, this.#around.clock())
+    const take = () => {
+      try {
+        return step(answer)
+      } catch (error) {
+        if (error instanceof UsageError) return step(noOf(error))
+        throw error
+      }
+    }
+    this.perform(this.#contained(take))
   }
 
   /** Deletes every IKE_SA, waits at most `patienceMs` for the peers' answers, and wipes the keys that are left. The timer stops. */
