@@ -69,7 +69,7 @@ const anySha2: readonly SignatureRule[] = [{ family: 'pubkey', hashes: [] }]
 
 const isFamily = (word: string | undefined): word is SignatureFamily =>
   word === 'pubkey' || preferredFamilies.some((family) => family === word)
-const isHash = (word: string): word is HashName => word in hashBytes
+const isHash = (word: string): word is HashName => Object.hasOwn(hashBytes, word)
 
 function familyOf(scheme: SignatureScheme): Family {
   if (scheme.kind === 'rsa-pkcs1') return 'rsa'

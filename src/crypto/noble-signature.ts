@@ -59,7 +59,7 @@ export function decodePrivateKey(pkcs8: Uint8Array): PrivateKey {
   const parts = decodePrivateKeyParts(pkcs8)
   const spki = encodePublicKey(publicPartsOf(parts))
   const kind = keyKind(parts)
-  return { ...kind, pkcs8: pkcs8.slice(), publicKey: { ...kind, spki } }
+  return { ...kind, pkcs8: Uint8Array.from(pkcs8), publicKey: { ...kind, spki } }
 }
 
 type EcdsaScheme = Extract<SignatureScheme, { readonly kind: 'ecdsa' }>

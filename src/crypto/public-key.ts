@@ -50,7 +50,7 @@ export type PublicKeyParts =
  * That a point is on its curve is seen when something is verified: then nothing is valid. RFC 5280 §4.1.2.7.
  */
 export function decodePublicKey(spki: Uint8Array): PublicKey {
-  return { ...keyKind(decodePublicKeyParts(spki)), spki: spki.slice() }
+  return { ...keyKind(decodePublicKeyParts(spki)), spki: Uint8Array.from(spki) }
 }
 
 /** The same as octets, borrowed. */
