@@ -10,6 +10,7 @@ import type { IkeSa } from './ike-sa.ts'
 import { answerFollowUp } from './keys/follow-up.ts'
 import { newestOf } from './life/succession.ts'
 import { findNotify } from './message/notifies.ts'
+import { isKnownExchange } from './message/payload-rules.ts'
 import { heedInvalidSpi } from './message/stray-messages.ts'
 import { answerMobike } from './path/mobike.ts'
 import { redirectIn } from './redirect/redirect-payload.ts'
@@ -41,6 +42,12 @@ export function answerRequest(
   if (exchangeType === ExchangeType.CREATE_CHILD_SA) return answerCreateChild(sa, payloads)
   if (exchangeType === ExchangeType.IKE_FOLLOWUP_KE) return answerFollowUp(sa, payloads)
   if (exchangeType === ExchangeType.INFORMATIONAL) return answerInformational(sa, messageId, payloads, path)
+  // Of an extension that was not agreed on. INVALID_SYNTAX would end the IKE_SA, silence the peer's patience: the generic error does not.
+  if (!isKnownExchange(exchangeType)) {
+    throw new PeerError('UNKNOWN_EXCHANGE', `nothing is known about ${exchangeName(exchangeType)}`, {
+      notify: NotifyType.NO_PROPOSAL_CHOSEN,
+    })
+  }
   throw new PeerError('UNEXPECTED_EXCHANGE', `${exchangeName(exchangeType)} is not expected here`, {
     notify: NotifyType.INVALID_SYNTAX,
   })

@@ -146,13 +146,14 @@ describe('one side rekeys', () => {
     )
     for (const step of [`${other} deletes`, `${other} asks`, `${side} answers`]) duel.step(step)
     vi.restoreAllMocks()
-    expect(duel[side].status()[0]!.children).toHaveLength(1)
+    const { reqid } = duel[side].status()[0]!.children[0]!
     duel.step(`${side} rekeys`)
     duel.step(`${side} asks`)
     expect(duel.answerOf(other)).toEqual(['N(CHILD_SA_NOT_FOUND)'])
     duel.play('rest')
     duel.expectAtRest(1)
-    expect(duel.toldOf(side)).toEqual(['child-closed', 'child-established'])
+    expect(duel.toldOf(side)).toEqual(['child-rekeyed'])
+    expect(duel[side].status()[0]!.children).toMatchObject([{ reqid }])
   })
 })
 

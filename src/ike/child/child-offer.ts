@@ -9,7 +9,7 @@ import {
 } from '../config-payload/dynamic-selectors.ts'
 import { explainAddressRequired, explainNoAddress } from '../explain/explain-address.ts'
 import { explainBusy, explainDeletedEarly, explainStateLost } from '../explain/explain-child.ts'
-import { explainPeerNotify } from '../explain/explain-peer.ts'
+import { explainPeerNotify, explainProtocolError } from '../explain/explain-peer.ts'
 import { explainPeerRefusedProposal } from '../explain/explain-proposal.ts'
 import { explainPeerRefusedTs, explainPeerWantsPairs } from '../explain/explain-ts.ts'
 import type { Refusal } from '../explain/refusal.ts'
@@ -17,6 +17,7 @@ import type { IkeSa } from '../ike-sa.ts'
 import { need } from '../message/notifies.ts'
 import { type ChosenProposal, encodeProposals, verifyChosen, withoutKe } from '../negotiation/proposal.ts'
 import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector } from '../negotiation/traffic-selector.ts'
+import { ChildDelete } from '../tasks/child-delete.ts'
 import type { CreateKeying } from '../tasks/create-exchange.ts'
 import { childKeys, freeOutboundSpi, spiBytes, spiOf } from './child-making.ts'
 import { ChildSa } from './child-sa.ts'
@@ -36,6 +37,7 @@ export class ChildOffer {
   readonly #as: ResolvedSelectors | undefined
   /** What was offered; undefined before. */
   #offered: ResolvedSelectors | undefined
+  readonly #inAuth: boolean
 
   /**
    * `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). `proposals` are the configured
@@ -55,6 +57,7 @@ export class ChildOffer {
     this.#sa = sa
     this.#trigger = trigger
     this.#as = as
+    this.#inAuth = inAuth
     this.#child = new ChildSa(sa)
     this.proposals = inAuth ? proposals.map(withoutKe) : proposals
   }
@@ -90,14 +93,21 @@ export class ChildOffer {
     return verifyChosen(need(payloads, 'SA').proposals, this.proposals, { protocol: ProtocolId.ESP })
   }
 
-  /** Installs the CHILD_SA of a good answer, and tells it. Throws `PeerError` when the answer is outside our offer. */
+  /** Installs the CHILD_SA of a good answer, and tells it. */
   complete(payloads: readonly Payload[], suite: ChosenProposal, keying: CreateKeying): void {
-    if (this.isDeletedEarly(suite)) this.giveUp(explainDeletedEarly(this.config))
-    else announce(this.install(this.terms(payloads), suite, keying))
+    if (this.isDeletedEarly(suite)) {
+      this.giveUp(explainDeletedEarly(this.config))
+      return
+    }
+    const terms = this.terms(payloads)
+    if (terms !== undefined) announce(this.install(terms, suite, keying))
   }
 
-  /** What an answer agrees to. Throws `PeerError` when its traffic selectors are outside our offer. */
-  terms(payloads: readonly Payload[]): ChildTerms {
+  /**
+   * What an answer agrees to. Undefined when its traffic selectors are outside our offer: that is told, and costs the CHILD_SA alone,
+   * which the peer has installed by now. RFC 7296 §2.9.
+   */
+  terms(payloads: readonly Payload[]): ChildTerms | undefined {
     const offered = this.#offered ?? this.config
     const chosenTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
     // What is meant for our virtual address may be wider than it: others' packets are none of ours.
@@ -107,26 +117,32 @@ export class ChildOffer {
     const { config } = this
     // First of all: to look at 65,025 pairs takes a third of a second.
     if (localTs.length * remoteTs.length > mostPairs(config)) {
-      throw new PeerError(
-        'TOO_MANY_TS',
-        `the responder split our traffic selectors into ${localTs.length} and ${remoteTs.length}`,
-        { notify: NotifyType.INVALID_SYNTAX },
-      )
+      const split = `${localTs.length} and ${remoteTs.length}`
+      return this.#unwanted(new PeerError('TOO_MANY_TS', `the responder split our traffic selectors into ${split}`))
     }
     if (
       !isSubset(chosenTs, offered.localTs) ||
       !isSubset(remoteTs, offered.remoteTs) ||
       selectsNothing(localTs, remoteTs)
     ) {
-      throw new PeerError(
-        'TS_OUTSIDE_OFFER',
-        "the responder's traffic selectors are not within our offer (RFC 7296 §2.9)",
-        {
-          notify: NotifyType.INVALID_SYNTAX,
-        },
-      )
+      const problem = "the responder's traffic selectors are not within our offer (RFC 7296 §2.9)"
+      return this.#unwanted(new PeerError('TS_OUTSIDE_OFFER', problem))
     }
     return { localTs, remoteTs, ...termsOfAnswer(config, payloads) }
+  }
+
+  /** The peer has what we do not want. An IKE_SA that was set up for it, and carries nothing else, goes with it. */
+  #unwanted(problem: PeerError): undefined {
+    const sa = this.#sa
+    const refusal = this.giveUp(explainProtocolError(problem))
+    if (this.#inAuth && sa.children.length === 0 && sa.isLastTask) sa.delete('refused', refusal)
+    else this.discard()
+  }
+
+  /** Does not install what the peer has agreed to and installed: it is to delete that. */
+  discard(): void {
+    this.abandon()
+    this.#sa.enqueueNext(new ChildDelete(this.#child))
   }
 
   /** The peer deleted it before its answer, which made it, reached us. */

@@ -152,6 +152,9 @@ const rules: readonly ExchangeRule[] = [
 
 const ruleByExchange = new Map(rules.map((rule) => [rule.exchange, rule]))
 
+/** False for an exchange type that nothing is known about here. */
+export const isKnownExchange = (exchangeType: number): boolean => ruleByExchange.has(exchangeType)
+
 /** Status notifies that may take the place of the answer in a response. RFC 7296 §2.6; RFC 5723 §4.3; RFC 5685 §3, §6. */
 const insteadOfAnswer: ReadonlyMap<number, readonly number[]> = new Map([
   [ExchangeType.IKE_SA_INIT, [NotifyType.COOKIE, NotifyType.REDIRECT]],

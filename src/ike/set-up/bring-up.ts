@@ -29,7 +29,7 @@ export function bringUp(
   const known = sas.carrierOf(connection, child)
   if (known !== undefined) {
     if (child !== undefined && !known.hasOrMakes(child)) {
-      known.enqueue(new ChildCreate(known, child, trigger))
+      known.enqueue(new ChildCreate(known, child, { trigger }))
       pump(known)
     }
     return known.id

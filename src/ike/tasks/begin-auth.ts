@@ -10,7 +10,7 @@ export function beginAuth(sa: IkeSa): void {
     return begin(sa, new AuthTask(sa, firstChild))
   }
   // HDR, SK {IDi, [IDr,] AUTH} -->, then CREATE_CHILD_SA with a key exchange of its own where the proposals have one
-  sa.enqueueNext(new ChildCreate(sa, firstChild, sa.trigger))
+  sa.enqueueNext(new ChildCreate(sa, firstChild, { trigger: sa.trigger }))
   begin(sa, new AuthTask(sa, undefined))
 }
 

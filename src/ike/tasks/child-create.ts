@@ -1,11 +1,14 @@
 import { ChildOffer } from '../child/child-offer.ts'
+import type { ChildSa } from '../child/child-sa.ts'
+import { endChild, takeOver } from '../child/child-succession.ts'
 import type { Trigger } from '../child/child-terms.ts'
 import { NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { backOffMs } from '../life/ike-lifetime.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
-import { CreateExchange } from './create-exchange.ts'
+import { isUnwanted } from './child-delete.ts'
+import { CreateExchange, type CreateOutcome } from './create-exchange.ts'
 
 /** TEMPORARY_FAILURE is taken for an answer when it came this often, each time after twice as long. */
 const MOST_BUSY_TRIES = 6
@@ -14,6 +17,8 @@ const MOST_BUSY_TRIES = 6
 export class ChildCreate implements Task {
   readonly name = 'CREATE_CHILD_SA'
   readonly makes: ChildConfig
+  /** The CHILD_SA that it takes the place of, if any: the peer has lost that. */
+  readonly subject?: ChildSa
   readonly #offer: ChildOffer
   readonly #exchange: CreateExchange
   #sa: IkeSa
@@ -21,11 +26,16 @@ export class ChildCreate implements Task {
 
   readonly #trigger: Trigger | undefined
 
-  /** `trigger` is the packet that asks for it, if any. */
-  constructor(sa: IkeSa, config: ChildConfig, trigger?: Trigger) {
+  /** `trigger` is the packet that asks for it, if any. `inPlaceOf` ends when this is done, and leaves it its policies. */
+  constructor(
+    sa: IkeSa,
+    config: ChildConfig,
+    { trigger, inPlaceOf }: { readonly trigger?: Trigger | undefined; readonly inPlaceOf?: ChildSa } = {},
+  ) {
     this.#sa = sa
     this.makes = config
     this.#trigger = trigger
+    if (inPlaceOf !== undefined) this.subject = inPlaceOf
     this.#offer = new ChildOffer(sa, config, false, { trigger })
     const { proposals, spi } = this.#offer
     this.#exchange = new CreateExchange(sa, {
@@ -51,14 +61,31 @@ export class ChildCreate implements Task {
   processResponse(response: ResponseMessage): TaskResult {
     const outcome = this.#exchange.processResponse(response)
     if (outcome.kind === 'again') return 'again'
-    if (outcome.kind === 'refused' && outcome.notify === NotifyType.TEMPORARY_FAILURE && this.#postpone()) return 'done'
+    if (outcome.kind === 'refused' && outcome.notify === NotifyType.TEMPORARY_FAILURE && this.#postpone()) {
+      this.#endOld()
+      return 'done'
+    }
     if (outcome.kind === 'refused' && askForPair(this.#sa, this.makes, this.#trigger, outcome.notify))
       this.#offer.abandon()
     else if (outcome.kind === 'refused') this.#offer.refused(outcome.notify)
     else if (outcome.kind === 'hopeless') this.#offer.giveUp(outcome.refusal)
-    else this.#offer.complete(outcome.payloads, outcome.suite, outcome.keying)
+    else this.#agreed(outcome)
     this.#exchange.destroy()
+    this.#endOld()
     return 'done'
+  }
+
+  #agreed({ payloads, suite, keying }: Extract<CreateOutcome, { kind: 'agreed' }>): void {
+    const old = this.subject
+    if (old?.isAlive !== true || this.#offer.isDeletedEarly(suite)) return this.#offer.complete(payloads, suite, keying)
+    if (isUnwanted(old)) return this.#offer.discard()
+    const terms = this.#offer.terms(payloads)
+    if (terms !== undefined) takeOver(this.#offer.install(terms, suite, keying, { sends: true, replaces: old }), old)
+  }
+
+  /** What it was to take the place of has carried the traffic's policies so far. */
+  #endOld(): void {
+    if (this.subject !== undefined) endChild(this.subject, 'peer')
   }
 
   /** False when the peer had no time for it for more than a minute. RFC 7296 §2.25. */
@@ -87,6 +114,6 @@ export class ChildCreate implements Task {
 export function askForPair(sa: IkeSa, config: ChildConfig, trigger: Trigger | undefined, type: number): boolean {
   if (type !== NotifyType.SINGLE_PAIR_REQUIRED || trigger === undefined || trigger.alone || !config.triggerTs)
     return false
-  sa.enqueueNext(new ChildCreate(sa, config, { ...trigger, alone: true }))
+  sa.enqueueNext(new ChildCreate(sa, config, { trigger: { ...trigger, alone: true } }))
   return true
 }

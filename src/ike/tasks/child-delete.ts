@@ -59,6 +59,10 @@ export function expireChild(child: ChildSa): void {
 export const isBeingDeleted = (child: ChildSa): boolean =>
   child.sa.findTask((task) => task instanceof ChildDelete && task.subject === child) !== undefined
 
+/** Somebody has asked to delete it. */
+export const isUnwanted = (child: ChildSa): boolean =>
+  child.sa.findTask((task) => task instanceof ChildDelete && task.subject === child && task.isLocal) !== undefined
+
 export function deletePayload(spis: readonly number[]): Payload {
   const octets = spis.map((spi) => Uint8Array.of(spi >>> 24, (spi >>> 16) & 0xff, (spi >>> 8) & 0xff, spi & 0xff))
   return { kind: 'D', critical: false, protocol: ProtocolId.ESP, spiSize: 4, spis: octets }

@@ -2,7 +2,7 @@ import { TransformType } from '../../crypto/transforms.ts'
 import { spiBytes } from '../child/child-making.ts'
 import { ChildOffer } from '../child/child-offer.ts'
 import type { ChildSa } from '../child/child-sa.ts'
-import { endChild, takeOver } from '../child/child-succession.ts'
+import { takeOver } from '../child/child-succession.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig, ProposalConfig } from '../config.ts'
 import { explainNoRekey, explainNotNow, explainShrunk } from '../explain/explain-child.ts'
@@ -14,7 +14,7 @@ import type { ChosenProposal } from '../negotiation/proposal.ts'
 import { isSubset } from '../negotiation/traffic-selector.ts'
 import type { ResponseMessage, Task, TaskResult } from '../task.ts'
 import { ChildCreate } from './child-create.ts'
-import { ChildDelete, isBeingDeleted } from './child-delete.ts'
+import { ChildDelete, isBeingDeleted, isUnwanted } from './child-delete.ts'
 import { CreateExchange, type CreateOutcome } from './create-exchange.ts'
 
 /** A peer that refused is asked again after a minute or less. */
@@ -106,10 +106,11 @@ export class ChildRekey implements Task {
     const old = this.subject
     const offer = this.#offer!
     const selectors = offer.terms(payloads)
-    if (offer.isDeletedEarly(suite)) return this.#madeInVain()
+    if (selectors === undefined) return this.#madeInVain(REFUSED_TRIES)
+    if (offer.isDeletedEarly(suite)) return this.#madeInVain(++old.busyTries)
     const { localTs, remoteTs } = old.agreement!
     const shrunk = !isSubset(localTs, selectors.localTs) || !isSubset(remoteTs, selectors.remoteTs)
-    const isRedundant = shrunk || this.#loses(keying) || this.#isUnwanted()
+    const isRedundant = shrunk || this.#loses(keying) || isUnwanted(old)
     const made = offer.install(selectors, suite, keying, { sends: !isRedundant, replaces: old })
     // RFC 7296 §2.8.1: each side deletes what its own exchange made for nothing; the winner deletes the old one as well.
     if (!isRedundant) return this.#succeeded(made)
@@ -138,23 +139,15 @@ export class ChildRekey implements Task {
     return theirs !== undefined && compareNonces(lower(Ni, Nr), lower(theirs.Ni, theirs.Nr)) < 0
   }
 
-  /** The peer has deleted what it just made. */
-  #madeInVain(): void {
-    if (!this.#isSettled()) this.#retry(++this.subject.busyTries)
+  /** The peer has deleted what it just made, or is to do so. */
+  #madeInVain(tries: number): void {
+    if (!this.#isSettled()) this.#retry(tries)
   }
 
   /** True when our failure is of no consequence: the peer rekeys or has deleted it, or we are about to delete it. */
   #isSettled(): boolean {
     const { state, theirRekey } = this.subject
-    return state !== 'installed' || theirRekey !== undefined || this.#isUnwanted()
-  }
-
-  /** Somebody has asked to delete it meanwhile. */
-  #isUnwanted(): boolean {
-    const { sa } = this.subject
-    return (
-      sa.findTask((task) => task instanceof ChildDelete && task.subject === this.subject && task.isLocal) !== undefined
-    )
+    return state !== 'installed' || theirRekey !== undefined || isUnwanted(this.subject)
   }
 
   #refused(outcome: Extract<CreateOutcome, { kind: 'refused' | 'hopeless' }>): void {
@@ -166,8 +159,7 @@ export class ChildRekey implements Task {
     switch (outcome.notify) {
       // RFC 7296 §2.25: the peer has lost it, so that nothing is left to replace.
       case NotifyType.CHILD_SA_NOT_FOUND:
-        sa.enqueueNext(new ChildCreate(sa, config))
-        return endChild(old, 'peer')
+        return sa.enqueueNext(new ChildCreate(sa, config, { inPlaceOf: old }))
       case NotifyType.TEMPORARY_FAILURE: {
         const delayMs = this.#retry(++this.subject.busyTries)
         this.#tell(explainNotNow(config, delayMs))

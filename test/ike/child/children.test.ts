@@ -313,6 +313,61 @@ describe('traffic selectors that select nothing', () => {
   })
 })
 
+describe('an answer with selectors outside our offer', () => {
+  /** What the responder agrees to in CREATE_CHILD_SA is for other addresses. */
+  const widen = () =>
+    alterPayloads(({ flags, exchangeType }, payloads) =>
+      payloads.map((one) =>
+        flags.response && exchangeType === ExchangeType.CREATE_CHILD_SA && one.kind === 'TSr'
+          ? { ...one, selectors: [anyAddress] }
+          : one,
+      ),
+    )
+
+  it('costs the CHILD_SA alone, which the responder is told to delete', () => {
+    const pair = establishedPair()
+    widen()
+    pair.a.perform(pair.a.ike.createChild(1, 'net', pair.clock.now))
+    pair.clock.advance(1_000)
+    expect(pair.a.eventsOf('refused')).toMatchObject([{ child: 'net', refusal: { detail: 'TS_OUTSIDE_OFFER' } }])
+    for (const [peer, xfrm] of [
+      [pair.a, pair.xfrmA],
+      [pair.b, pair.xfrmB],
+    ] as const) {
+      expect(peer.ike.status()).toMatchObject([{ state: 'established', children: [{ state: 'installed' }] }])
+      pair.clock.advance(10_000)
+      expect([xfrm.states.size, xfrm.larval.size]).toEqual([2, 0])
+    }
+  })
+
+  it('costs a rekeying alone, which is tried again later', () => {
+    const pair = establishedPair()
+    const before = pair.a.ike.status()[0]!.children[0]!
+    widen()
+    pair.a.perform(pair.a.ike.rekeyChild(1, before.spiIn, pair.clock.now))
+    pair.clock.advance(10_000)
+    expect(pair.a.eventsOf('refused')).toMatchObject([{ refusal: { detail: 'TS_OUTSIDE_OFFER' } }])
+    expect(pair.a.ike.status()).toMatchObject([{ children: [{ state: 'installed', spiIn: before.spiIn }] }])
+    expect(pair.b.ike.status()).toMatchObject([{ children: [{ state: 'installed', spiOut: before.spiIn }] }])
+    vi.restoreAllMocks()
+    pair.clock.advance(60_000)
+    expect(pair.a.eventsOf('child-rekeyed')).toHaveLength(1)
+  })
+
+  it('in IKE_AUTH ends the IKE_SA, which would carry nothing', () => {
+    const pair = makePair()
+    alterPayloads(({ flags }, payloads) =>
+      payloads.map((one) => (flags.response && one.kind === 'TSr' ? { ...one, selectors: [anyAddress] } : one)),
+    )
+    pair.a.initiate('office')
+    pair.clock.advance(1_000)
+    expect(pair.a.eventsOf('ike-closed')).toMatchObject([
+      { reason: 'refused', refusal: { detail: 'TS_OUTSIDE_OFFER' } },
+    ])
+    expect([pair.a.ike.isIdle(), pair.b.ike.isIdle()]).toEqual([true, true])
+  })
+})
+
 describe('two IKE_SAs of one peer', () => {
   const elsewhere = '203.0.113.7'
 

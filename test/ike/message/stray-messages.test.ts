@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { fromHex, toHex } from '../../../src/bytes/index.ts'
 import type { Payload } from '../../../src/ike/codec/index.ts'
 import { decodeMessage, ExchangeType, encodeMessage, type IkeHeader, NotifyType } from '../../../src/ike/codec/index.ts'
+import { MessageProtector } from '../../../src/ike/message/message-crypto.ts'
 import { notify } from '../../../src/ike/message/notifies.ts'
 import { invalidSpi } from '../../../src/ike/tasks/invalid-spi.ts'
 import { parseIp, type SocketAddress } from '../../../src/ip/address.ts'
@@ -234,6 +235,28 @@ describe('versions', () => {
     const pair = establishedPair()
     const message = encodeMessage(header({ flags: { initiator: true, response: false, higherVersion: true } }), [])
     expect(hear(pair, pair.b, message).map(notifiesOf)).toEqual([[NotifyType.INVALID_IKE_SPI]])
+  })
+})
+
+describe('a request of an exchange type that nothing is known about', () => {
+  const { protect } = MessageProtector.prototype
+
+  it.each([39, 42, 45, 240])('%i is answered with an error, and the IKE_SA goes on', (exchangeType) => {
+    const pair = establishedPair()
+    vi.spyOn(MessageProtector.prototype, 'protect').mockImplementation(function (
+      this: MessageProtector,
+      header,
+      ...rest
+    ) {
+      const isOurs = header.exchangeType === ExchangeType.INFORMATIONAL && !header.flags.response
+      return protect.call(this, isOurs ? { ...header, exchangeType } : header, ...rest)
+    })
+    pair.clock.advance(35_000)
+    const answers = pair.b
+      .eventsOf('message')
+      .filter(({ direction, messageId }) => direction === 'out' && messageId > 1)
+    expect(answers).toMatchObject([{ payloads: ['N(NO_PROPOSAL_CHOSEN)'], response: true }])
+    expect(pair.b.ike.status()).toMatchObject([{ state: 'established', children: [{ state: 'installed' }] }])
   })
 })
 
