@@ -17,6 +17,7 @@ import { type Established, Negotiations } from './negotiations.ts'
 import { openPaths } from './open-paths.ts'
 import { Opened } from './opened.ts'
 import type { EndpointOptions } from './options.ts'
+import { OwnAnswers } from './own-answers.ts'
 import { RefusalHistory } from './refusal-history.ts'
 import { findRenewable, type RenewalRequest, Renewals, type Renewed } from './renewals.ts'
 import { resolveName } from './resolve-name.ts'
@@ -46,6 +47,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   readonly paths: UdpPaths
   readonly #connections: readonly ConnectionConfig[]
   readonly #inner: InnerSide
+  readonly #answering: OwnAnswers
   readonly #loop: RunLoop
   readonly #clock: Clock
   readonly #startedAt: number
@@ -57,22 +59,30 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   readonly #opened: Opened
   #closed: Promise<void> | undefined
 
-  private constructor(options: EndpointOptions, paths: UdpPaths, inner: InnerSide, opened: Opened) {
+  private constructor(
+    options: EndpointOptions,
+    parts: { paths: UdpPaths; inner: InnerSide; answering: OwnAnswers; opened: Opened },
+  ) {
     super()
+    const { paths, inner, answering, opened } = parts
     this.#connections = options.connections
     this.#clock = options.clock ?? monotonicClock
     this.#startedAt = this.#clock()
     this.#log = options.log ?? silentLog
     this.#inner = inner
+    this.#answering = answering
     this.#opened = opened
     this.paths = paths
-    this.#loop = new RunLoop(options, {
-      paths,
-      inner,
-      clock: this.#clock,
-      log: this.#log,
-      onEvent: (event) => this.#tell(event),
-    })
+    this.#loop = new RunLoop(
+      { ...options, answers: answering.answer, asks: answering.asks },
+      {
+        paths,
+        inner,
+        clock: this.#clock,
+        log: this.#log,
+        onEvent: (event) => this.#tell(event),
+      },
+    )
     this.xfrm = this.#loop.xfrm
   }
 
@@ -95,9 +105,10 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       if (controlPath !== undefined) {
         opened.add(await ControlServer.listen(controlPath, controlHandlers(started)))
       }
+      const answering = opened.add(new OwnAnswers(options, log))
       const paths = opened.add(await openPaths(options))
       const inner = opened.add(await openInnerSide(options.tun, log, options.ip ?? systemIpCommand, options.host))
-      const endpoint = new Endpoint(options, paths, inner, opened)
+      const endpoint = new Endpoint(options, { paths, inner, answering, opened })
       await endpoint.#begin(options)
       answer(endpoint)
       return endpoint
@@ -229,6 +240,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#negotiations.notice(event)
     this.#renewals.notice(event)
     this.#refusals.notice(event, this.#clock())
+    this.#answering.notice(event)
     this.#inner.host?.notice(event)
     if (event.kind === 'resolve') void this.#resolve(event.token, event.name)
     this.emit('event', event)

@@ -1,7 +1,7 @@
 import { formatIdentity } from '../ike/auth/identity.ts'
 import type { ChildSaStatus, IkeEvent, IkeSaRef, MessageEvent } from '../ike/events.ts'
 import { explainRefusal } from '../ike/explain/refusal-text.ts'
-import { formatSocketAddress, type SocketAddress } from '../ip/address.ts'
+import { formatIp, formatRange, formatSocketAddress, type SocketAddress } from '../ip/index.ts'
 import type { Log, LogLevel } from './log.ts'
 import { RepeatLimiter } from './repeat-limiter.ts'
 
@@ -33,6 +33,19 @@ export class EventLog {
         break
       case 'ike-closed':
         this.#closed(event, now)
+        break
+      case 'configured':
+        log.write('info', subject(event.sa), configuredText(event))
+        for (const reason of event.ignored) {
+          this.limited('warn', event.kind, subject(event.sa), `not used of what the peer gave us: ${reason}`, now)
+        }
+        break
+      case 'assigned':
+        log.write(
+          'info',
+          subject(event.sa),
+          `the peer has ${event.addresses.map(formatIp).join(' and ') || 'no address'}`,
+        )
         break
       case 'child-established':
         log.write('info', subject(event.sa), `CHILD_SA ${childText(event.child)} established`)
@@ -164,6 +177,18 @@ function establishedText(event: Extract<IkeEvent, { kind: 'ike-established' }>):
   // A peer that asks for UDP encapsulation looks the same as one behind a NAT.
   if (natRemote) notes.push(', the peer is behind a NAT or asks for UDP encapsulation')
   return `IKE_SA established as ${role}: ${formatIdentity(localId)} to ${remote}, ${suite}${notes.join('')}`
+}
+
+function configuredText(event: Extract<IkeEvent, { kind: 'configured' }>): string {
+  const { addresses, dns, domains, subnets } = event
+  const parts = [
+    ['addresses', addresses.map(formatIp)],
+    ['name servers', dns.map(formatIp)],
+    ['domains', domains.map(({ name }) => name)],
+    ['networks', subnets.map(formatRange)],
+  ] as const
+  const given = parts.filter(([, values]) => values.length > 0).map(([what, values]) => `${what} ${values.join(', ')}`)
+  return `the peer gave us ${given.join('; ') || 'nothing'}`
 }
 
 function childText(child: ChildSaStatus): string {

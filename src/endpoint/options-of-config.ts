@@ -3,13 +3,15 @@ import type { EndpointOptions } from './options.ts'
 
 /** What a configuration file says, as options of `Endpoint.start`. Log and control socket are the caller's to choose. */
 export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
-  const { connections, host, limits, qcdSecret, tun } = config
+  const { connections, host, leaseFile, limits, pools, qcdSecret, tun } = config
   const { addresses, ikePort, natPort } = config.listen
   return {
     connections,
     listen: { ikePort, natPort, ...(addresses === undefined ? {} : { addresses }) },
     tun,
     host,
+    pools,
+    leaseFile,
     limits,
     ...(qcdSecret === undefined ? {} : { qcdSecret }),
   }

@@ -1,3 +1,5 @@
+import type { Policy } from '../credentials/answers.ts'
+import type { PoolConfig } from '../credentials/pool.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { GateLimits } from '../ike/gate/responder-gate.ts'
@@ -12,7 +14,7 @@ import type { IpCommand } from './ip-command.ts'
 import type { Log } from './log.ts'
 
 /** What `Endpoint.start` needs. Everything but `connections` has a default. */
-export interface EndpointOptions {
+export interface EndpointOptions extends Policy {
   readonly connections: readonly ConnectionConfig[]
   readonly listen?: ListenOptions
   /**
@@ -21,6 +23,10 @@ export interface EndpointOptions {
    * Left out: no device; IKE runs, and packets for the inside are dropped.
    */
   readonly tun?: TunSettings | TunDevice
+  /** Addresses for peers: `remote.pools` of a connection names them. */
+  readonly pools?: readonly PoolConfig[]
+  /** Keeps the leases of `pools` through restarts. Default: they are forgotten. */
+  readonly leaseFile?: string
   /** What is done to the machine around a device of `TunSettings`: name servers, firewall rules, scripts. Default: nothing. */
   readonly host?: HostSettings
   /** Default: node:crypto. */
@@ -38,7 +44,7 @@ export interface EndpointOptions {
   readonly qcdSecret?: Uint8Array
   /**
    * Answers what the core cannot know: signs, verifies, knows passwords and addresses. At once or later; a promise that rejects is a no.
-   * Left out, or undefined: a no.
+   * Left out, or undefined: the handles of the connections answer, `pools`, and `authorize`, `assignAddress`, `selectChild`.
    */
   readonly answers?: (question: Question, ask: AskAction) => Answer | Promise<Answer> | undefined
   /** Questions that are asked only where `answers` answers them; default: none of them. */

@@ -1,3 +1,4 @@
+import { readConfiguration } from '../../ike/config-payload/configuration.ts'
 import type { ChildSaStatus, IkeEvent, IkeSaRef, IkeSaStatus } from '../../ike/events.ts'
 import { parseTrafficSelector } from '../../ike/negotiation/traffic-selector-text.ts'
 import type { AddressRange } from '../../xfrm/port.ts'
@@ -84,6 +85,12 @@ export class HostSide {
       case 'ike-established':
       case 'ike-rekeyed':
         this.#of(event.sa).status = event.details
+        break
+      case 'configured':
+        this.configured(event.sa, { ...event, role: 'initiator', domains: event.domains.map(({ name }) => name) })
+        break
+      case 'assigned':
+        this.configured(event.sa, whatPeerWasTold(event))
         break
       case 'child-established':
         this.#childUp(event.sa, event.child)
@@ -210,6 +217,11 @@ export class HostSide {
     this.#known.set(sa.id, known)
     return known
   }
+}
+
+function whatPeerWasTold({ addresses, attributes }: Extract<IkeEvent, { kind: 'assigned' }>): Pushed {
+  const { dns, domains, subnets } = readConfiguration(attributes)
+  return { role: 'responder', addresses, dns, domains: domains.map(({ name }) => name), subnets }
 }
 
 const keyOf = (sa: IkeSaRef, child: ChildSaStatus): string => `${sa.id}/${child.spiIn}`

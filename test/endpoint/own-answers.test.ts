@@ -1,0 +1,65 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { pskConnection } from '../../src/config/connection.ts'
+import { Endpoint } from '../../src/endpoint/endpoint.ts'
+import type { EndpointOptions } from '../../src/endpoint/options.ts'
+import { recordingLog } from './host/support.ts'
+import { loopback } from './pair.ts'
+
+const running: Endpoint[] = []
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((endpoint) => endpoint.close()))
+})
+
+async function start(options: EndpointOptions): Promise<Endpoint> {
+  const endpoint = await Endpoint.start({ listen: { addresses: [loopback], ikePort: 0, natPort: 0 }, ...options })
+  running.push(endpoint)
+  return endpoint
+}
+
+async function connect(gateway: Partial<EndpointOptions>) {
+  const { log, texts } = recordingLog()
+  const common = { name: 'office', psk: 'secret', localAddress: '127.0.0.1' }
+  const children = [{ name: 'net', localTs: ['10.1.0.0/16'], remoteTs: ['10.2.0.0/16'] }]
+  const mirrored = [{ name: 'net', localTs: ['10.2.0.0/16'], remoteTs: ['10.1.0.0/16'] }]
+  const server = await start({
+    ...{ connections: [pskConnection({ ...common, localId: 'gate', remoteId: '%any', children: mirrored })], log },
+    ...gateway,
+  })
+  const { ike: port, nat: natPort } = server.paths.ports
+  const called = { ...common, remoteAddress: '127.0.0.1', port, natPort, localId: 'client', remoteId: 'gate', children }
+  const client = await start({ connections: [pskConnection(called)] })
+  return { outcome: client.initiate('office'), texts }
+}
+
+describe('authorize', () => {
+  test('lets in whom the program lets in, and is told who it is', async () => {
+    const seen: unknown[] = []
+    const { outcome } = await connect({
+      authorize: async ({ connection, methods }) => {
+        seen.push([connection, methods])
+        return true
+      },
+    })
+    expect(await outcome).toMatchObject({ child: { name: 'net' } })
+    expect(seen).toEqual([['office', ['psk']]])
+  })
+
+  test('keeps out whom it does not, with the reason in our log and nothing of it at the peer', async () => {
+    const { outcome, texts } = await connect({ authorize: () => 'the account is closed' })
+    const error: unknown = await outcome.catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED' })
+    expect(String(error)).not.toContain('account')
+    expect(texts('warn').join()).toContain('the account is closed')
+  })
+
+  test('that throws keeps the peer out, and the error is in the log', async () => {
+    const { outcome, texts } = await connect({
+      authorize: () => {
+        throw new Error('the database is away')
+      },
+    })
+    await expect(outcome).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' })
+    expect(texts('error').join()).toContain('the database is away')
+  })
+})
