@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { logLevels } from '../endpoint/log.ts'
 import { version } from '../endpoint/version.ts'
 import { ExitCode, exitCodesHelp } from './exit-codes.ts'
+import { addPki } from './pki/pki.ts'
 import { type RekeyOptions, runRekey } from './rekey.ts'
 import { reportError } from './report-error.ts'
 import { type StatusOptions, showStatus } from './status.ts'
@@ -58,6 +59,7 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option('--reauth', 'set the whole IKE_SA up anew, with authentication')
     .option('--control <path>', 'the Unix control socket of the endpoint')
     .action(async (connection: string, options: RekeyOptions) => finish(await runRekey(connection, options, terminal)))
+  addPki(program, terminal)
   program
     .command('demo')
     .description('two endpoints in one process: handshake, packets, attacks, figures; no root needed')
