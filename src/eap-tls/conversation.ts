@@ -46,7 +46,9 @@ export class TlsConversation {
   takeMsk(): Uint8Array | undefined {
     const msk = this.#msk
     this.#msk = undefined
-    return msk
+    const another = this.#parts.inside.takeKey?.()
+    if (another !== undefined) msk?.fill(0)
+    return another ?? msk
   }
 
   /** A whole TLS message of the other side; empty for an acknowledgement, or to begin as a client. */

@@ -1,5 +1,6 @@
 import type { EapMethod } from '../eap/method.ts'
 import type { EapTlsOptions } from './options.ts'
+import { peapLabel, peapType } from './peap-keys.ts'
 import { PeapPeer } from './peap-peer.ts'
 import { PeapServer } from './peap-server.ts'
 import { tunnelMethod } from './tunnel.ts'
@@ -7,6 +8,11 @@ import { tunnelMethod } from './tunnel.ts'
 export interface EapPeapOptions extends EapTlsOptions {
   /** Those that run inside, in order of preference: MSCHAPv2, GTC. */
   readonly methods: readonly EapMethod[]
+  /**
+   * Whether both sides show that TLS and the method inside have the same ends. `offered` (the default): when the other side can.
+   * `never`: not even then; hostapd 2.10 as server computes it otherwise than RFC 9427 under TLS 1.3.
+   */
+  readonly cryptobinding?: 'required' | 'offered' | 'never'
 }
 
 /**
@@ -15,11 +21,11 @@ export interface EapPeapOptions extends EapTlsOptions {
 export function eapPeap(options: EapPeapOptions): EapMethod {
   return tunnelMethod(
     {
-      type: 25,
+      type: peapType,
       name: 'peap',
-      label: 'client EAP encryption',
-      server: (world) => new PeapServer(world, options.methods),
-      peer: (world) => new PeapPeer(world, options.methods),
+      label: peapLabel,
+      server: (world) => new PeapServer(world, options),
+      peer: (world) => new PeapPeer(world, options),
     },
     options,
   )

@@ -4,7 +4,6 @@ import {
   type EapPeerResult,
   EapPeerSession,
   type EapPeerWorld,
-  type EapServerResult,
   EapServerSession,
   type EapServerWorld,
   EapType,
@@ -15,6 +14,7 @@ import {
 export class InnerPeer {
   readonly #session: EapPeerSession
   #over: EapPeerResult | undefined
+  #key: Uint8Array | undefined
 
   constructor(world: EapPeerWorld, methods: readonly EapMethod[]) {
     const { identity, credentials } = world
@@ -44,8 +44,16 @@ export class InnerPeer {
     return over.kind === 'failure' ? over.message : 'the server refused us after the method inside of TLS'
   }
 
+  /** The key of the method inside, given away once; undefined where it makes none. */
+  takeKey(): Uint8Array | undefined {
+    const key = this.#key
+    this.#key = undefined
+    return key
+  }
+
   destroy(): void {
     this.#session.destroy()
+    this.#key?.fill(0)
   }
 
   #end(code: 3 | 4): EapPeerResult {
@@ -57,8 +65,7 @@ export class InnerPeer {
   #note(result: EapPeerResult): EapPeerResult {
     if (result.kind === 'send') return result
     this.#over = result
-    // The keys of the tunnel are those that count.
-    if (result.kind === 'success') result.msk?.fill(0)
+    if (result.kind === 'success') this.#key = result.msk
     return result
   }
 }
@@ -70,12 +77,6 @@ export function innerServer(
   identity: string | undefined,
 ): EapServerSession {
   return new EapServerSession({ world, methods, credentials: world.credentials, identity })
-}
-
-/** The keys of the tunnel are those that count. */
-export function withoutKey(result: EapServerResult): EapServerResult {
-  if (result.kind === 'success') result.msk?.fill(0)
-  return result
 }
 
 const undone = 'the method inside of TLS has not come to its end'

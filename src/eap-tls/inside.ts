@@ -15,6 +15,8 @@ export interface Inside {
   early?(): string | undefined
   /** For a peer: EAP Failure came. */
   reason?(): string | undefined
+  /** The MSK, 64 octets, given away once, where it is another than that of TLS. */
+  takeKey?(): Uint8Array | undefined
   destroy?(): void
 }
 

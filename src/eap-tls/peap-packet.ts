@@ -1,4 +1,5 @@
 import { concat, Reader, Writer } from '../bytes/index.ts'
+import { bindingTlv } from './peap-binding.ts'
 
 /** EAP Type of the Extensions method, which says how the inside ended. [MS-PEAP] §2.2.8. */
 export const extensionsType = 33
@@ -24,21 +25,29 @@ export function withHeader(data: Uint8Array, code: number, identifier: number): 
 const isWhole = (data: Uint8Array, code: number): boolean =>
   data.length >= 5 && data[0] === code && ((data[2]! << 8) | data[3]!) === data.length
 
-/** How the inside ended, as a whole EAP packet with a Result TLV. */
-export function encodeResult(code: number, identifier: number, result: number): Uint8Array {
-  return new Writer(11)
+/** What the Extensions method says. `binding` is a Cryptobinding TLV with its header. */
+export interface PeapEnd {
+  readonly result: number
+  readonly binding: Uint8Array | undefined
+}
+
+/** A whole EAP packet of the Extensions method. */
+export function encodeEnd(code: number, identifier: number, { result, binding }: PeapEnd): Uint8Array {
+  const writer = new Writer(80)
     .u8(code)
     .u8(identifier)
-    .u16(11)
+    .u16(0)
     .u8(extensionsType)
     .u16(mandatory | resultTlv)
     .u16(2)
     .u16(result)
-    .finish()
+  if (binding !== undefined) writer.bytes(binding)
+  writer.patchU16(2, writer.position)
+  return writer.finish()
 }
 
 /**
- * The Result TLV of a whole EAP packet of the Extensions method, undefined for any other packet or without that TLV. Throws
+ * What a whole EAP packet of the Extensions method says, undefined for any other packet or without a Result TLV. Throws
  * `DecodeError`. [MS-PEAP] §2.2.8.1:
  *
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -46,16 +55,19 @@ export function encodeResult(code: number, identifier: number, result: number): 
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *     |                            Value ...
  */
-export function decodeResult(data: Uint8Array, code: number): number | undefined {
+export function decodeEnd(data: Uint8Array, code: number): PeapEnd | undefined {
   if (!isWhole(data, code) || data[4] !== extensionsType) return undefined
   const reader = new Reader(data.subarray(5), 'PEAP TLV', '[MS-PEAP] §2.2.8.1', 5)
   let result: number | undefined
+  let binding: Uint8Array | undefined
   while (reader.remaining > 0) {
+    const from = reader.position
     const type = reader.u16('TLV Type') & 0x3fff
     const value = reader.sub(reader.u16('Length'), 'PEAP TLV', '[MS-PEAP] §2.2.8.1')
     if (type === resultTlv) result = value.u16('Result')
+    if (type === bindingTlv) binding = data.subarray(5 + from, 5 + reader.position)
   }
-  return result
+  return result === undefined ? undefined : { result, binding }
 }
 
 const resultTlv = 3

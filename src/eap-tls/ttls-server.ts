@@ -9,7 +9,7 @@ import {
 } from '../eap/index.ts'
 import { type Avp, AvpCode, avp, decodeAvps, encodeAvps, findAvp, Microsoft } from './avp.ts'
 import type { EapTtlsOptions, TtlsInner } from './eap-ttls.ts'
-import { innerServer, withoutKey } from './inner-eap.ts'
+import { innerServer } from './inner-eap.ts'
 import { failure, type Inside, type InsideStep, say, wait } from './inside.ts'
 import type { TlsEngine } from './tls-engine.ts'
 import { checkMschap2Response, type ImplicitChallenge, implicitChallenge } from './ttls-mschapv2.ts'
@@ -111,11 +111,12 @@ export class TtlsServer implements Inside {
 }
 
 function step(result: EapServerResult): InsideStep {
-  withoutKey(result)
   switch (result.kind) {
     case 'send':
       return say(encodeAvps([avp(AvpCode['EAP-Message'], result.packet)]))
     case 'success':
+      // The keys of the tunnel are those that count.
+      result.msk?.fill(0)
       return { kind: 'done', identity: result.identity }
     case 'failure':
       return failure(result.message)

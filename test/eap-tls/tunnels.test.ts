@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type EapMethod, gtc, md5Challenge, mschapv2 } from '../../src/eap/index.ts'
 import { avp, decodeAvps, encodeAvps } from '../../src/eap-tls/avp.ts'
-import { eapPeap, eapTtls } from '../../src/eap-tls/index.ts'
+import { type EapPeapOptions, eapPeap, eapTtls } from '../../src/eap-tls/index.ts'
 import { type Inside, say, wait } from '../../src/eap-tls/inside.ts'
-import { decodeResult, encodeResult, withHeader, withoutHeader } from '../../src/eap-tls/peap-packet.ts'
+import { decodeEnd, encodeEnd, withHeader, withoutHeader } from '../../src/eap-tls/peap-packet.ts'
 import { tunnelMethod } from '../../src/eap-tls/tunnel.ts'
 import { DecodeError } from '../../src/errors.ts'
 import { ca, converse, failures, holder, only, type Sides, serverOptions, sharedKey, versions } from './world.ts'
@@ -127,6 +127,34 @@ describe('PEAP', () => {
     expect(failures(outcome).peer).toMatch(/EAP Success before the server said so inside/)
   })
 
+  it('binds TLS and the method inside, where a side requires it', async () => {
+    const both = (server: EapPeapOptions['cryptobinding'], peer: EapPeapOptions['cryptobinding']) =>
+      converse({
+        server: eapPeap({ ...serverOptions, methods: [mschapv2], ...(server && { cryptobinding: server }) }),
+        peer: eapPeap({ ...peerTls, methods: [mschapv2], ...(peer && { cryptobinding: peer }) }),
+        ...{ serverRest, peerRest },
+      })
+    sharedKey(await both('required', 'required'))
+    sharedKey(await both('never', 'offered'))
+    sharedKey(await both('offered', 'never'))
+    expect(failures(await both('required', 'never')).server).toMatch(/cryptobinding is required/)
+    expect(failures(await both('never', 'required')).peer).toMatch(/cryptobinding is required/)
+  })
+
+  it('finds somebody between who relays the method from another conversation', async () => {
+    const relayed: EapMethod = {
+      ...mschapv2,
+      // The same method, with the key of another conversation.
+      beginPeer(world) {
+        const exchange = mschapv2.beginPeer!(world)
+        const finish = () => ({ kind: 'success', msk: new Uint8Array(64), mutual: true }) as const
+        return { next: (data, id) => exchange.next(data, id), finish, destroy: () => exchange.destroy() }
+      },
+    }
+    const outcome = await converse({ ...peap([mschapv2], [relayed])({}), serverRest, peerRest })
+    expect(failures(outcome).peer).toMatch(/somebody is between/)
+  })
+
   it('names both sides when they have no method in common', async () => {
     const outcome = await converse({ ...peap([gtc], [mschapv2])({}), serverRest, peerRest })
     expect(failures(outcome).server).toMatch(
@@ -159,7 +187,7 @@ describe('what goes through the tunnels', () => {
   it('gives values or a DecodeError for any octets', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (octets) => {
-        for (const decode of [decodeAvps, (data: Uint8Array) => decodeResult(data, 1)]) {
+        for (const decode of [decodeAvps, (data: Uint8Array) => decodeEnd(data, 1)]) {
           for (const data of [octets, Uint8Array.from([1, 9, 0, 5 + octets.length, 33, ...octets])]) {
             try {
               decode(data)
@@ -177,10 +205,10 @@ describe('what goes through the tunnels', () => {
     expect(withoutHeader(identity)).toEqual(Uint8Array.of(1))
     expect(withHeader(Uint8Array.of(1), 1, 7)).toEqual(identity)
     expect(withHeader(identity, 1, 9)).toEqual(identity)
-    const result = encodeResult(2, 9, 1)
+    const result = encodeEnd(2, 9, { result: 1, binding: undefined })
     expect(result).toEqual(Uint8Array.of(2, 9, 0, 11, 33, 0x80, 3, 0, 2, 0, 1))
     expect(withoutHeader(result)).toEqual(result)
-    expect([decodeResult(result, 2), decodeResult(result, 1), decodeResult(identity, 1)]).toEqual([
+    expect([decodeEnd(result, 2)?.result, decodeEnd(result, 1), decodeEnd(identity, 1)]).toEqual([
       1,
       undefined,
       undefined,

@@ -62,11 +62,11 @@ function started(child) {
 }
 
 /** One conversation with the server at `port`: what our session says of it, and whether the keys are the same. */
-export async function asPeer({ outer, version, inside, given = password, mtu = 1000 }, port) {
+export async function asPeer({ outer, version, inside, given = password, mtu = 1000, cryptobinding }, port) {
   const name = outer === 'tls' ? user : `anonymous-${outer}`
   const session = new EapPeerSession({
     world: world(mtu),
-    methods: [peerMethod(outer, version, inside)],
+    methods: [peerMethod(outer, version, inside, cryptobinding)],
     credentials: { password: () => given },
     identity: user,
     anonymousIdentity: name,

@@ -7,8 +7,11 @@ import { EapServerSession } from 'typeswan/eap'
 import { anonymous, certificates, password, serverMethod, user, world } from './methods.mjs'
 import { Code, decode, encodeAnswer, secret } from './radius.mjs'
 
-/** One conversation: what eapol_test and our session say of it. `mtu`: octets of EAP packets of ours. */
-export async function asServer({ outer, version, inside, given = password, ca = 'ca.pem', mtu = 1000 }, directory) {
+/** One conversation: what eapol_test and our session say of it. `mtu`: octets of EAP packets of ours. `binding`: as eapol_test counts. */
+export async function asServer(
+  { outer, version, inside, given = password, ca = 'ca.pem', mtu = 1000, binding = 1 },
+  directory,
+) {
   const socket = createSocket('udp4')
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
@@ -27,7 +30,7 @@ export async function asServer({ outer, version, inside, given = password, ca = 
     socket.send(encodeAnswer({ code, request, eap: last.packet, msk: last.msk }), from.port, from.address)
   })
   const configuration = `${directory}/peer.conf`
-  writeFileSync(configuration, peerConfiguration({ outer, version, inside, given, ca }))
+  writeFileSync(configuration, peerConfiguration({ outer, version, inside, given, ca, binding }))
   try {
     const arguments_ = ['-c', configuration, '-a', '127.0.0.1', '-p', socket.address().port, '-s', secret, '-t', '10']
     const output = await run('eapol_test', arguments_.map(String))
@@ -48,7 +51,7 @@ async function step(session, packet) {
   return session.receive(answer)
 }
 
-function peerConfiguration({ outer, version, inside, given, ca }) {
+function peerConfiguration({ outer, version, inside, given, ca, binding }) {
   const phase2 = inside.startsWith('eap-') ? `autheap=${inside.slice(4).toUpperCase()}` : `auth=${inside.toUpperCase()}`
   const proof =
     outer === 'tls'
@@ -61,7 +64,7 @@ function peerConfiguration({ outer, version, inside, given, ca }) {
     `identity="${user}"`,
     `ca_cert="${certificates}${ca}"`,
     'domain_match="aaa.example.org"',
-    `phase1="tls_disable_tlsv1_3=${version === '1.3' ? 0 : 1}"`,
+    `phase1="tls_disable_tlsv1_3=${version === '1.3' ? 0 : 1} crypto_binding=${binding}"`,
     ...proof,
     '}',
     '',

@@ -26,13 +26,13 @@ export function serverMethod(outer, version) {
 }
 
 /** `inside`: a name of `inner`, for TTLS with `eap-` before it, `pap` or `mschapv2`; for TLS whose certificate it is. */
-export function peerMethod(outer, version, inside) {
+export function peerMethod(outer, version, inside, cryptobinding = 'offered') {
   const tls = { ca, serverNames: ['aaa.example.org'], ...only(version) }
   if (outer === 'tls') {
     const chain = inside.startsWith('long') ? `${inside}-chain.pem` : `${inside}.pem`
     return eapTls({ ...tls, certificates: [file(chain)], key: file(`${inside}.key`) })
   }
-  if (outer === 'peap') return eapPeap({ ...tls, methods: [inner[inside]] })
+  if (outer === 'peap') return eapPeap({ ...tls, methods: [inner[inside]], cryptobinding })
   const name = inside.startsWith('eap-') ? inside.slice(4) : undefined
   return name === undefined ? eapTtls({ ...tls, inner: [inside] }) : eapTtls({ ...tls, methods: [inner[name]] })
 }
