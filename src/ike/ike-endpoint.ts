@@ -8,6 +8,7 @@ import { parseGateway } from './auth/gateway-identity.ts'
 import { ChildPolicies } from './child/child-policies.ts'
 import { Traps } from './child/traps.ts'
 import type { ConnectionConfig } from './config.ts'
+import { answeredLate } from './config-payload/unused-addresses.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
 import { CrashTokens } from './gate/crash-tokens.ts'
 import { defaultGateLimits, type GateLimits } from './gate/responder-gate.ts'
@@ -46,6 +47,8 @@ export interface IkeEndpointOptions {
    * lost. RFC 6290.
    */
   readonly qcdSecret?: Uint8Array
+  /** Our software, in printable ASCII, for peers that ask; left out: we do not say. RFC 7296 §2.20. */
+  readonly applicationVersion?: string
   /** Questions that are asked only when somebody answers them; default: none of them. */
   readonly asks?: Asks
 }
@@ -94,6 +97,7 @@ export class IkeEndpoint {
     for (const { redirect } of connections) if (redirect.to !== undefined) parseGateway(redirect.to)
     this.#runtime.goElsewhere = followRedirect
     this.#runtime.onEvent = (event) => this.#revival.notice(event, this.#runtime.now)
+    this.#runtime.applicationVersion = options.applicationVersion ?? ''
     if (options.qcdSecret !== undefined) this.#runtime.crashTokens = new CrashTokens(crypto, options.qcdSecret)
     this.#strays = new StrayMessages(this.#runtime)
     this.#responder = new InitResponder(this.#runtime, { ...defaultGateLimits, ...options.limits })
@@ -210,14 +214,14 @@ export class IkeEndpoint {
 
   /**
    * Answers the action `ask` with this token. Nothing happens when nobody waits for it any more: the IKE_SA has ended, or it was
-   * answered. Throws `UsageError` for an answer to another kind of question. Octets are borrowed until the IKE_SA is
+   * answered; what addresses it gives are told to be nobody's. Throws `UsageError` for an answer to another kind of question. Octets are borrowed until the IKE_SA is
    * established or has ended.
    */
   answered(token: number, answer: Answer, now: number): IkeAction[] {
     const open = this.#runtime.questions.find(token)
     if (open !== undefined) checkAnswer(open.question.kind, answer)
     return this.#at(now, () => {
-      if (open === undefined) return
+      if (open === undefined) return answeredLate(this.#runtime, answer)
       this.#runtime.questions.take(token)
       contained(open.sa, () => this.#begin(open.sa, () => open.resume(answer)))
     })

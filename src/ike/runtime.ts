@@ -209,6 +209,8 @@ export class IkeRuntime {
 export interface Asks {
   /** Whether a peer that has proved itself may come in. */
   readonly authorize?: boolean
+  /** What a peer gets that sent CFG_REQUEST, also where its connection has no pools. */
+  readonly assign?: boolean
   /** Which of the connection's children a CHILD_SA of the peer is for. */
   readonly selectChild?: boolean
 }

@@ -37,6 +37,7 @@ export interface VirtualPeerOptions {
   readonly ports?: { readonly ike: number; readonly nat: number }
   /** Where its core's calls are written down, to be run again by `replayRecording`. */
   readonly record?: RecordingOptions
+  readonly applicationVersion?: string
   /** Questions that are asked only where somebody answers them. */
   readonly asks?: IkeEndpointOptions['asks']
   /** Answers the core's questions, at once or later; undefined: not here, but with `ike.answered`. */
@@ -267,7 +268,16 @@ export class VirtualPeer {
   readonly #preferred = (remote: IpAddress) => this.addresses.find(({ length }) => length === remote.length)
 
   #makeIke(): IkeEndpoint {
-    const { crypto = nobleProvider, connections, limits, ports, qcdSecret, record, asks } = this.options
+    const {
+      crypto = nobleProvider,
+      connections,
+      limits,
+      ports,
+      qcdSecret,
+      record,
+      asks,
+      applicationVersion,
+    } = this.options
     const options = {
       crypto,
       random: this.entropy.random,
@@ -276,6 +286,7 @@ export class VirtualPeer {
       ...(limits === undefined ? {} : { limits }),
       ...(ports === undefined ? {} : { ports }),
       ...(asks === undefined ? {} : { asks }),
+      ...(applicationVersion === undefined ? {} : { applicationVersion }),
       ...(qcdSecret === undefined ? {} : { qcdSecret }),
     }
     const ike = record === undefined ? new IkeEndpoint(options) : recordIke(options, record)

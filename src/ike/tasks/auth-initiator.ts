@@ -165,7 +165,7 @@ export class AuthTask implements Task {
     sa.established()
     takeTicket(sa, response)
     takeConfigReply(sa, response)
-    if (sa.state !== 'established') return
+    if (sa.state !== 'established') return this.#offer?.abandon()
     if (this.#offer !== undefined) this.#finishChild(this.#offer, response, error?.notify)
     if (sa.state !== 'established') return
     sa.onEstablished?.()

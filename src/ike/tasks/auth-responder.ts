@@ -7,7 +7,7 @@ import { acceptChild, chooseChild, refusalPayload } from '../child/child-choice.
 import { selectChildren } from '../child/child-selection.ts'
 import { NotifyType, type Payload } from '../codec/index.ts'
 import type { ChildConfig } from '../config.ts'
-import { answerConfigRequest } from '../config-payload/config-answer.ts'
+import { announceGiven, answerConfigRequest } from '../config-payload/config-answer.ts'
 import { explainChildRefused } from '../explain/explain-childless.ts'
 import { explainNo } from '../explain/explain-methods.ts'
 import type { IkeSa } from '../ike-sa.ts'
@@ -70,6 +70,7 @@ function* letIn(sa: IkeSa, first: readonly Payload[], last: readonly Payload[]):
   const children = makesChild ? yield* childrenFor(sa, first) : []
   noteMobikeSupport(sa, said)
   sa.established()
+  announceGiven(sa, config.given)
   const child = makesChild ? answerFirstChild(sa, first, children) : config.error === undefined ? [] : [config.error]
   settleDuplicates(sa, isInitialContact)
   return [
