@@ -46,7 +46,7 @@ const MOST_BYTES = 65_536
 /** Decodes a certificate in DER, which is copied. Throws `DecodeError`. RFC 5280 §4.1. */
 export function decodeCertificate(octets: Uint8Array): Certificate {
   if (octets.length > MOST_BYTES) new DerReader(octets, WHERE, SECTION).fail(`${octets.length} octets are too many`)
-  const der = octets.slice()
+  const der = Uint8Array.from(octets)
   const { body, algorithmDer, ...signed } = decodeSigned(der, WHERE, SECTION)
   const version = decodeVersion(body)
   const serial = decodeSerial(body, 'serialNumber')

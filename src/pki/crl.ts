@@ -38,7 +38,7 @@ const SECTION = 'RFC 5280 §5.1'
 
 /** Decodes a list in DER, which is copied. Throws `DecodeError`. RFC 5280 §5.1. */
 export function decodeCrl(octets: Uint8Array): Crl {
-  const { body, algorithmDer, ...signed } = decodeSigned(octets.slice(), WHERE, SECTION)
+  const { body, algorithmDer, ...signed } = decodeSigned(Uint8Array.from(octets), WHERE, SECTION)
   if (body.tag === DerTag.INTEGER && body.smallInteger('version') > 1) body.fail('a version above 2')
   sameAlgorithm(body, algorithmDer)
   const issuer = decodeName(body.any('issuer'), WHERE)

@@ -86,7 +86,7 @@ export const encodeNonce = (nonce: Uint8Array): Uint8Array =>
 
 /** Decodes OCSPResponse, which is copied. `problem`: the responder has no answer. Throws `DecodeError`. RFC 6960 §4.2.1. */
 export function decodeOcspResponse(octets: Uint8Array): OcspResponse | { readonly problem: string } {
-  const outer = new DerReader(octets.slice(), WHERE, SECTION)
+  const outer = new DerReader(Uint8Array.from(octets), WHERE, SECTION)
   const response = outer.sequence('OCSPResponse')
   outer.end()
   const status = response.element(ENUMERATED, 'responseStatus')[0] ?? response.fail('responseStatus is empty')

@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process'
+import { createHmac, pbkdf2Sync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { concat, Reader, toHex } from '../../src/bytes/index.ts'
+import { contextTag, DerTag, derElement, derInteger, derOid } from '../../src/crypto/der.ts'
+import { DerReader } from '../../src/crypto/der-reader.ts'
 import { ConfigError, DecodeError } from '../../src/errors.ts'
 import { derOfBer } from '../../src/pki/ber.ts'
 import { readPkcs12 } from '../../src/pki/pkcs12.ts'
@@ -24,6 +27,12 @@ describe('a PKCS #12 file', () => {
     const streamed = streamOf(modern.file)
     expect(streamed.length).toBeGreaterThan(modern.file.length)
     expect(readPkcs12(streamed, source('sesame')).certificates).toEqual(keyFiles.certificates)
+  })
+
+  it('may have PBMAC1 (RFC 9579)', () => {
+    const file = withPbmac1(modern.file, 'sesame')
+    expect(readPkcs12(file, source('sesame')).certificates).toEqual(keyFiles.certificates)
+    expect(() => readPkcs12(file, source('wrong'))).toThrow(/the passphrase is not that of/)
   })
 
   it('that we made is read again, with its certificates in order', () => {
@@ -97,6 +106,28 @@ describe.skipIf(!hasOpenssl)('with the command openssl', () => {
     expect(text).toContain(Buffer.from(keyFiles.pkcs8).toString('base64').slice(0, 64))
   })
 })
+
+/** The same with another MacData: PBKDF2 with HMAC-SHA-512, then HMAC-SHA-256. */
+function withPbmac1(pfx: Uint8Array, passphrase: string): Uint8Array {
+  const whole = new DerReader(pfx, 'PFX', 'RFC 7292').sequence('PFX')
+  const [version, authSafe] = [whole.any('version'), whole.any('authSafe')]
+  const info = new DerReader(authSafe, 'PFX', 'RFC 7292').sequence('authSafe')
+  info.oid('contentType')
+  const content = info.nested(contextTag(0), 'content').element(DerTag.OCTET_STRING, 'content')
+  const sequence = (...parts: Uint8Array[]) => derElement(DerTag.SEQUENCE, ...parts)
+  const octets = (value: Uint8Array) => derElement(DerTag.OCTET_STRING, value)
+  const [salt, oneThousand] = [Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), derInteger(Uint8Array.of(3, 232))]
+  const prf = sequence(derOid('1.2.840.113549.2.11'), Uint8Array.of(DerTag.NULL, 0))
+  const kdf = sequence(octets(salt), oneThousand, derInteger(Uint8Array.of(32)), prf)
+  const parameters = sequence(
+    sequence(derOid('1.2.840.113549.1.5.12'), kdf),
+    sequence(derOid('1.2.840.113549.2.9'), Uint8Array.of(DerTag.NULL, 0)),
+  )
+  const key = pbkdf2Sync(passphrase, salt, 1000, 32, 'sha512')
+  const mac = octets(createHmac('sha256', key).update(content).digest())
+  const algorithm = sequence(derOid('1.2.840.113549.1.5.14'), parameters)
+  return sequence(version, authSafe, sequence(sequence(algorithm, mac), octets(salt), oneThousand))
+}
 
 /** The same in BER: each constructed element with an indefinite length, each long OCTET STRING in pieces of ten octets. */
 function streamOf(der: Uint8Array): Uint8Array {
