@@ -7,7 +7,7 @@ const layers = {
   pki: ['crypto', 'ike/codec', 'bytes', 'ip'],
   eap: ['crypto/provider', 'crypto/transforms', 'bytes'],
   'eap-tls': ['eap', 'crypto/provider', 'bytes'],
-  radius: ['eap', 'bytes', 'ip'],
+  radius: ['eap', 'crypto/provider', 'bytes', 'ip'],
   credentials: ['pki', 'eap', 'eap-tls', 'radius', 'ike', 'ike/codec', 'crypto', 'bytes', 'ip'],
   'ike/codec': ['bytes', 'ip'],
   ike: [

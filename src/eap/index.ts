@@ -21,4 +21,4 @@ export {
   nakTypes,
 } from './packet.ts'
 export { type EapPeerOptions, type EapPeerResult, EapPeerSession } from './peer-session.ts'
-export { type EapServerOptions, type EapServerResult, EapServerSession } from './server-session.ts'
+export { type EapServerOptions, type EapServerResult, EapServerSession, identityText } from './server-session.ts'

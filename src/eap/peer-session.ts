@@ -1,4 +1,4 @@
-import { concat, equalBytes } from '../bytes/index.ts'
+import { concat, equalBytes, plainBytes } from '../bytes/index.ts'
 import { andThen, attempt, type MaybePromise } from './maybe-promise.ts'
 import type { EapMethod, EapPeerCredentials, EapPeerExchange, EapPeerStep, EapWorld } from './method.ts'
 import {
@@ -64,7 +64,7 @@ export class EapPeerSession {
   /** A whole packet of the server, borrowed. */
   receive(octets: Uint8Array): MaybePromise<EapPeerResult> {
     return attempt(
-      () => this.#receive(octets),
+      () => this.#receive(plainBytes(octets)),
       (error) => this.#fail(errorMessage(error)),
     )
   }

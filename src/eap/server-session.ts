@@ -1,3 +1,4 @@
+import { plainBytes } from '../bytes/index.ts'
 import { DecodeError } from '../errors.ts'
 import { andThen, attempt, type MaybePromise } from './maybe-promise.ts'
 import type { EapMethod, EapServerCredentials, EapServerExchange, EapServerStep, EapWorld } from './method.ts'
@@ -79,7 +80,7 @@ export class EapServerSession {
       if (++this.#rounds > (this.#options.maxRounds ?? defaultMaxRounds)) {
         return this.#fail(`the conversation took more than ${this.#rounds - 1} rounds`)
       }
-      const packet = decodeEapPacket(octets)
+      const packet = decodeEapPacket(plainBytes(octets))
       if (packet.code !== EapCode.Response) return this.#fail(`the peer sent EAP Code ${packet.code}, not a Response`)
       if (packet.identifier !== this.#identifier) {
         return this.#fail(`the peer answered request ${packet.identifier}, we had sent ${this.#identifier}`)

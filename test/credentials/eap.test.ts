@@ -3,10 +3,8 @@ import { Conversations } from '../../src/credentials/conversations.ts'
 import { EapMethods, type EapMethodsOptions } from '../../src/credentials/eap.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import { gtc, md5Challenge, mschapv2, passwordOf, usersOf } from '../../src/eap/index.ts'
-import { parseIdentity } from '../../src/ike/auth/identity.ts'
-import type { EapPeerAnswer, EapServerAnswer } from '../../src/ike/questions.ts'
-import { parseIp } from '../../src/ip/address.ts'
 import { worldWith } from '../eap/conversation.ts'
+import { authenticate, peerQuestion, serverQuestion } from './eap-rounds.ts'
 
 const { random } = worldWith()
 const base = { crypto: nodeProvider, random, setting: 'connections.office.remote.eap' }
@@ -20,40 +18,6 @@ const alice = (secret = password) =>
     setting: 'connections.home.local.eap',
     peer: { methods: [mschapv2], credentials: passwordOf(secret), identity: 'alice' },
   })
-
-const serverQuestion = (methods: EapMethods, session: number, packet: Uint8Array | undefined, id = 'laptop') => ({
-  kind: 'eap-server' as const,
-  auth: { method: 'eap' as const, methods },
-  session,
-  connection: 'office',
-  id: parseIdentity(id),
-  remote: { address: parseIp('192.0.2.1'), port: 500 },
-  packet,
-})
-const peerQuestion = (methods: EapMethods, session: number, packet: Uint8Array, id = 'laptop') => ({
-  kind: 'eap-peer' as const,
-  auth: { method: 'eap' as const, methods },
-  session,
-  id: parseIdentity(id),
-  packet,
-})
-
-/** As the core would carry it. */
-async function authenticate(
-  serverMethods: EapMethods,
-  peerMethods: EapMethods,
-  session = 1,
-  id?: string,
-): Promise<{ server: EapServerAnswer; peer: EapPeerAnswer }> {
-  let packet: Uint8Array | undefined
-  for (;;) {
-    const asked = await serverMethods.answerEapServer(serverQuestion(serverMethods, session, packet, id))
-    if (asked.packet === undefined) throw new Error('no packet')
-    const answered = await peerMethods.answerEapPeer(peerQuestion(peerMethods, session, asked.packet, id))
-    if (!asked.ok || 'done' in asked || !answered.ok || 'done' in answered) return { server: asked, peer: answered }
-    packet = answered.packet
-  }
-}
 
 describe('EapMethods', () => {
   it('answers as server and as peer up to the same key', async () => {

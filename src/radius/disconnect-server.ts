@@ -1,0 +1,125 @@
+import { equalBytes, plainBytes } from '../bytes/index.ts'
+import type { CryptoProvider } from '../crypto/provider.ts'
+import { DecodeError } from '../errors.ts'
+import { formatIp, type IpAddress, type SocketAddress } from '../ip/address.ts'
+import { numberAttribute, RadiusType, radiusNumber, radiusText, radiusValue } from './attributes.ts'
+import type { RadiusNas } from './nas.ts'
+import { decodeRadiusPacket, type RadiusAttribute, RadiusCode, type RadiusPacket } from './packet.ts'
+import { encodeResponse, isHashedRequest, messageAuthenticator } from './signing.ts'
+
+/** Whom a Disconnect-Request means: all that is set has to fit. RFC 5176 §3. */
+export interface DisconnectTarget {
+  readonly sessionId: string | undefined
+  readonly userName: string | undefined
+  /** Framed-IP-Address or Framed-IPv6-Address, as text. */
+  readonly address: string | undefined
+  readonly callingStationId: string | undefined
+}
+
+export interface DisconnectServerOptions {
+  readonly crypto: CryptoProvider
+  /** Who may send requests, each with its secret; any port. */
+  readonly clients: readonly { readonly address: IpAddress; readonly secret: Uint8Array }[]
+  readonly nas: RadiusNas
+  /** Ends the sessions that are meant, and says how many there were. */
+  readonly disconnect: (target: DisconnectTarget) => number
+  /** Seconds since 1970; requests older or newer than 300 of them are dropped. RFC 5176 §6.3. */
+  readonly seconds: () => number
+}
+
+/**
+ * Takes Disconnect-Requests (UDP port 3799) and answers them; CoA-Requests are refused, since nothing of a session can be changed. Requests
+ * that are repeated get the same answer. RFC 5176.
+ */
+export class DisconnectServer {
+  readonly #options: DisconnectServerOptions
+  /** The last answers, by client, identifier and authenticator. */
+  readonly #answered = new Map<string, Uint8Array>()
+
+  constructor(options: DisconnectServerOptions) {
+    this.#options = options
+  }
+
+  /** The answer for whoever sent `datagram` (borrowed), undefined for what is dropped. */
+  receive(datagram: Uint8Array, from: SocketAddress): Uint8Array | undefined {
+    const octets = plainBytes(datagram)
+    const { crypto, clients } = this.#options
+    const client = clients.find(({ address }) => equalBytes(address, from.address))
+    const packet = client && decoded(octets)
+    if (packet === undefined || !isHashedRequest(crypto, octets, client!.secret)) return undefined
+    const zeros = new Uint8Array(16)
+    if (messageAuthenticator(crypto, octets, zeros, client!.secret) === 'wrong') return undefined
+    const sent = radiusNumber(packet.attributes, RadiusType['Event-Timestamp'])
+    if (sent !== undefined && Math.abs(sent - this.#options.seconds()) > 300) return undefined
+    const key = `${formatIp(from.address)} ${from.port} ${packet.identifier} ${packet.authenticator.join()}`
+    const before = this.#answered.get(key)
+    if (before !== undefined) return before
+    const answer = this.#answer(packet)
+    if (answer === undefined) return undefined
+    const reply = encodeResponse(crypto, answer, packet.authenticator, client!.secret)
+    this.#remember(key, reply)
+    return reply
+  }
+
+  #answer({ code, identifier, attributes }: RadiusPacket): Omit<RadiusPacket, 'authenticator'> | undefined {
+    // State and Proxy-State come back as they were. RFC 5176 §3.1.
+    const same = attributes.filter(({ type }) => type === proxyState)
+    const no = (negative: number, cause: number) => ({
+      code: negative,
+      identifier,
+      attributes: [numberAttribute(RadiusType['Error-Cause'], cause), ...same],
+    })
+    if (code === RadiusCode.CoaRequest) return no(RadiusCode.CoaNak, unsupportedService)
+    if (code !== RadiusCode.DisconnectRequest) return undefined
+    if (!this.#isForUs(attributes)) return no(RadiusCode.DisconnectNak, nasMismatch)
+    const target = targetOf(attributes)
+    if (Object.values(target).every((part) => part === undefined)) return no(RadiusCode.DisconnectNak, missingAttribute)
+    if (this.#options.disconnect(target) === 0) return no(RadiusCode.DisconnectNak, noSuchSession)
+    return { code: RadiusCode.DisconnectAck, identifier, attributes: same }
+  }
+
+  #isForUs(attributes: readonly RadiusAttribute[]): boolean {
+    const { identifier, address } = this.#options.nas
+    const name = radiusText(attributes, RadiusType['NAS-Identifier'])
+    const number =
+      radiusValue(attributes, RadiusType['NAS-IP-Address']) ?? radiusValue(attributes, RadiusType['NAS-IPv6-Address'])
+    if (name !== undefined && name !== identifier) return false
+    return number === undefined || address === undefined || equalBytes(number, address)
+  }
+
+  #remember(key: string, reply: Uint8Array): void {
+    if (this.#answered.size >= 256) {
+      const [oldest] = this.#answered.keys()
+      this.#answered.delete(oldest!)
+    }
+    this.#answered.set(key, reply)
+  }
+}
+
+function targetOf(attributes: readonly RadiusAttribute[]): DisconnectTarget {
+  const address =
+    radiusValue(attributes, RadiusType['Framed-IP-Address']) ??
+    radiusValue(attributes, RadiusType['Framed-IPv6-Address'])
+  return {
+    sessionId: radiusText(attributes, RadiusType['Acct-Session-Id']),
+    userName: radiusText(attributes, RadiusType['User-Name']),
+    address: address?.length === 4 || address?.length === 16 ? formatIp(address) : undefined,
+    callingStationId: radiusText(attributes, RadiusType['Calling-Station-Id']),
+  }
+}
+
+function decoded(octets: Uint8Array): RadiusPacket | undefined {
+  try {
+    return decodeRadiusPacket(octets)
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
+  }
+}
+
+const proxyState = 33
+/** Error-Cause. RFC 5176 §3.5. */
+const missingAttribute = 402
+const nasMismatch = 403
+const unsupportedService = 405
+const noSuchSession = 503
