@@ -33,6 +33,9 @@ export function answerRequest(
   if (sa.state === 'connecting' && exchangeType === ExchangeType.IKE_INTERMEDIATE) {
     return answerIntermediate(sa, payloads)
   }
+  if (sa.authFlow !== undefined && exchangeType === ExchangeType.INFORMATIONAL && endsSetUp(payloads)) {
+    return answerInformational(sa, messageId, payloads, path)
+  }
   if (sa.state === 'connecting') {
     throw new PeerError('NOT_AUTHENTICATED', `${exchangeName(exchangeType)} before IKE_AUTH`, {
       notify: NotifyType.INVALID_SYNTAX,
@@ -52,6 +55,10 @@ export function answerRequest(
     notify: NotifyType.INVALID_SYNTAX,
   })
 }
+
+/** Between two IKE_AUTH exchanges the initiator may end it: what it got does not do, or nobody wants it any more. */
+const endsSetUp = (payloads: readonly Payload[]): boolean =>
+  findNotify(payloads, NotifyType.AUTHENTICATION_FAILED) !== undefined || deletesIke(payloads)
 
 /** INFORMATIONAL: deletes, notifies, or nothing at all (liveness). RFC 7296 §1.4. */
 // <-- HDR, SK {[N,] [D,] [CP,] ...}

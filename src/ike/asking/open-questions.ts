@@ -30,6 +30,12 @@ export class OpenQuestions {
     return this.#open.get(token)
   }
 
+  /** The question that an IKE_SA asked first of those that are open. */
+  ofSa(sa: IkeSa): Question | undefined {
+    const [token] = this.#tokens.get(sa) ?? []
+    return token === undefined ? undefined : this.#open.get(token)?.question
+  }
+
   /** It waits no longer. Does nothing for a token that is not here. */
   take(token: number): void {
     const open = this.#open.get(token)

@@ -1,6 +1,7 @@
 import { equalConstantTime } from '../../bytes/index.ts'
 import { exchange, type Flow } from '../asking/flow.ts'
 import { AuthMethod, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
+import type { EapPeerAuth, Identity } from '../config.ts'
 import { explainAuthenticationFailed, explainNotResumed, explainWrongIdentity } from '../explain/explain-auth.ts'
 import { explainEap, explainNo, explainRounds } from '../explain/explain-methods.ts'
 import { explainNoPpk } from '../explain/explain-ppk.ts'
@@ -24,6 +25,13 @@ export interface FirstRequest {
   readonly late: readonly Payload[]
 }
 
+interface EapOfOurs {
+  readonly auth: EapPeerAuth
+  readonly id: Identity
+  /** The body of IDi. */
+  readonly idBody: Uint8Array
+}
+
 /**
  * The initiator's side of proving each other, in as many IKE_AUTH exchanges as that takes: each end proves itself as often as
  * configured. Throws `Refused`. RFC 7296 §2.15, §2.16, RFC 4739, RFC 5998.
@@ -34,10 +42,12 @@ export class AuthInitiator {
   readonly #theirs: readonly RemoteRound[]
   readonly #proofs = new PeerProofs()
   #ownDone = 0
+  /** The round that is under way, when it is EAP. */
+  #eapRound: EapOfOurs | undefined
   /** The peer's last AUTH came with ANOTHER_AUTH_FOLLOWS. */
   #peerGoesOn = false
   /** The body of the peer's IDr, and whom it names: a round without one goes on with the last. */
-  #IDr: { readonly body: Uint8Array; readonly id: ReturnType<typeof identityIn> } | undefined
+  #IDr: { readonly body: Uint8Array; readonly id: Identity } | undefined
   /** The keys with the PPK mixed in, until it is clear whether they are used. */
   #ppkKeys: LastingKeys | undefined
 
@@ -91,7 +101,9 @@ export class AuthInitiator {
   /** Our AUTH of the next round; none where EAP is to begin. */
   *#ownRound(keys?: LastingKeys): Flow<{ readonly certificates: readonly Payload[]; readonly proof: Payload[] }> {
     const round = this.#ours[this.#ownDone]!
-    const isEap = round.auth.method === 'eap' && this.#sa.resumed === undefined
+    const { auth, id } = round
+    const isEap = auth.method === 'eap' && this.#sa.resumed === undefined
+    this.#eapRound = isEap ? { auth, id, idBody: ownIdBody('initiator', round) } : undefined
     if (isEap) return { certificates: [], proof: [] }
     const { certificates, AUTH } = yield* ownProof(this.#sa, 'initiator', round, keys)
     return { certificates, proof: [AUTH, ...this.#ownRoundOver()] }
@@ -115,6 +127,7 @@ export class AuthInitiator {
   // HDR, SK {IDi, [CERT,] [AUTH, [N(ANOTHER_AUTH_FOLLOWS)]]} -->, or HDR, SK {} --> when only the peer goes on
   *#nextRequest(): Flow<Payload[]> {
     const round = this.#ours[this.#ownDone]
+    this.#eapRound = undefined
     if (round === undefined) return []
     const { certificates, proof } = yield* this.#ownRound()
     return [idPayload('IDi', round.id), ...certificates, ...proof]
@@ -131,37 +144,18 @@ export class AuthInitiator {
     this.#noteIdentity(response)
     if (isFirst) this.#settlePpk(response)
     yield* this.#checkPeer(response, hasEap)
-    const own = this.#ours[this.#ownDone]
-    if (!hasEap) {
-      if (own?.auth.method !== 'eap' || this.#sa.resumed !== undefined) return response
-      throw new Refused(
-        explainEap(
-          this.#subject,
-          'the peer did not begin it',
-          `connections.${this.#sa.connection.name}.local.auth: what the peer asks for`,
-        ),
-      )
-    }
-    if (own?.auth.method !== 'eap') {
-      throw new Refused(
-        explainEap(
-          this.#subject,
-          'the peer asks for it, and we have proved ourselves otherwise',
-          `connections.${this.#sa.connection.name}.local.auth: eap`,
-        ),
-      )
-    }
-    return yield* this.#eap({ id: own.id, auth: own.auth }, own, response)
+    const eap = this.#eapRound
+    if (hasEap && eap !== undefined) return yield* this.#eap(eap, response)
+    if (!hasEap && eap === undefined) return response
+    const problem = hasEap ? 'the peer asks for it, and we prove ourselves otherwise' : 'the peer did not begin it'
+    const setting = `connections.${this.#sa.connection.name}.local.auth`
+    throw new Refused(explainEap(this.#subject, problem, `${setting}: ${hasEap ? 'eap' : 'what the peer takes'}`))
   }
 
   // HDR, SK {AUTH, [N(ANOTHER_AUTH_FOLLOWS)]} --> <-- HDR, SK {AUTH, ...}, with the key of EAP
-  *#eap(
-    { id, auth }: Parameters<typeof eapAsPeer>[1],
-    own: LocalRound,
-    response: readonly Payload[],
-  ): Flow<readonly Payload[]> {
+  *#eap(own: EapOfOurs, response: readonly Payload[]): Flow<readonly Payload[]> {
     const sa = this.#sa
-    const { msk, mutual } = yield* eapAsPeer(sa, { id, auth }, response)
+    const { msk, mutual } = yield* eapAsPeer(sa, own, response)
     const peer = this.#theirs[this.#proofs.count]
     const isOnly = peer?.auth.method === 'eap-only'
     const { name } = sa.connection
@@ -175,7 +169,7 @@ export class AuthInitiator {
         ),
       )
     }
-    const data = sharedAuth(sa, msk ?? ownKey(sa, 'initiator'), 'initiator', ownIdBody('initiator', own))
+    const data = sharedAuth(sa, msk ?? ownKey(sa, 'initiator'), 'initiator', own.idBody)
     const last = yield* exchange([authPayload(AuthMethod.SHARED_KEY_MIC, data), ...this.#ownRoundOver()])
     const AUTH = find(last, 'AUTH')
     if (AUTH === undefined) throw refusedByPeer(sa, last)

@@ -1,3 +1,4 @@
+import { giveUpSetUp } from '../asking/unanswered.ts'
 import { checkSending } from '../child/child-succession.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import type { LifetimeTimer } from '../life/ike-lifetime.ts'
@@ -15,7 +16,7 @@ type PlainTimer = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | 'reasse
 export type IkeTimer = PlainTimer | LifetimeTimer
 
 const acts: Record<PlainTimer, (sa: IkeSa) => void> = {
-  'half-open': (sa) => sa.close('timeout'),
+  'half-open': giveUpSetUp,
   'follow-up': (sa) => sa.followUps?.expire(),
   liveness: checkLiveness,
   keepalive: sendKeepalive,
