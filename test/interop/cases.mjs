@@ -1,5 +1,6 @@
 // The table of cases: suites x roles x NAT, refusals, and Typeswan with itself.
 import { refusalCase, tunnelCase } from './case.mjs'
+import { configurationCases } from './cases-configuration.mjs'
 import { daemonCases } from './cases-daemons.mjs'
 import { featureCases, newerFeatureCases } from './cases-features.mjs'
 import { lifeCases } from './cases-life.mjs'
@@ -118,6 +119,7 @@ const ownCases = [
   ...refusals(),
   ...lifeCases,
   ...featureCases,
+  ...configurationCases,
 ]
 
 /** The cases of one peer, those with a word in their name, or all; without any of it those of every run, which are not `nightly`. */

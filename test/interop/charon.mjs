@@ -134,7 +134,7 @@ export class Charon {
 
   #strongswanConf() {
     return `charon {
-  load = ${plugins}
+  load = ${plugins} ${this.settings.charon?.plugins ?? ''}
   threads = 16
   retransmit_tries = 2
   delete_rekeyed_delay = 1
@@ -172,7 +172,7 @@ ${lines(settings.charon?.connection, 2)}  local { auth = psk
     mode = tunnel
 ${lines(settings.charon?.child, 4)}  } }
 } }
-secrets { ike-office { id-1 = ${identities.client}
+${lines(settings.charon?.swanctl, 0)}secrets { ike-office { id-1 = ${identities.client}
   id-2 = ${identities.server}
   secret = "${settings.psk}" }
 ${lines(settings.charon?.secrets, 2)}}
