@@ -18,7 +18,9 @@ export function tlsSettings(options: EapTlsOptions): SecureContextOptions {
     ...(passphrase !== undefined && { passphrase }),
     minVersion: `TLSv${options.minimumVersion ?? '1.2'}`,
     maxVersion: `TLSv${options.maximumVersion ?? '1.3'}`,
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
+    // Libraries that never negotiate again, such as strongSwan's, do not announce that they do it safely (RFC 5746) either.
+    secureOptions:
+      constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET | constants.SSL_OP_LEGACY_SERVER_CONNECT,
   }
 }
 
