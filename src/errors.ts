@@ -60,6 +60,8 @@ export class ConfigError extends TypeswanError {
   readonly line: number | undefined
   /** The setting as a dotted path, for example `connections.office.remote.address`. */
   readonly setting: string
+  /** What is wrong with it. */
+  readonly problem: string
   /** What may stand there. */
   readonly allowed: string
 
@@ -75,6 +77,7 @@ export class ConfigError extends TypeswanError {
     this.file = detail.file
     this.line = detail.line
     this.setting = detail.setting
+    this.problem = detail.problem
     this.allowed = detail.allowed
   }
 }

@@ -1,13 +1,15 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { equalBytes } from '../bytes/index.ts'
 import { ConfigError, UsageError } from '../errors.ts'
 import { formatIp, type IpAddress, parseIp } from '../ip/address.ts'
 import { connectionDefaults } from './connection.ts'
+import { fetchOverHttp } from './fetch-over-http.ts'
 import { JsonSource } from './json-source.ts'
 import type { EndpointConfig } from './model.ts'
 import { ConfigProblems, ProblemList } from './problems.ts'
 import { readConnection } from './read-connection.ts'
+import { readEapUsers } from './read-eap.ts'
 import { readHost } from './read-host.ts'
 import { readPools } from './read-pools.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
@@ -18,6 +20,8 @@ import { Section } from './section.ts'
 export interface ParseOptions {
   /** The octets of a secret's file, by its path as written. Throws `UsageError`. Default: files cannot be named. */
   readonly readSecretFile?: (path: string) => Uint8Array
+  /** The names in a folder, by its path as written; undefined when it is none. Default: folders cannot be named. */
+  readonly listFolder?: (path: string) => readonly string[] | undefined
   /** The folder that relative paths count from. Default: that of the process. */
   readonly folder?: string
 }
@@ -25,7 +29,9 @@ export interface ParseOptions {
 /** Reads and checks a configuration file. Throws `ConfigProblems` with everything that is wrong in it. */
 export function readConfig(path: string): EndpointConfig {
   const readSecretFile = (secret: string) => read(resolve(dirname(path), secret))
-  return parseConfig(readText(path), path, { readSecretFile, folder: dirname(resolve(path)) })
+  const folder = dirname(resolve(path))
+  const listFolder = (name: string) => namesIn(resolve(folder, name))
+  return parseConfig(readText(path), path, { readSecretFile, listFolder, folder })
 }
 
 /** Checks the text of a configuration; `file` is for messages. Throws `ConfigProblems` with everything that is wrong in it. */
@@ -49,11 +55,21 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
   const readSecretFile = options.readSecretFile ?? noSecretFiles
   const resolvePath = (path: string) => resolve(options.folder ?? '.', path)
   const pools = readPools(root)
+  const eapUsers = readEapUsers(root, { readSecretFile })
+  const listFolder = options.listFolder ?? (() => undefined)
+  const fetch = root.choice('fetch', ['auto', 'none']) === 'none' ? undefined : fetchOverHttp
   const connections = root
     .section('connections')
     .sections()
     .map(({ name, section }) => {
-      const connection = readConnection(name, section, { allowWeak, readSecretFile, pools })
+      const connection = readConnection(name, section, {
+        allowWeak,
+        readSecretFile,
+        listFolder,
+        fetch,
+        pools,
+        eapUsers,
+      })
       checkListens(section.section('local'), connection.local.address, listen.addresses)
       return connection
     })
@@ -128,6 +144,15 @@ function readText(path: string): string {
     const problem = error instanceof UsageError ? error.message.slice('file: '.length) : 'is not UTF-8 text'
     const allowed = 'a JSON file that can be read'
     throw new ConfigProblems([new ConfigError({ setting: 'the configuration', problem, allowed, file: path })])
+  }
+}
+
+function namesIn(path: string): string[] | undefined {
+  try {
+    return readdirSync(path)
+  } catch {
+    // A file, or nothing, which reading it tells.
+    return undefined
   }
 }
 

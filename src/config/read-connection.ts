@@ -1,5 +1,5 @@
-import { UsageError } from '../errors.ts'
-import { identityOfAddress, isWildcard, parseIdentity } from '../ike/auth/identity.ts'
+import { identityOfAddress, parseIdentity } from '../ike/auth/identity.ts'
+import { IdType } from '../ike/codec/numbers.ts'
 import type {
   ChildConfig,
   ConnectionConfig,
@@ -14,11 +14,14 @@ import { didYouMean } from '../ike/negotiation/nearest-words.ts'
 import { type ProposalKind, parseProposal, weakKeywords } from '../ike/negotiation/proposal-keywords.ts'
 import { parseTrafficSelector, toXfrmSelectors } from '../ike/negotiation/traffic-selector.ts'
 import { type IpAddress, parseIp } from '../ip/address.ts'
+import { decodeCertificate } from '../pki/certificate.ts'
 import type { XfrmLifetime } from '../xfrm/port.ts'
 import { connectionDefaults, defaultDpdAction, lifetimeSettings } from './connection.ts'
 import { readDuration } from './duration.ts'
+import { readAuths } from './read-auth.ts'
+import { parseLocalId } from './read-identity.ts'
 import { readIkeSettings } from './read-ike-settings.ts'
-import { type ReadContext, readSecret } from './read-secret.ts'
+import type { ReadContext } from './read-secret.ts'
 import type { Section } from './section.ts'
 
 const addressRule = 'an IP address'
@@ -42,13 +45,18 @@ export function readConnection(name: string, section: Section, context: ReadCont
   const natPort = remote.number('natPort') ?? connectionDefaults.natPort
   if (port === natPort)
     remote.problem('natPort', 'is the same as port', 'another port: IKE changes from one to the other')
-  const auth = { method: 'psk', secret: readSecret(section, 'psk', context) } as const
+  const auths = readAuths(section, context)
   const retransmit = section.section('retransmit')
   return {
     name,
-    local: { address: localAddress, id: readLocalId(local, localAddress), auth, ...readVirtualIps(local) },
+    local: {
+      address: localAddress,
+      id: readLocalId(local, localAddress, auths.certificate),
+      ...auths.local,
+      ...readVirtualIps(local),
+    },
     remote: {
-      ...{ address: remoteAddress, port, natPort, id: readRemoteId(remote, remoteAddress), auth },
+      ...{ address: remoteAddress, port, natPort, id: readRemoteId(remote, remoteAddress), ...auths.remote },
       ...readPoolNames(remote, context),
     },
     ikeProposals: readProposals(section, 'proposals', 'IKE', context) ?? defaultIkeProposals,
@@ -160,19 +168,15 @@ function readPoolNames(remote: Section, { pools }: ReadContext): { pools?: strin
   return { pools: names.map(({ text }) => text), ...required }
 }
 
-function readLocalId(local: Section, address: IpAddress | undefined): Identity {
+/** Without a word about it we are who our certificate says, or our address. */
+function readLocalId(local: Section, address: IpAddress | undefined, certificate: Uint8Array | undefined): Identity {
   const id = local.parsed('id', parseLocalId, identityRule)
   if (id !== undefined) return id
+  if (certificate !== undefined) return { type: IdType.ID_DER_ASN1_DN, data: decodeCertificate(certificate).subjectDer }
   if (address !== undefined) return identityOfAddress(address)
   const isMissing = !local.has('id') && !local.has('address')
   if (isMissing) local.problem('id', 'is missing, and there is no local.address to take its place', identityRule)
   return { type: 0, data: new Uint8Array(0) }
-}
-
-function parseLocalId(text: string): Identity {
-  const id = parseIdentity(text)
-  if (isWildcard(id)) throw new UsageError('id', `"${text}" stands for many identities, and we are one`)
-  return id
 }
 
 function readRemoteId(remote: Section, address: IpAddress | undefined): Identity | undefined {

@@ -1,4 +1,5 @@
 import type { PoolConfig } from '../credentials/pool.ts'
+import type { Fetch } from '../pki/fetching.ts'
 import { parseSecret, secretOfFile } from './secret.ts'
 import type { Section } from './section.ts'
 
@@ -6,6 +7,12 @@ import type { Section } from './section.ts'
 export interface ReadContext {
   readonly allowWeak: readonly string[]
   readonly pools: readonly PoolConfig[]
+  /** The names in a folder, undefined when it is none. */
+  readonly listFolder: (path: string) => readonly string[] | undefined
+  /** Brings what certificates name over HTTP; undefined: nothing is fetched. */
+  readonly fetch: Fetch | undefined
+  /** Passwords by name. */
+  readonly eapUsers: ReadonlyMap<string, string>
   /** The octets of a secret's file, by its path as written. Throws `UsageError`. */
   readonly readSecretFile: (path: string) => Uint8Array
 }

@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts'
+import { ConfigError, UsageError } from '../errors.ts'
 import type { ProblemList, SettingPath } from './problems.ts'
 
 /**
@@ -27,6 +27,13 @@ export class Section {
 
   sections(): { readonly name: string; readonly section: Section }[] {
     return this.names().map((name) => ({ name, section: this.section(name) }))
+  }
+
+  /** The objects of a list. */
+  list(name: string): Section[] | undefined {
+    const value = this.#own(name)
+    if (!Array.isArray(value)) return undefined
+    return value.map((one: unknown, index) => new Section(one, [...this.path, name, index], this.problems))
   }
 
   text(name: string): string | undefined {
@@ -72,13 +79,15 @@ export class Section {
     })
   }
 
-  /** Runs `read`; a `UsageError` becomes a problem at `path`. */
+  /** Runs `read`; a `UsageError`, or a `ConfigError` of who reads a part of it, becomes a problem at `path`. */
   attempt<T>(path: SettingPath, read: () => T, allowed: string): T | undefined {
     try {
       return read()
     } catch (error) {
-      if (!(error instanceof UsageError)) throw error
-      this.problems.add(path, error.message.slice(error.argument.length + 2), allowed)
+      if (error instanceof ConfigError) this.problems.add(path, error.problem, error.allowed)
+      else if (error instanceof UsageError)
+        this.problems.add(path, error.message.slice(error.argument.length + 2), allowed)
+      else throw error
       return undefined
     }
   }

@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { EapMethods, type EapMethodsOptions } from '../credentials/eap.ts'
+import { nodeProvider } from '../crypto/node.ts'
+import type { RandomSource } from '../crypto/provider.ts'
+import { type EapMethod, gtc, md5Challenge, mschapv2 } from '../eap/index.ts'
+import { type EapTlsOptions, eapPeap, eapTls, eapTtls, type TtlsInner } from '../eap-tls/index.ts'
+import { UsageError } from '../errors.ts'
+import { formatSetting } from './problems.ts'
+import { hasCredential, type OwnCredential, readCertificateFiles, readCredential } from './read-key.ts'
+import { type ReadContext, readSecret } from './read-secret.ts'
+import type { Section } from './section.ts'
+
+/** Names and passwords of those that log in by EAP: `eapUsers`. */
+export type EapUsers = ReadonlyMap<string, string>
+
+/** The section `eapUsers`. A password is a secret as elsewhere; what is in none of the messages. */
+export function readEapUsers(root: Section, context: Pick<ReadContext, 'readSecretFile'>): EapUsers {
+  const users = root
+    .section('eapUsers')
+    .sections()
+    .map(({ name, section }): [string, string] => {
+      const secret = section.has('file')
+        ? readSecret(root.section('eapUsers'), name, context)
+        : readSecret(section, 'password', context)
+      return [name, new TextDecoder().decode(secret)]
+    })
+  return new Map(users)
+}
+
+/** `local.eap`: how we prove ourselves. */
+export function readEapPeer(section: Section, own: OwnCredential | undefined, context: ReadContext): EapMethods {
+  const password = section.has('password')
+    ? new TextDecoder().decode(readSecret(section, 'password', context))
+    : undefined
+  const identity = section.text('identity')
+  const anonymousIdentity = section.text('anonymousIdentity')
+  const methods = readMethods(section, own, context, 'peer')
+  const needsPassword = methods.find(({ name }) => passwordMethods.includes(name))
+  if (needsPassword !== undefined && password === undefined) {
+    section.problem('password', `is missing, and ${needsPassword.name} needs one`, 'a password, or {"file": "path"}')
+  }
+  return eapMethods(section, {
+    peer: {
+      methods,
+      credentials: password === undefined ? {} : { password: () => password },
+      ...(identity === undefined ? {} : { identity }),
+      ...(anonymousIdentity === undefined ? {} : { anonymousIdentity }),
+    },
+  })
+}
+
+/** `remote.eap`: how peers prove themselves to us. */
+export function readEapServer(section: Section, own: OwnCredential | undefined, context: ReadContext): EapMethods {
+  const { eapUsers } = context
+  const methods = readMethods(section, own, context, 'server')
+  const needsUsers = methods.find(({ name }) => passwordMethods.includes(name))
+  if (needsUsers !== undefined && eapUsers.size === 0) {
+    section.problem('methods', `${needsUsers.name} needs users, and eapUsers has none`, 'an entry in eapUsers')
+  }
+  return eapMethods(section, {
+    server: {
+      methods,
+      credentials: { password: (name) => eapUsers.get(name) },
+      identity: section.choice('identity', ['ask', 'ike']) ?? 'ask',
+    },
+  })
+}
+
+const passwordMethods: readonly string[] = ['mschapv2', 'md5', 'gtc', 'ttls', 'peap']
+
+const random: RandomSource = (length) => new Uint8Array(randomBytes(length))
+
+const eapMethods = (section: Section, roles: Pick<EapMethodsOptions, 'peer' | 'server'>): EapMethods =>
+  new EapMethods({ crypto: nodeProvider, random, setting: formatSetting(section.path), ...roles })
+
+interface Tunnel {
+  readonly section: Section
+  readonly own: OwnCredential | undefined
+  readonly context: ReadContext
+  readonly role: 'peer' | 'server'
+}
+
+function readMethods(
+  section: Section,
+  own: OwnCredential | undefined,
+  context: ReadContext,
+  role: 'peer' | 'server',
+): EapMethod[] {
+  const names = section.texts('methods') ?? []
+  return names.flatMap(({ text, path }) => {
+    const method = section.attempt(path, () => methodNamed(text, { section, own, context, role }), allowedMethods)
+    return method === undefined ? [] : [method]
+  })
+}
+
+const allowedMethods = 'mschapv2, tls, ttls, peap, md5, gtc; those on TLS with authorities, key and certificates'
+
+function methodNamed(name: string, tunnel: Tunnel): EapMethod | undefined {
+  const inner = tunnel.section.texts('inner')?.map(({ text }) => text)
+  switch (name) {
+    case 'mschapv2':
+      return mschapv2
+    case 'md5':
+      return md5Challenge
+    case 'gtc':
+      return gtc
+    case 'tls':
+      return onTls(name, tunnel, (options) => eapTls(options))
+    case 'peap':
+      return onTls(name, tunnel, (options) =>
+        eapPeap({ ...options, methods: (inner ?? ['mschapv2']).map(innerMethod) }),
+      )
+    case 'ttls':
+      return onTls(name, tunnel, (options) => eapTtls({ ...options, inner: (inner ?? ['mschapv2']).map(ttlsInner) }))
+    default:
+      throw new UsageError('methods', `"${name}" is not known`)
+  }
+}
+
+function innerMethod(name: string): EapMethod {
+  const method = [mschapv2, gtc].find((one) => one.name === name)
+  if (method === undefined) throw new UsageError('inner', `"${name}" does not run inside of PEAP: mschapv2 and gtc do`)
+  return method
+}
+
+function ttlsInner(name: string): TtlsInner {
+  const found = ttlsInners.find((one) => one === name)
+  if (found === undefined)
+    throw new UsageError('inner', `"${name}" does not run inside of TTLS: ${ttlsInners.join(', ')} do`)
+  return found
+}
+
+const ttlsInners = ['pap', 'mschapv2'] as const
+
+/** Certificate and key of the TLS inside: of this section, else those of IKE. The other side of `tls` has one too. */
+function onTls(name: string, { section, own, context, role }: Tunnel, make: (options: EapTlsOptions) => EapMethod) {
+  const credential = hasCredential(section) ? readCredential(section, context) : own
+  const ca = readCertificateFiles(section, 'authorities', context)
+  if (ca === undefined) return undefined
+  const looksAtPeer = role === 'peer' || name === 'tls'
+  if (looksAtPeer && ca.length === 0) {
+    throw new UsageError('methods', `${name} needs authorities that vouch for the other side`)
+  }
+  if ((role === 'server' || name === 'tls') && credential === undefined) {
+    throw new UsageError('methods', `${name} needs a certificate of ours and its key`)
+  }
+  const serverNames = section.texts('serverNames')?.map(({ text }) => text)
+  if (role === 'peer' && serverNames === undefined) {
+    throw new UsageError('methods', `${name} needs serverNames: whose certificate the server may show`)
+  }
+  return make({
+    ca,
+    ...(credential === undefined ? {} : { certificates: credential.certificates, key: credential.privateKey.pkcs8 }),
+    ...(serverNames === undefined ? {} : { serverNames }),
+  })
+}
