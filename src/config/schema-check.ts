@@ -75,7 +75,8 @@ const nameRule = 'a name of 1 to 64 letters, digits, - and _'
 
 function wrongValue(keyword: string, data: unknown, params: ErrorObject['params']): string {
   // What an object holds may be a secret.
-  if (typeof data === 'object' && data !== null && !keyword.startsWith('min')) return 'is not of the form that is allowed'
+  if (typeof data === 'object' && data !== null && !keyword.startsWith('min'))
+    return 'is not of the form that is allowed'
   const shown = JSON.stringify(data)
   if (['minLength', 'minItems', 'minProperties'].includes(keyword)) return 'is empty'
   if (keyword === 'maxLength' || keyword === 'maxItems') return `is longer than ${params.limit}`
