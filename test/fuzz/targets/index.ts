@@ -4,6 +4,7 @@ import { config } from './config.ts'
 import { esp } from './esp.ts'
 import { exchange } from './exchange.ts'
 import { inside } from './inside.ts'
+import { keys } from './keys.ts'
 
 /** All targets, by the names that `npm run fuzz` takes. */
-export const targets: readonly Target[] = [codec, inside, exchange, esp, config]
+export const targets: readonly Target[] = [codec, inside, exchange, esp, config, keys]
