@@ -36,6 +36,7 @@ import type { SetUp } from './set-up/set-up.ts'
 import { Lifecycle } from './states.ts'
 import type { Task } from './task.ts'
 import { TaskQueue } from './task-queue.ts'
+import type { CreateAnswered } from './tasks/create-responder.ts'
 import { IkeDelete } from './tasks/ike-delete.ts'
 import { type IkeTimer, serveChildTimers, serveTimer } from './time/ike-timers.ts'
 import { Timers } from './time/timers.ts'
@@ -145,6 +146,8 @@ export class IkeSa extends TaskQueue {
   /** Our synchronisation of message ids, while it waits for its response, and the peer's last one. */
   ownSync: OwnSync | undefined
   peerSync: PeerSync | undefined
+  /** What the peer asked for last in CREATE_CHILD_SA, and may ask again under another message id. */
+  createAnswered: readonly CreateAnswered[] = []
   /** Why the last unauthenticated answer was not taken; told when the peer is given up. */
   lastProblem: string | undefined
   /** Set while a request is answered: the IKE_SA ends as soon as the response is out. */
@@ -438,6 +441,7 @@ export class IkeSa extends TaskQueue {
     if (this.establishedAt !== undefined && this.init !== undefined) {
       this.init = withoutNonces(this.init)
       this.setUp = undefined
+      this.createAnswered = []
     }
     return this.window.forgetResponses(this.runtime.now - KEPT_MS)
   }

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { LINGER_MS } from '../../src/ike/child/child-sa.ts'
 import { NotifyType } from '../../src/ike/codec/index.ts'
 import { notify } from '../../src/ike/message/notifies.ts'
+import { simulationProvider } from '../../src/testing/simulation-provider.ts'
 import type { VirtualPeer } from '../../src/testing/virtual-peer.ts'
 import { alterPayloads } from '../ike/alter.ts'
 import { establishedPair, left, leftConnection, type Pair, right, rightConnection } from '../ike/support.ts'
@@ -133,7 +134,7 @@ describe('a member that takes over', () => {
     pair.clock.advance(100)
     expect([agreedOf(pair.a), agreedOf(pair.b)]).toEqual([[], []])
     expect(pair.b.eventsOf('dropped').at(-1)).toMatchObject({ reason: 'bad-message-id', detail: 'message id 0' })
-    pair.clock.advance(300_000)
+    pair.clock.advance(400_000)
     expect(pair.a.ike.status()).toEqual([])
     expect(pair.a.eventsOf('ike-closed')).toMatchObject([{ reason: 'timeout' }])
     expect(pair.b.ike.status()).toHaveLength(1)
@@ -253,6 +254,60 @@ describe('an IKE_SA that is replaced while message ids are being agreed on', () 
     pair.a.perform(pair.a.ike.tookOver(1, pair.clock.now))
     pair.clock.advance(600_000)
     expectReplaced(pair)
+  })
+})
+
+describe('a failover at any moment', () => {
+  const ends = ['a', 'b'] as const
+  type Who = readonly ('a' | 'b')[]
+  const whos: readonly Who[] = [['a'], ['b'], ends]
+  const moments = [0, 6, 10]
+  const cases = whos.flatMap((askers) =>
+    whos.map((takers) => [askers.join('+'), takers.join('+'), askers, takers] as const),
+  )
+
+  /** `what` is begun by the one, the other or both; some ms later one of them or both take over. */
+  function play(askers: Who, takers: Who, at: number, what: (peer: VirtualPeer) => void): Pair {
+    const pair = establishedPair({ crypto: simulationProvider })
+    for (const end of askers) what(pair[end])
+    pair.clock.advance(at)
+    for (const end of takers) pair[end].perform(pair[end].ike.tookOver(1, pair.clock.now))
+    pair.clock.advance(400_000)
+    return pair
+  }
+
+  function expectOne(pair: Pair, children: number): void {
+    const status = ends.map((end) => pair[end].ike.status().map(({ state, SPIi }) => [state, SPIi]))
+    expect(status[0]).toMatchObject([['established', expect.anything()]])
+    expect(status[1]).toEqual(status[0])
+    expect([childrenOf(pair.a), childrenOf(pair.b)]).toEqual([children, children])
+    for (const end of ends) ask(pair, pair[end])
+  }
+
+  it.each(cases)('while %s rekeys the IKE_SA and %s takes over: both go on with one', (_a, _t, askers, takers) => {
+    for (const at of moments) {
+      expectOne(
+        play(askers, takers, at, (peer) => peer.perform(peer.ike.rekeyIke(1, peer.now))),
+        1,
+      )
+    }
+  })
+
+  it.each(cases)('while %s makes a CHILD_SA and %s takes over: each stands at both', (_a, _t, askers, takers) => {
+    for (const at of moments) {
+      expectOne(
+        play(askers, takers, at, (peer) => peer.perform(peer.ike.createChild(1, nameOf(peer), peer.now))),
+        1 + askers.length,
+      )
+    }
+  })
+
+  it.each(cases)('while %s rekeys a CHILD_SA and %s takes over: both have the same one', (_a, _t, askers, takers) => {
+    for (const at of moments) {
+      const rekey = (peer: VirtualPeer) =>
+        peer.perform(peer.ike.rekeyChild(1, peer.ike.status()[0]!.children[0]!.spiIn, peer.now))
+      expectOne(play(askers, takers, at, rekey), 1)
+    }
   })
 })
 

@@ -48,9 +48,11 @@ export function canSync(sa: IkeSa): boolean {
   return sa.state === 'established' && speaksSync(sa)
 }
 
-/** One that is replaced or deleted meanwhile goes on with it: its DELETE waits for the ids. */
-const answersSync = (sa: IkeSa): boolean =>
-  (sa.state === 'established' || sa.state === 'superseded' || sa.state === 'deleting') && speaksSync(sa)
+/**
+ * One that is replaced or deleted meanwhile goes on with it: its DELETE waits for the ids. One that is to take the place of another
+ * stands for the peer already.
+ */
+const answersSync = (sa: IkeSa): boolean => sa.state !== 'connecting' && sa.state !== 'closed' && speaksSync(sa)
 
 const speaksSync = ({ abilities, connection }: IkeSa): boolean => abilities.messageIdSync && connection.messageIdSync
 
@@ -130,6 +132,7 @@ function takeRequest(
   if (send <= window.highestSeen) {
     return drop(sa.runtime, path, 'bad-message-id', `message ids from ${send} on, after ${window.highestSeen}`)
   }
+  sa.rekeyingOf?.theirsIsUsed()
   heardFrom(sa, path)
   skipSequenceNumbers(sa, payloads)
   const next = Math.max(receive, window.nextRequestId, sa.ownSync?.send ?? 0)

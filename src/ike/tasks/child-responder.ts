@@ -9,7 +9,7 @@ import { explainTooManyChildren } from '../explain/explain-child.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { findNotify } from '../message/notifies.ts'
 import { answerRekey } from './child-rekey-responder.ts'
-import { answerCreate } from './create-responder.ts'
+import { answerCreate, answeredBefore } from './create-responder.ts'
 import { answerIkeRekey, isIkeRekey } from './ike-rekey-responder.ts'
 
 /** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
@@ -18,6 +18,8 @@ const MOST_CHILDREN = 64
 /** CREATE_CHILD_SA as responder: a further CHILD_SA. RFC 7296 §1.3.1. */
 // <-- HDR, SK {SA, Ni, [KEi,] TSi, TSr}
 export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payload[] | Flow<Payload[]> {
+  const before = answeredBefore(sa, payloads)
+  if (before !== undefined) return before
   if (isIkeRekey(payloads)) return answerIkeRekey(sa, payloads)
   requireTime(sa)
   const rekeySa = findNotify(payloads, NotifyType.REKEY_SA)

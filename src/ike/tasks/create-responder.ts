@@ -1,9 +1,9 @@
-import { wipe } from '../../bytes/index.ts'
+import { equalBytes, wipe } from '../../bytes/index.ts'
 import type { Payload } from '../codec/index.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { finishOrAbandon, followUpsOf } from '../keys/follow-up.ts'
 import { NONCE_BYTES, peerNonce } from '../keys/nonces.ts'
-import { find, invalidKePayload, kePayload } from '../message/notifies.ts'
+import { find, invalidKePayload, kePayload, need } from '../message/notifies.ts'
 import type { ChosenProposal } from '../negotiation/proposal.ts'
 import type { CreateKeying } from './create-exchange.ts'
 
@@ -18,6 +18,27 @@ export interface CreateAnswer {
   finish(keying: CreateKeying): void
   /** It will not be finished: gives back what was taken. */
   abandon(): void
+}
+
+/** What a CREATE_CHILD_SA request was answered, by its nonce (copied). */
+export interface CreateAnswered {
+  readonly Ni: Uint8Array
+  readonly answer: readonly Payload[]
+}
+
+/**
+ * The answer to a request that came before: when message ids are agreed on anew, what is under way is asked again under another one,
+ * and must not be made twice. RFC 6311 §5.1.
+ */
+export function answeredBefore(sa: IkeSa, request: readonly Payload[]): Payload[] | undefined {
+  const { data } = need(request, 'Nonce')
+  const before = sa.createAnswered.find(({ Ni }) => equalBytes(Ni, data))
+  return before === undefined ? undefined : [...before.answer]
+}
+
+function remember(sa: IkeSa, Ni: Uint8Array, answer: Payload[]): Payload[] {
+  if (sa.abilities.messageIdSync) sa.createAnswered = [...sa.createAnswered, { Ni, answer }].slice(-sa.window.ownSize)
+  return answer
 }
 
 /**
@@ -46,14 +67,14 @@ export function answerCreate(
   const more = hasMore ? [followUpsOf(sa).wait({ answer, Ni, Nr, suite, secrets })] : []
   if (!hasMore) finishOrAbandon(answer, { Ni, Nr, secrets })
   // HDR, SK {SA, Nr, [KEr,] [TSi, TSr,] [N(ADDITIONAL_KEY_EXCHANGE)]} -->
-  return [
+  return remember(sa, Ni, [
     ...answer.before,
     { kind: 'SA', critical: false, proposals: [suite.toProposal(answer.spi)] },
     { kind: 'Nonce', critical: false, data: Nr },
     ...(exchanged === undefined ? [] : [kePayload(suite.ke, exchanged.publicValue)]),
     ...answer.after,
     ...more,
-  ]
+  ])
 }
 
 /** Runs `make`; should it throw, nobody needs the secrets any more. */
