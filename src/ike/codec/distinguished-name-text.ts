@@ -66,7 +66,8 @@ export function parseName(text: string, argument = 'name'): DistinguishedName {
 /** The same text: order of the encoding, `, ` between. */
 export const formatName = (name: DistinguishedName): string => name.map(formatRdn).join(', ')
 
-const formatRdn = (rdn: RelativeDistinguishedName): string => rdn.map(formatAttribute).join('+')
+/** A set has no order: sorted, the same name has the same text however it was encoded. */
+const formatRdn = (rdn: RelativeDistinguishedName): string => rdn.map(formatAttribute).sort().join('+')
 
 function formatAttribute(attribute: NameAttribute): string {
   const keyword = keywords.find(({ type }) => type === attribute.type)

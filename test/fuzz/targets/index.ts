@@ -1,4 +1,5 @@
 import type { Target } from '../target.ts'
+import { certificate } from './certificate.ts'
 import { codec } from './codec.ts'
 import { config } from './config.ts'
 import { esp } from './esp.ts'
@@ -7,4 +8,4 @@ import { inside } from './inside.ts'
 import { keys } from './keys.ts'
 
 /** All targets, by the names that `npm run fuzz` takes. */
-export const targets: readonly Target[] = [codec, inside, exchange, esp, config, keys]
+export const targets: readonly Target[] = [codec, inside, exchange, esp, config, keys, certificate]
