@@ -29,6 +29,7 @@ import type { NatFindings } from './path/nat-detection.ts'
 import { changePath, moveTo, probePath, updateAddresses } from './path/path-changes.ts'
 import type { ProvenPeer, Question } from './questions.ts'
 import { voidTicket } from './resumption/resumption.ts'
+import type { Session } from './resumption/session.ts'
 import type { IkeRuntime, Path } from './runtime.ts'
 import { type InitResult, withoutAuth, withoutNonces } from './set-up/init-result.ts'
 import { noAbilities, type PeerAbilities } from './set-up/peer-abilities.ts'
@@ -95,7 +96,7 @@ export class IkeSa extends TaskQueue {
   /** The gateway that sent us here, as initiator. RFC 5685. */
   redirectedFrom: IpAddress | undefined
   /** Set when it resumes a session: whom that was with, and when the peer proved it. RFC 5723. */
-  resumed: { readonly remoteId: Identity; readonly authenticatedAt: number } | undefined
+  resumed: Pick<Session, 'remoteId' | 'authenticatedAt' | 'eapIdentity'> | undefined
   /** A PPK is mixed into its keys, of old or by the session that it resumes. RFC 8784 §3. */
   hasPpk = false
   /** As initiator: what became of the last ticket that the peer gave us. RFC 5723. */

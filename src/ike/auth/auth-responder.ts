@@ -84,7 +84,8 @@ export class AuthResponder {
   *#proved({ ppkKeys, certificate }: Proof, request: readonly Payload[]): Flow<Turn> {
     const sa = this.#sa
     if (ppkKeys !== undefined) adoptPpk(sa, ppkKeys)
-    this.#proofs.add(sa.resumed === undefined ? sa.connection.remote.auth.method : 'resumption', certificate)
+    if (sa.resumed === undefined) this.#proofs.add(sa.connection.remote.auth.method, certificate)
+    else this.#proofs.addResumption(sa.resumed)
     const response = yield* this.#ownRound()
     return { request, response: ppkKeys === undefined ? response : [...response, notify(NotifyType.PPK_IDENTITY)] }
   }

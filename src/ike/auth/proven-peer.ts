@@ -24,6 +24,12 @@ export class PeerProofs {
     this.#certificate ??= certificate
   }
 
+  /** A session of a peer that proved itself before. RFC 5723. */
+  addResumption({ eapIdentity }: { readonly eapIdentity: string }): void {
+    this.#methods.push('resumption')
+    this.#eap = { identity: eapIdentity }
+  }
+
   addEap(success: {
     readonly identity: string
     readonly addresses?: readonly IpAddress[]

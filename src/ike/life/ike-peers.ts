@@ -14,7 +14,7 @@ export class IkePeers {
     this.remove(sa)
     const remote = sa.remoteId ?? sa.connection.remote.id
     if (remote === undefined || isWildcard(remote) || isNobody(sa)) return
-    sa.peerKey = keyOf(sa.connection.local.id, remote)
+    sa.peerKey = keyOf(sa.connection.local.id, remote, sa.provenPeer?.eapIdentity)
     const known = this.#sas.get(sa.peerKey)
     if (known === undefined) this.#sas.set(sa.peerKey, new Set([sa]))
     else known.add(sa)
@@ -36,7 +36,11 @@ export class IkePeers {
 
 /** RFC 7619 §2.2: what nobody has proved tells no peer from another. */
 const isNobody = ({ connection, provenPeer }: IkeSa): boolean =>
-  connection.remote.auth.method === 'null' && (provenPeer?.methods.every((method) => method === 'null') ?? true)
+  connection.remote.auth.method === 'null' &&
+  (provenPeer?.methods.every((method) => unproving.includes(method)) ?? true)
 
-const keyOf = (local: Identity, remote: Identity): string =>
-  JSON.stringify([formatIdentity(local), formatIdentity(remote)]).toLowerCase()
+const unproving: readonly string[] = ['null', 'resumption']
+
+/** Users of EAP may come with an IKE identity that others have as well, such as an address of a home network. */
+const keyOf = (local: Identity, remote: Identity, eapIdentity = ''): string =>
+  JSON.stringify([formatIdentity(local).toLowerCase(), formatIdentity(remote).toLowerCase(), eapIdentity])

@@ -75,6 +75,7 @@ function sessionOf(sa: IkeSa, lifetimeMs: number): Session {
     SK_d: keys.SK_d,
     proposal: suite.toProposal(),
     ppk: sa.hasPpk,
+    eapIdentity: sa.provenPeer?.eapIdentity ?? '',
     authenticatedAt: sa.authenticatedAt ?? runtime.now,
     expiresAt: runtime.now + lifetimeMs,
   }

@@ -13,21 +13,22 @@ export interface Session {
   readonly proposal: Proposal
   /** A PPK went into `SK_d`. RFC 8784 §3. */
   readonly ppk: boolean
+  /** Who it is by EAP; empty for a peer that was not proved so. */
+  readonly eapIdentity: string
   /** Monotonic ms of whoever keeps it. */
   readonly authenticatedAt: number
   readonly expiresAt: number
 }
 
-const VERSION = 2
+const VERSION = 3
 
 /** As octets: secret, and of no meaning to anybody else. */
 export function encodeSession(session: Session): Uint8Array {
-  const { connection, remoteId, SK_d, proposal, ppk, authenticatedAt, expiresAt } = session
+  const { connection, remoteId, SK_d, proposal, ppk, eapIdentity, authenticatedAt, expiresAt } = session
   const writer = new Writer(256).u8(VERSION)
   time(writer, authenticatedAt)
   time(writer, expiresAt)
-  writer.u16(connection.length)
-  for (let at = 0; at < connection.length; at++) writer.u16(connection.charCodeAt(at))
+  name(writer, connection)
   writer.u8(remoteId.type).u16(remoteId.data.length).bytes(remoteId.data)
   writer.u16(SK_d.length).bytes(SK_d)
   writer.u8(proposal.transforms.length)
@@ -37,7 +38,7 @@ export function encodeSession(session: Session): Uint8Array {
       .u16(transform.id)
       .u16(keyLengthOf(transform) ?? 0)
   }
-  return writer.u8(ppk ? 1 : 0).finish()
+  return name(writer.u8(ppk ? 1 : 0), eapIdentity).finish()
 }
 
 /** The session, and what stands behind it; all copied. Undefined when it is malformed. */
@@ -55,12 +56,19 @@ export function decodeSession(
     const SK_d = reader.take(reader.u16('SK_d length'), 'SK_d').slice()
     const proposal = readProposal(reader)
     const ppk = reader.u8('PPK') === 1
+    const eapIdentity = readName(reader)
     const rest = reader.rest().slice()
-    return { session: { connection, remoteId, SK_d, proposal, ppk, authenticatedAt, expiresAt }, rest }
+    return { session: { connection, remoteId, SK_d, proposal, ppk, eapIdentity, authenticatedAt, expiresAt }, rest }
   } catch (error) {
     if (error instanceof DecodeError) return undefined
     throw error
   }
+}
+
+function name(writer: Writer, text: string): Writer {
+  writer.u16(text.length)
+  for (let at = 0; at < text.length; at++) writer.u16(text.charCodeAt(at))
+  return writer
 }
 
 function readName(reader: Reader): string {

@@ -82,7 +82,8 @@ function open(
   })
   sa.setUp = { ...setUp, ppk: false }
   sa.hasPpk = session.ppk
-  sa.resumed = { remoteId: session.remoteId, authenticatedAt: session.authenticatedAt }
+  const { remoteId, eapIdentity, authenticatedAt } = session
+  sa.resumed = { remoteId, eapIdentity, authenticatedAt }
   sa.window.responded(header.messageId, { datagrams: [response], recut: undefined }, runtime.now)
   return { sa, response, payloads: ours }
 }

@@ -119,7 +119,8 @@ export class SessionResume implements Task {
     })
     sa.setUp = resumedSetUp(payloads)
     sa.hasPpk = session.ppk
-    sa.resumed = { remoteId: session.remoteId, authenticatedAt: Math.min(session.authenticatedAt, sa.runtime.now) }
+    const { remoteId, eapIdentity, authenticatedAt } = session
+    sa.resumed = { remoteId, eapIdentity, authenticatedAt: Math.min(authenticatedAt, sa.runtime.now) }
     sa.createdAt = sa.runtime.now
     floatToNatPorts(sa)
   }

@@ -248,6 +248,44 @@ describe('an IKE_SA that EAP has authenticated', () => {
     pair.clock.advance(5_000)
     expect(pair.asked.b).toHaveLength(asked)
     expect(pair.a.ikeSa.auth).toEqual({ local: ['eap'], remote: ['resumption'] })
+    expect(pair.b.ikeSa.auth).toMatchObject({ remote: ['resumption'], eapIdentity: 'u' })
+  })
+})
+
+describe('two users of EAP with the same IKE identity', () => {
+  const anywhere: Side['change'] = (connection) => ({
+    ...connection,
+    local: { ...connection.local, address: undefined },
+    remote: { ...connection.remote, address: undefined },
+  })
+  /** Knows every user by the name that it says. */
+  const knowsAll: Side['otherwise'] = (question) => {
+    if (question.kind !== 'eap-server' || question.packet === undefined) return undefined
+    const identity = new TextDecoder().decode(question.packet.subarray(4))
+    const msk = new Uint8Array(64).fill(1)
+    return { ok: true, done: true, packet: Uint8Array.of(3, 1, 0, 4), msk, identity }
+  }
+  const key: Side['otherwise'] = (question) =>
+    question.kind === 'eap-peer' && question.packet[0] === 3
+      ? { ok: true, done: true, msk: new Uint8Array(64).fill(1), mutual: true }
+      : undefined
+  const client = (network: ReturnType<typeof authPair>['network'], user: string, address: string) => {
+    const { options } = authPair({ local: eapUser(`${user}:p`), remote: trusts('bob'), otherwise: key }, eapB).a
+    const [office] = options.connections
+    const connections = [{ ...office!, local: { ...office!.local, address: undefined } }]
+    return new VirtualPeer(network, { ...options, address, seed: address, connections })
+  }
+
+  it.each([
+    ['stand side by side', 'v', ['established', 'established']],
+    ['that are the same user replace each other', 'u', ['established']],
+  ] as const)('%s', (_, second, states) => {
+    const pair = authPair(eapA, { ...eapB, change: anywhere, otherwise: knowsAll })
+    client(pair.network, 'u', '192.0.2.8').initiate('office')
+    pair.clock.advance(2_000)
+    client(pair.network, second, '192.0.2.9').initiate('office')
+    pair.clock.advance(30_000)
+    expect(pair.b.status().map(({ state }) => state)).toEqual(states)
   })
 })
 

@@ -25,6 +25,7 @@ const session: fc.Arbitrary<Session> = fc.record({
     transforms: fc.array(transform, { maxLength: 12 }),
   }),
   ppk: fc.boolean(),
+  eapIdentity: fc.string({ maxLength: 40 }),
   authenticatedAt: time,
   expiresAt: time,
 })
@@ -35,6 +36,7 @@ const one: Session = {
   SK_d: new Uint8Array(32).fill(7),
   proposal: { number: 1, protocol: 1, spi: new Uint8Array(0), transforms: [{ type: 1, id: 20, attributes: [] }] },
   ppk: false,
+  eapIdentity: '',
   authenticatedAt: 5,
   expiresAt: TICKET_MS,
 }
