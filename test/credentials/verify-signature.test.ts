@@ -45,6 +45,7 @@ describe.each([nodeSignatures, nobleSignatures])('$name: AUTH of recorded conver
       const key = keyOf(certificates[i]!)
       const verdict = verifyAuthSignature(signatures, key, auth)
       expect(verdict.ok ? formatScheme(verdict.scheme) : verdict.reason).toBe(scheme)
+      expect(encodedAgain(auth)).toBe(toHex(auth.data))
       expect(verifyAuthSignature(signatures, keyOf(certificates[1 - i]!), auth).ok).toBe(false)
       expect(verifyAuthSignature(signatures, key, { ...auth, octets: signed[1 - i]! })).toEqual({
         ok: false,
@@ -226,6 +227,13 @@ interface AuthTrace {
 interface AlgorithmCase {
   readonly id: string
   readonly der: string
+}
+
+/** As we would have written it: the AlgorithmIdentifier is the same to the octet. */
+function encodedAgain({ method, data }: { readonly method: number; readonly data: Uint8Array }): string {
+  if (method !== AuthMethod.DIGITAL_SIGNATURE) return toHex(data)
+  const found = decodeDigitalSignature(data)
+  return found.ok && found.scheme !== undefined ? toHex(encodeDigitalSignature(found.scheme, found.signature)) : ''
 }
 
 const length = (hex: string): string => (hex.length / 2).toString(16).padStart(2, '0')
