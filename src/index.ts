@@ -3,6 +3,18 @@
  * their own: `typeswan/ike`, `/esp`, `/xfrm`, `/nat-t`, `/crypto`, `/testing`, ...
  */
 export * from './config/index.ts'
+export {
+  AddressPools,
+  answerAssign,
+  type Lease,
+  type LeaseStore,
+  leaseIdentity,
+  type PoolAttributes,
+  type PoolConfig,
+  type PoolStatus,
+  parsePoolRange,
+} from './credentials/pool.ts'
+export { poolAttributes } from './credentials/pool-attributes.ts'
 export type { CryptoProvider, RandomSource } from './crypto/provider.ts'
 export * from './endpoint/index.ts'
 export {

@@ -22,6 +22,14 @@ export type {
   TrafficSelectorConfig,
   TransformConfig,
 } from './config.ts'
+export { type AttributeValue, attributeName, decodeAttribute, encodeAttribute } from './config-payload/attribute.ts'
+export {
+  type Configuration,
+  type EncryptedDns,
+  readConfiguration,
+  type SplitDomain,
+  type TrustAnchor,
+} from './config-payload/configuration.ts'
 export type {
   AuthStatus,
   ChildSaStatus,

@@ -1,6 +1,7 @@
 import { equalBytes, Writer } from '../../../src/bytes/index.ts'
 import { DecodeError } from '../../../src/errors.ts'
 import {
+  type CpPayload,
   decodeMessage,
   decodePayloads,
   describePayload,
@@ -9,6 +10,8 @@ import {
   type IkeMessage,
   type Payload,
 } from '../../../src/ike/codec/index.ts'
+import { decodeAttribute, encodeAttribute } from '../../../src/ike/config-payload/attribute.ts'
+import { readConfiguration } from '../../../src/ike/config-payload/configuration.ts'
 import type { Dice } from '../../../src/testing/hostile-dice.ts'
 import { mutateOctets, repairLength } from '../../../src/testing/hostile-octets.ts'
 import { encodeInner, hostilePayload, mutatePayloads } from '../../../src/testing/hostile-payloads.ts'
@@ -24,7 +27,14 @@ const hints = { spis: [Uint8Array.of(0xc0, 0, 0, 1)], groups: [14, 19, 31] }
  */
 export const codec: Target = {
   name: 'codec',
-  covers: ['ike/codec/', 'bytes/reader', 'bytes/writer'],
+  covers: [
+    'ike/codec/',
+    'ike/config-payload/attribute',
+    'ike/config-payload/configuration',
+    'ike/config-payload/encrypted-dns',
+    'bytes/reader',
+    'bytes/writer',
+  ],
 
   seeds(dice) {
     const seeds = [Uint8Array.of(0), ...traceNames.flatMap(seedsOfTrace)]
@@ -110,7 +120,22 @@ function decodeOrRefuse<T>(decode: () => T, note: (situation: string) => void): 
 function checkSize(payloads: readonly Payload[], octets: Uint8Array): void {
   const size = sizeOf(payloads)
   if (size > 64 + 8 * octets.length) throw new Error(`${octets.length} octets became ${size} values`)
-  for (const payload of payloads) describePayload(payload, false)
+  for (const payload of payloads) {
+    describePayload(payload, false)
+    if (payload.kind === 'CP') checkConfiguration(payload)
+  }
+}
+
+/** Whatever its values are, it comes to something, and each that is taken is what we would send. Names and reasons go into logs and files. */
+function checkConfiguration({ attributes }: CpPayload): void {
+  const { ignored, domains, version } = readConfiguration(attributes)
+  for (const text of [...ignored, ...domains.map(({ name }) => name), version ?? ''])
+    if (/[^ -~§]/.test(text)) throw new Error(`${JSON.stringify(text)} is not printable`)
+  for (const attribute of attributes) {
+    const value = decodeAttribute(attribute)
+    if (value.kind === 'malformed') continue
+    requireEqual(decodeAttribute(encodeAttribute(value)), value, 'decode(encode(decode(attribute)))')
+  }
 }
 
 function sizeOf(value: unknown): number {
