@@ -2,10 +2,11 @@ import type { Target } from '../target.ts'
 import { certificate } from './certificate.ts'
 import { codec } from './codec.ts'
 import { config } from './config.ts'
+import { eap } from './eap.ts'
 import { esp } from './esp.ts'
 import { exchange } from './exchange.ts'
 import { inside } from './inside.ts'
 import { keys } from './keys.ts'
 
 /** All targets, by the names that `npm run fuzz` takes. */
-export const targets: readonly Target[] = [codec, inside, exchange, esp, config, keys, certificate]
+export const targets: readonly Target[] = [codec, inside, exchange, esp, config, keys, certificate, eap]
