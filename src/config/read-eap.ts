@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { EapMethods, type EapMethodsOptions } from '../credentials/eap.ts'
+import { eapTrust } from '../credentials/eap-trust.ts'
 import { nodeProvider } from '../crypto/node.ts'
 import type { RandomSource } from '../crypto/provider.ts'
 import { type EapMethod, gtc, md5Challenge, mschapv2 } from '../eap/index.ts'
@@ -8,6 +9,7 @@ import { UsageError } from '../errors.ts'
 import { formatSetting } from './problems.ts'
 import { hasCredential, type OwnCredential, readCertificateFiles, readCredential } from './read-key.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
+import { readRevocation, trustWorld } from './read-trust.ts'
 import type { Section } from './section.ts'
 
 /** Names and passwords of those that log in by EAP: `eapUsers`. */
@@ -111,7 +113,7 @@ function methodNamed(name: string, tunnel: Tunnel): EapMethod | undefined {
         eapPeap({ ...options, methods: (inner ?? ['mschapv2']).map(innerMethod) }),
       )
     case 'ttls':
-      return onTls(name, tunnel, (options) => eapTtls({ ...options, inner: (inner ?? ['mschapv2']).map(ttlsInner) }))
+      return onTls(name, tunnel, (options) => eapTtls({ ...options, ...ttlsInners(inner ?? ['mschapv2']) }))
     default:
       throw new UsageError('methods', `"${name}" is not known`)
   }
@@ -123,14 +125,24 @@ function innerMethod(name: string): EapMethod {
   return method
 }
 
-function ttlsInner(name: string): TtlsInner {
-  const found = ttlsInners.find((one) => one === name)
-  if (found === undefined)
-    throw new UsageError('inner', `"${name}" does not run inside of TTLS: ${ttlsInners.join(', ')} do`)
-  return found
+/** `eap-` and the name of a method: that method in EAP inside of TTLS. */
+function ttlsInners(names: readonly string[]): { inner: readonly TtlsInner[]; methods: readonly EapMethod[] } {
+  const methods = names.filter((name) => name.startsWith('eap-')).map(ttlsMethod)
+  const plain = (['mschapv2', 'pap'] as const).filter((one) => names.includes(one))
+  const wrong = names.find((name) => !name.startsWith('eap-') && !plain.some((one) => one === name))
+  if (wrong !== undefined) {
+    throw new UsageError('inner', `"${wrong}" does not run inside of TTLS: pap, mschapv2 and eap-... do`)
+  }
+  const inner: TtlsInner[] = methods.length === 0 ? [...plain] : ['eap', ...plain]
+  // The first one is what we begin with as a peer.
+  return { inner: names[0]?.startsWith('eap-') ? inner : [...plain, ...inner.filter((one) => one === 'eap')], methods }
 }
 
-const ttlsInners = ['pap', 'mschapv2'] as const
+function ttlsMethod(name: string): EapMethod {
+  const method = [mschapv2, gtc, md5Challenge].find((one) => `eap-${one.name}` === name)
+  if (method === undefined) throw new UsageError('inner', `"${name}" does not run inside of TTLS`)
+  return method
+}
 
 /** Certificate and key of the TLS inside: of this section, else those of IKE. The other side of `tls` has one too. */
 function onTls(name: string, { section, own, context, role }: Tunnel, make: (options: EapTlsOptions) => EapMethod) {
@@ -148,8 +160,12 @@ function onTls(name: string, { section, own, context, role }: Tunnel, make: (opt
   if (role === 'peer' && serverNames === undefined) {
     throw new UsageError('methods', `${name} needs serverNames: whose certificate the server may show`)
   }
+  const verify = looksAtPeer
+    ? eapTrust({ authorities: ca, ...readRevocation(section, context) }, trustWorld(context))
+    : undefined
   return make({
     ca,
+    ...(verify === undefined ? {} : { verify }),
     ...(credential === undefined ? {} : { certificates: credential.certificates, key: credential.privateKey.pkcs8 }),
     ...(serverNames === undefined ? {} : { serverNames }),
   })

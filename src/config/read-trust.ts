@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Trust, type TrustOptions } from '../credentials/trust.ts'
+import { Trust, type TrustOptions, type TrustWorld } from '../credentials/trust.ts'
 import { nodeProvider } from '../crypto/node.ts'
 import { nodeSignatures } from '../crypto/node-signature.ts'
 import { UsageError } from '../errors.ts'
@@ -25,21 +25,26 @@ export function readTrust(
     rawKeys: readFiles(section, 'publicKeys', context, (octets, path) => [
       readPublicKey(octets, { setting: formatSetting(path) }).spki,
     ]),
-    crls: readFiles(section, 'crls', context, (octets) => [crlOf(octets)]),
-    revocation: section.choice('revocation', ['strict', 'ifuri', 'relaxed']) ?? 'relaxed',
+    ...readRevocation(section, context),
     signatures: section.texts('signatures')?.map(({ text }) => text) ?? [],
     allowSha1: context.allowWeak.includes('sha1'),
     hashAndUrl: section.flag('hashAndUrl') ?? false,
   }
   const trust = section.attempt(
     [...section.path, 'authorities'],
-    () => new Trust(options, { ...world, ...(context.fetch === undefined ? {} : { fetch: context.fetch }) }),
+    () => new Trust(options, trustWorld(context)),
     'files or folders with certificates of authorities, or certificates or publicKeys of the peer',
   )
   return trust === undefined
     ? { trust: { description: 'nobody' }, authorities: [] }
     : { trust, authorities: trust.authorityHashes }
 }
+
+/** `crls` and `revocation` of a section. */
+export const readRevocation = (section: Section, context: ReadContext): Pick<TrustOptions, 'crls' | 'revocation'> => ({
+  crls: readFiles(section, 'crls', context, (octets) => [crlOf(octets)]),
+  revocation: section.choice('revocation', ['strict', 'ifuri', 'relaxed']) ?? 'relaxed',
+})
 
 /** A revocation list in DER, of a file in either form. */
 function crlOf(octets: Uint8Array): Uint8Array {
@@ -50,6 +55,12 @@ function crlOf(octets: Uint8Array): Uint8Array {
   if (crl === undefined) throw new UsageError('crls', 'holds no revocation list')
   return crl.der
 }
+
+/** This machine's clock and cryptography, and what the configuration lets be fetched. */
+export const trustWorld = ({ fetch }: Pick<ReadContext, 'fetch'>): TrustWorld => ({
+  ...world,
+  ...(fetch === undefined ? {} : { fetch }),
+})
 
 const world = {
   now: () => Date.now(),
