@@ -97,6 +97,15 @@ describe('with the settings of a file', () => {
     expect(await outcome).toMatchObject({ child: { name: 'net' } })
   })
 
+  test('a certificate first, then a password', async () => {
+    const { outcome } = await connect(
+      { local: { ...alice, further: [bob] }, remote: expected },
+      { local: gate, remote: { ...anybody, further: [{ id: '%any', eap: { methods: ['mschapv2'] } }] } },
+      { eapUsers },
+    )
+    expect(await outcome).toMatchObject({ child: { name: 'net' } })
+  })
+
   test('nothing but EAP that proves both sides', async () => {
     const { outcome } = await connect(
       { local: bob, remote: { id: 'gate.example', auth: 'eap-only' } },

@@ -4,6 +4,7 @@ import { configurationCases } from './cases-configuration.mjs'
 import { daemonCases } from './cases-daemons.mjs'
 import { featureCases, newerFeatureCases } from './cases-features.mjs'
 import { lifeCases } from './cases-life.mjs'
+import { roadWarriorCases } from './cases-road-warrior.mjs'
 import { Charon, Charon6 } from './charon.mjs'
 import { Typeswan } from './typeswan.mjs'
 
@@ -120,6 +121,7 @@ const ownCases = [
   ...lifeCases,
   ...featureCases,
   ...configurationCases,
+  ...roadWarriorCases,
 ]
 
 /** The cases of one peer, those with a word in their name, or all; without any of it those of every run, which are not `nightly`. */

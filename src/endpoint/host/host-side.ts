@@ -1,6 +1,7 @@
 import { readConfiguration } from '../../ike/config-payload/configuration.ts'
 import type { ChildSaStatus, IkeEvent, IkeSaRef, IkeSaStatus } from '../../ike/events.ts'
 import { parseTrafficSelector } from '../../ike/negotiation/traffic-selector-text.ts'
+import { containsAddress } from '../../ip/range.ts'
 import type { AddressRange } from '../../xfrm/port.ts'
 import type { Log } from '../log.ts'
 import { type AppliedChange, AppliedState } from './applied-state.ts'
@@ -191,8 +192,9 @@ export class HostSide {
   /** What is behind the gateway, and its name servers; without networks it is what the selectors say. */
   #restrict({ pushed }: KnownIke, child: ChildSaStatus): void {
     if (pushed.role !== 'initiator' || pushed.subnets.length === 0) return
-    const servers = pushed.dns.map((address) => ({ start: address, end: address }))
-    this.#routes?.restrict(child.reqid, [...pushed.subnets, ...servers])
+    const { subnets, dns } = pushed
+    const outside = dns.filter((server) => !subnets.some((subnet) => containsAddress(subnet, server)))
+    this.#routes?.restrict(child.reqid, [...subnets, ...outside.map((server) => ({ start: server, end: server }))])
   }
 
   #protect(sa: IkeSaRef, { status, pushed }: KnownIke, child: ChildSaStatus): void {

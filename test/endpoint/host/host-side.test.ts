@@ -11,7 +11,7 @@ import { recordingLog, recordingRunner, withFolder } from './support.ts'
 const pushed: Pushed = {
   role: 'initiator',
   addresses: [parseIp('10.3.0.1'), parseIp('fd00:3::1')],
-  dns: [parseIp('10.1.0.53')],
+  dns: [parseIp('10.1.0.53'), parseIp('10.9.0.53')],
   domains: ['corp.example'],
   subnets: [parseRange('10.1.0.0/16')],
 }
@@ -64,7 +64,7 @@ describe('the machine around an IKE_SA', () => {
       tell(childUp)
       await host.settled()
       expect(calls).toEqual([
-        'split 7 10.1.0.0/16 10.1.0.53/32',
+        'split 7 10.1.0.0/16 10.9.0.53/32',
         'ip -4 address replace 10.3.0.1/32 dev swan0',
         'ip -6 address replace fd00:3::1/128 dev swan0 nodad',
         'up-client 10.3.0.1',
