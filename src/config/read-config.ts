@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { equalBytes } from '../bytes/index.ts'
+import { httpFetch } from '../credentials/http-fetch.ts'
 import { ConfigError, UsageError } from '../errors.ts'
 import { formatIp, type IpAddress, parseIp } from '../ip/address.ts'
 import { connectionDefaults } from './connection.ts'
-import { fetchOverHttp } from './fetch-over-http.ts'
 import { JsonSource } from './json-source.ts'
 import type { EndpointConfig } from './model.ts'
 import { ConfigProblems, ProblemList } from './problems.ts'
@@ -57,7 +57,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
   const pools = readPools(root)
   const eapUsers = readEapUsers(root, { readSecretFile })
   const listFolder = options.listFolder ?? (() => undefined)
-  const fetch = root.choice('fetch', ['auto', 'none']) === 'none' ? undefined : fetchOverHttp
+  const fetch = root.choice('fetch', ['auto', 'none']) === 'none' ? undefined : httpFetch()
   const connections = root
     .section('connections')
     .sections()

@@ -3,7 +3,7 @@ import { Trust, type TrustOptions, type TrustWorld } from '../credentials/trust.
 import { nodeProvider } from '../crypto/node.ts'
 import { nodeSignatures } from '../crypto/node-signature.ts'
 import { UsageError } from '../errors.ts'
-import type { Handle } from '../ike/config.ts'
+import type { PubkeyPeerAuth } from '../ike/config.ts'
 import { decodePem, pemText } from '../pki/pem.ts'
 import { readPublicKey } from '../pki/public-files.ts'
 import { formatSetting, type SettingPath } from './problems.ts'
@@ -12,10 +12,7 @@ import type { ReadContext } from './read-secret.ts'
 import type { Section } from './section.ts'
 
 /** Whom we believe, as `remote` says; nobody when something is wrong with it, which is then reported. */
-export function readTrust(
-  section: Section,
-  context: ReadContext,
-): { trust: Handle; authorities: readonly Uint8Array[] } {
+export function readTrust(section: Section, context: ReadContext): Omit<PubkeyPeerAuth, 'method'> {
   const authorities = readFiles(section, 'authorities', context, certificatesOf)
   const options: TrustOptions = {
     description: formatSetting([...section.path, 'authorities']),
@@ -37,7 +34,13 @@ export function readTrust(
   )
   return trust === undefined
     ? { trust: { description: 'nobody' }, authorities: [] }
-    : { trust, authorities: trust.authorityHashes }
+    : {
+        trust,
+        authorities: trust.authorityHashes,
+        // Who does not mind what nobody says need not ask the peer either.
+        wantsOcsp: options.revocation !== 'relaxed',
+        hashAndUrl: options.hashAndUrl !== false,
+      }
 }
 
 /** `crls` and `revocation` of a section. */

@@ -1,17 +1,18 @@
 import type { Fetch } from '../pki/fetching.ts'
 
-/** A peer waits for its answer meanwhile. */
-const DEFAULT_TIMEOUT_MS = 10_000
+/** A server that answers slower keeps a peer waiting, which gives up after some more of these. */
+const DEFAULT_TIMEOUT_MS = 5_000
 
 /**
- * Fetches over HTTP or HTTPS with the engine's own `fetch`, which follows redirects. Rejects with what went wrong when there is no answer of
- * status 200 in time, or one that is too long: it is not read further.
+ * Fetches over HTTP or HTTPS with the engine's own `fetch`. Rejects with what went wrong when there is no answer of status 200 in time, or one
+ * that is too long: it is not read further.
  */
 export function httpFetch(timeoutMs: number = DEFAULT_TIMEOUT_MS): Fetch {
   return async ({ url, body, contentType, mostBytes }) => {
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      const init: RequestInit = { signal }
+      // A redirection may lead to where an outsider is not to reach.
+      const init: RequestInit = { signal, redirect: 'error' }
       if (body !== undefined) {
         init.method = 'POST'
         init.body = body.slice()

@@ -140,6 +140,10 @@ export interface PubkeyPeerAuth {
   readonly trust: Handle
   /** For our CERTREQ: SHA-1 over the SubjectPublicKeyInfo of each authority, 20 octets. RFC 7296 §3.7. */
   readonly authorities: readonly Uint8Array[]
+  /** It is asked for an OCSP response of its certificate, by a CERTREQ of its own. RFC 4806. */
+  readonly wantsOcsp?: boolean
+  /** It is told that its certificate may come as hash and URL (HTTP_CERT_LOOKUP_SUPPORTED). RFC 7296 §3.7. */
+  readonly hashAndUrl?: boolean
 }
 
 /** We, the initiator, prove ourselves by EAP. RFC 7296 §2.16. */
