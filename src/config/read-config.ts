@@ -22,6 +22,8 @@ export interface ParseOptions {
   readonly readSecretFile?: (path: string) => Uint8Array
   /** The names in a folder, by its path as written; undefined when it is none. Default: folders cannot be named. */
   readonly listFolder?: (path: string) => readonly string[] | undefined
+  /** Transport mode is carried, as `XfrmPort.carriesTransport` says. Default: it is not, and such a child is a problem. */
+  readonly carriesTransport?: boolean
   /** The folder that relative paths count from. Default: that of the process. */
   readonly folder?: string
 }
@@ -65,6 +67,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
       const connection = readConnection(name, section, {
         allowWeak,
         readSecretFile,
+        carriesTransport: options.carriesTransport === true,
         listFolder,
         fetch,
         pools,

@@ -60,10 +60,7 @@ export function readConnection(name: string, section: Section, context: ReadCont
       ...readPoolNames(remote, context),
     },
     ikeProposals: readProposals(section, 'proposals', 'IKE', context) ?? defaultIkeProposals,
-    children: section
-      .section('children')
-      .sections()
-      .map((child) => readChild(child.name, child.section, remoteAddress, context)),
+    children: readChildren(section, remoteAddress, context),
     encap: section.choice('encap', ['yes', 'auto']) === 'auto' ? 'auto' : connectionDefaults.encap,
     retransmit: {
       baseMs: readDuration(retransmit, 'timeout') ?? connectionDefaults.retransmit.baseMs,
@@ -76,6 +73,26 @@ export function readConnection(name: string, section: Section, context: ReadCont
     keepaliveMs: readDuration(section, 'keepalive') ?? connectionDefaults.keepaliveMs,
     ...readIkeSettings(section, context),
   }
+}
+
+/** One without children is for an IKE_SA alone, which has to be wanted. RFC 6023. */
+function readChildren(section: Section, remoteAddress: IpAddress | undefined, context: ReadContext): ChildConfig[] {
+  const children = section.section('children').sections()
+  const isAlone = ['prefer', 'force'].includes(section.choice('childless', ['allow', 'prefer', 'force', 'never']) ?? '')
+  if (children.length === 0 && !isAlone) {
+    section.problem(
+      'children',
+      'has no entry',
+      'an object with one entry for each CHILD_SA, or childless: prefer or force',
+    )
+  }
+  return children.map((child) => readChild(child.name, child.section, remoteAddress, context))
+}
+
+function readMode(section: Section, { carriesTransport }: ReadContext): ChildConfig['mode'] {
+  const mode = section.choice('mode', ['tunnel', 'transport']) ?? connectionDefaults.mode
+  if (mode === 'transport' && !carriesTransport) section.problem('mode', '"transport" is not carried here', 'tunnel')
+  return mode
 }
 
 function readChild(
@@ -100,7 +117,7 @@ function readChild(
     localTs,
     remoteTs,
     espProposals: readProposals(section, 'espProposals', 'ESP', context) ?? defaultEspProposals,
-    mode: section.choice('mode', ['tunnel', 'transport']) ?? connectionDefaults.mode,
+    mode: readMode(section, context),
     replayWindow: section.number('replayWindow') ?? connectionDefaults.replayWindow,
     ...lifetimeSettings(
       readLifetime(section.section('lifetime')),

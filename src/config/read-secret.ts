@@ -11,6 +11,8 @@ export interface ReadContext {
   readonly listFolder: (path: string) => readonly string[] | undefined
   /** Brings what certificates name over HTTP; undefined: nothing is fetched. */
   readonly fetch: Fetch | undefined
+  /** Transport mode is carried by what the configuration is for. */
+  readonly carriesTransport: boolean
   /** Passwords by name. */
   readonly eapUsers: ReadonlyMap<string, string>
   /** The octets of a secret's file, by its path as written. Throws `UsageError`. */

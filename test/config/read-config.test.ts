@@ -229,6 +229,26 @@ describe('parseConfig', () => {
     expect(problem).toMatchObject({ file: 'vpn.json', line })
   })
 
+  it('names the line of a mode that nothing carries', () => {
+    const { text, line } = changed('"start": "trap"', '"mode": "transport"')
+    const [problem] = problemsOf(text)
+    expect(problem).toMatchObject({ setting: 'connections.office.children.net.mode', line })
+    expect(problem?.message).toContain('allowed: tunnel')
+    expect(parseConfig(text, 'vpn.json', { carriesTransport: true }).connections[0]?.children[0]?.mode).toBe(
+      'transport',
+    )
+  })
+
+  it('may have a connection without children where its IKE_SA stands alone', () => {
+    const { children: _, ...alone } = smallest.connections.office
+    const withChildless = (childless: string) => JSON.stringify({ connections: { office: { ...alone, childless } } })
+    for (const childless of ['prefer', 'force'])
+      expect(parseConfig(withChildless(childless)).connections[0]?.children).toEqual([])
+    const [problem] = problemsOf(withChildless('allow'))
+    expect(problem?.setting).toBe('connections.office.children')
+    expect(problem?.message).toContain('childless')
+  })
+
   it('needs a peer address to start by itself', () => {
     const { text } = changed('"address": "10.91.2.2"', '"address": "%any"')
     const [problem] = problemsOf(text)

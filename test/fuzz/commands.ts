@@ -1,5 +1,7 @@
 import { UsageError } from '../../src/errors.ts'
 import type { IkeAction } from '../../src/ike/events.ts'
+import { parseIp } from '../../src/ip/address.ts'
+import { addresses } from './settings.ts'
 import type { Course, Step } from './steps.ts'
 import { pickEnd } from './steps.ts'
 import type { End, FuzzWorld } from './world.ts'
@@ -70,6 +72,25 @@ const commands: readonly Command[] = [
     const known = dice.pick([undefined, { sent: dice.below(4), received: dice.below(4) }])
     const options = { ...(known === undefined ? {} : { known }), replayDelta: dice.below(3) }
     return end.ike.tookOver(pickSa(end, dice).sa.id, world.now, options)
+  },
+  function reauthenticate({ world, dice }, end) {
+    return end.ike.reauthenticate(pickSa(end, dice).sa.id, world.now)
+  },
+  function comeBack({ world, dice }, end) {
+    const ticket = dice.pick(end.tickets)
+    if (ticket === undefined) return []
+    const copy = ticket.slice()
+    if (dice.below(8) === 7) copy[dice.below(copy.length)]! ^= 1 << dice.below(8)
+    return end.ike.initiate(end.connection.name, world.now, { localAddress: end.address, ticket: copy })
+  },
+  function redirect({ world, dice }, end) {
+    const to = dice.pick([addresses.b, addresses.a, 'gateway.example.org'])
+    return end.ike.redirect(pickSa(end, dice).sa.id, to, world.now)
+  },
+  function resolved({ world, dice }, end) {
+    const token = dice.pick([...end.names, 9999])
+    const address = dice.pick([addresses.b, addresses.a, '2001:db8::1', undefined])
+    return end.ike.resolved(token, address === undefined ? undefined : parseIp(address), world.now)
   },
 ]
 

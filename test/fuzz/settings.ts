@@ -116,7 +116,7 @@ function childrenOf(dice: InputDice, espProposals: string[]): PskConnection['chi
     {
       ...shared,
       name: 'hosts',
-      mode: dice.pick(['tunnel', 'tunnel'] as const),
+      mode: dice.pick(['tunnel', 'transport'] as const),
       localTs: ['192.0.2.0/24'],
       remoteTs: [addresses.b],
     },

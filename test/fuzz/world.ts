@@ -21,6 +21,8 @@ export interface Flight {
 /** A message storm is a crash: what honest ends say to each other in one moment is a handful. */
 const MOST_DELIVERIES = 3000
 const MOST_LOGGED = 400
+/** Tickets and names that an end remembers. */
+const MOST_KEPT = 4
 
 /** Copies nothing but keys: a structured clone of each state takes longer than the exchange that made it. */
 class QuickXfrm extends RecordingXfrm {
@@ -44,6 +46,10 @@ export class End {
   readonly connection: ConnectionConfig
   /** The sizes of everything that the core keeps, before anything happened. */
   readonly emptySizes: ReadonlyMap<string, number>
+  /** The last tickets that it got, to come back with. */
+  readonly tickets: Uint8Array[] = []
+  /** Names that it wants looked up. */
+  readonly names: number[] = []
   /** Where it talks from at the moment. */
   address: IpAddress
 
@@ -178,6 +184,8 @@ export class FuzzWorld {
     if (event.kind === 'internal-error')
       throw new Error(`internal-error: ${messageOf(event.error)}`, { cause: event.error })
     this.note(situationOf(end, event))
+    if (event.kind === 'ticket') keep(end.tickets, event.ticket)
+    if (event.kind === 'resolve') keep(end.names, event.token)
     // What an end says is its own doing; what it hears, anybody can invent.
     if (event.kind === 'message' && event.direction === 'out')
       for (const payload of event.payloads) this.note(`${situationOf(end, event)}: ${payload}`)
@@ -203,6 +211,11 @@ export class FuzzWorld {
     // What comes to another port than the mapped ones goes nowhere: nobody has that address inside.
     return port === 500 || port === 4500 ? { address: this.#inside, port } : to
   }
+}
+
+function keep<T>(list: T[], one: T): void {
+  list.push(one)
+  if (list.length > MOST_KEPT) list.shift()
 }
 
 function situationOf(end: End, event: IkeEvent): string {
