@@ -22,7 +22,12 @@ export class OwnAnswers {
     const { pools = [], leaseFile, authorize, assignAddress, selectChild } = options
     this.#leases = pools.length === 0 || leaseFile === undefined ? undefined : new LeaseFile(leaseFile, log)
     this.#pools = pools.length === 0 ? undefined : new AddressPools(pools, this.#leases)
-    this.asks = { authorize: authorize !== undefined, selectChild: selectChild !== undefined, ...options.asks }
+    this.asks = {
+      authorize: authorize !== undefined,
+      assign: assignAddress !== undefined,
+      selectChild: selectChild !== undefined,
+      ...options.asks,
+    }
     const policy = {
       ...(authorize === undefined ? {} : { authorize }),
       ...(assignAddress === undefined ? {} : { assignAddress }),

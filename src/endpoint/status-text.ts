@@ -57,6 +57,8 @@ function formatIkeSa(sa: IkeSaReport): string {
     `  ${sa.local} (${sa.localId}) with ${sa.remote} (${sa.remoteId ?? 'not identified'})`,
   ]
   if (notes.length > 0) lines.push(`  ${notes.join('; ')}`)
+  if (sa.virtualIps.length > 0) lines.push(`  inside we are ${sa.virtualIps.join(' and ')}`)
+  if (sa.assignedIps.length > 0) lines.push(`  inside the peer is ${sa.assignedIps.join(' and ')}`)
   return [...lines, ...sa.children.map(formatChild)].join('\n')
 }
 

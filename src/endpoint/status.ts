@@ -76,6 +76,10 @@ export interface IkeSaReport {
   /** ESP goes in UDP. */
   readonly encap: boolean
   readonly ageMs: number | null
+  /** Our addresses inside, which the peer gave us. */
+  readonly virtualIps: readonly string[]
+  /** The peer's addresses inside, which we gave it. */
+  readonly assignedIps: readonly string[]
   readonly children: readonly ChildSaReport[]
 }
 
@@ -189,6 +193,8 @@ function reportIkeSa(sa: IkeSaStatus, states: readonly XfrmState[], now: number)
     natRemote,
     encap,
     ageMs: ageOf(sa.establishedAt, now),
+    virtualIps: (sa.virtualIps ?? []).map(formatIp),
+    assignedIps: (sa.assignedIps ?? []).map(formatIp),
     children: sa.children.map((child) => reportChild(child, states, now)),
   }
 }

@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { pskConnection } from '../../src/config/connection.ts'
 import { Endpoint } from '../../src/endpoint/endpoint.ts'
 import type { EndpointOptions } from '../../src/endpoint/options.ts'
+import { formatStatus } from '../../src/endpoint/status-text.ts'
+import { parseIp } from '../../src/ip/address.ts'
 import { recordingLog } from './host/support.ts'
 import { loopback } from './pair.ts'
 
@@ -17,19 +19,21 @@ async function start(options: EndpointOptions): Promise<Endpoint> {
   return endpoint
 }
 
-async function connect(gateway: Partial<EndpointOptions>) {
+async function connect(gateway: Partial<EndpointOptions>, asking = false) {
   const { log, texts } = recordingLog()
   const common = { name: 'office', psk: 'secret', localAddress: '127.0.0.1' }
-  const children = [{ name: 'net', localTs: ['10.1.0.0/16'], remoteTs: ['10.2.0.0/16'] }]
-  const mirrored = [{ name: 'net', localTs: ['10.2.0.0/16'], remoteTs: ['10.1.0.0/16'] }]
+  const children = [{ name: 'net', localTs: [asking ? 'dynamic' : '10.1.0.0/16'], remoteTs: ['10.2.0.0/16'] }]
+  const mirrored = [{ name: 'net', localTs: ['10.2.0.0/16'], remoteTs: [asking ? 'dynamic' : '10.1.0.0/16'] }]
   const server = await start({
     ...{ connections: [pskConnection({ ...common, localId: 'gate', remoteId: '%any', children: mirrored })], log },
     ...gateway,
   })
   const { ike: port, nat: natPort } = server.paths.ports
   const called = { ...common, remoteAddress: '127.0.0.1', port, natPort, localId: 'client', remoteId: 'gate', children }
-  const client = await start({ connections: [pskConnection(called)] })
-  return { outcome: client.initiate('office'), texts }
+  const client = await start({
+    connections: [pskConnection({ ...called, ...(asking ? { virtualIps: ['0.0.0.0'] } : {}) })],
+  })
+  return { outcome: client.initiate('office'), texts, client, server }
 }
 
 describe('authorize', () => {
@@ -60,6 +64,33 @@ describe('authorize', () => {
       },
     })
     await expect(outcome).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' })
+    expect(texts('error').join()).toContain('the database is away')
+  })
+})
+
+describe('assignAddress', () => {
+  test('gives what the program gives, also without pools, and status shows it at both ends', async () => {
+    const { outcome, client, server } = await connect(
+      { assignAddress: () => ({ ok: true, addresses: [parseIp('10.3.0.9')], attributes: [] }) },
+      true,
+    )
+    expect(await outcome).toMatchObject({ child: { localTs: ['10.3.0.9/32'] } })
+    expect(client.status().ikeSas).toMatchObject([{ virtualIps: ['10.3.0.9'], assignedIps: [] }])
+    expect(formatStatus(client.status())).toContain('inside we are 10.3.0.9')
+    expect(server.status().ikeSas).toMatchObject([{ virtualIps: [], assignedIps: ['10.3.0.9'] }])
+    expect(formatStatus(server.status())).toContain('inside the peer is 10.3.0.9')
+  })
+
+  test('that throws gives no address, and the client is told so', async () => {
+    const { outcome, texts } = await connect(
+      {
+        assignAddress: () => {
+          throw new Error('the database is away')
+        },
+      },
+      true,
+    )
+    await expect(outcome).rejects.toMatchObject({ refusal: { detail: 'INTERNAL_ADDRESS_FAILURE' } })
     expect(texts('error').join()).toContain('the database is away')
   })
 })
