@@ -26,7 +26,7 @@ const layers = {
   datapath: ['xfrm', 'esp', 'nat-t', 'ip', 'bytes', 'crypto/provider'],
   'dgram-ext': ['ffi', 'bytes', 'ip'],
   'tap-tun': ['ffi', 'bytes', 'ip'],
-  config: ['credentials', 'pki', 'eap', 'eap-tls', 'ike', 'crypto', 'xfrm/port', 'ip', 'bytes'],
+  config: ['credentials', 'pki', 'eap', 'eap-tls', 'radius', 'ike', 'crypto', 'xfrm/port', 'ip', 'bytes'],
   testing: ['credentials', 'ike', 'esp', 'xfrm', 'nat-t', 'datapath', 'crypto', 'ip', 'bytes', 'tap-tun', 'config'],
   endpoint: [
     'credentials',

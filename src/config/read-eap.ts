@@ -8,6 +8,7 @@ import { type EapTlsOptions, eapPeap, eapTls, eapTtls, type TtlsInner } from '..
 import { UsageError } from '../errors.ts'
 import { formatSetting } from './problems.ts'
 import { hasCredential, type OwnCredential, readCertificateFiles, readCredential } from './read-key.ts'
+import { readRadius } from './read-radius.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
 import { readRevocation, trustWorld } from './read-trust.ts'
 import type { Section } from './section.ts'
@@ -54,7 +55,15 @@ export function readEapPeer(section: Section, own: OwnCredential | undefined, co
 /** `remote.eap`: how peers prove themselves to us. */
 export function readEapServer(section: Section, own: OwnCredential | undefined, context: ReadContext): EapMethods {
   const { eapUsers } = context
+  if (section.has('radius')) {
+    if (section.has('methods'))
+      section.problem('methods', 'is for a server of our own, and radius is set', 'one of both')
+    return eapMethods(section, { server: readRadius(section.section('radius'), context) })
+  }
   const methods = readMethods(section, own, context, 'server')
+  if (section.names().length > 0 && !section.has('methods')) {
+    section.problem('methods', 'is missing', 'a list such as ["mschapv2"], or radius in its place')
+  }
   const needsUsers = methods.find(({ name }) => passwordMethods.includes(name))
   if (needsUsers !== undefined && eapUsers.size === 0) {
     section.problem('methods', `${needsUsers.name} needs users, and eapUsers has none`, 'an entry in eapUsers')

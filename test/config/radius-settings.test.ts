@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest'
+import type { ConfigProblems } from '../../src/config/index.ts'
+import type { EapMethods } from '../../src/credentials/eap.ts'
+import type { EapServerAuth } from '../../src/ike/config.ts'
+import { serverQuestion } from '../credentials/eap-rounds.ts'
+import { parse } from './pki-files.ts'
+
+const children = { net: { localTs: ['10.1.0.0/16'], remoteTs: ['dynamic'] } }
+const local = { id: 'alice@example', key: 'alice.key', certificates: ['alice.pem'] }
+const servers = [{ address: '127.0.0.1', port: 9, secret: 'between us' }]
+
+const read = (eap: object): EapMethods => {
+  const config = parse({ connections: { office: { children, local, remote: { id: '%any', eap } } } })
+  // What the reader puts there.
+  return (config.connections[0]!.remote.auth as EapServerAuth).methods as EapMethods
+}
+
+function problemsOf(eap: object): string[] {
+  try {
+    read(eap)
+    return []
+  } catch (error) {
+    return (error as ConfigProblems).errors.map(({ message }) => message)
+  }
+}
+
+describe('remote.eap.radius', () => {
+  test('asks the servers that stand there, and says where to look when none answers', async () => {
+    const methods = read({ radius: { servers, timeout: '20ms', tries: 2, nasIdentifier: 'moon' } })
+    const first = await methods.answerEapServer(serverQuestion(methods, 1, undefined))
+    const identity = Uint8Array.of(2, first.packet![1]!, 0, 6, 1, 97)
+    const answer = await methods.answerEapServer(serverQuestion(methods, 1, identity))
+    expect(answer).toMatchObject({
+      ok: false,
+      message: 'EAP: no answer of RADIUS at 127.0.0.1:9',
+      hint: expect.stringContaining('connections.office.remote.eap.radius'),
+    })
+    expect(JSON.stringify([methods, answer])).not.toContain('between us')
+  })
+
+  test('stands in the place of methods', () => {
+    expect(problemsOf({ radius: { servers } })).toEqual([])
+    expect(problemsOf({ radius: { servers }, methods: ['md5'] })).toEqual([
+      expect.stringContaining('is for a server of our own, and radius is set'),
+    ])
+    expect(problemsOf({ identity: 'ask' })).toEqual([expect.stringContaining('methods: is missing')])
+    expect(problemsOf({ radius: { servers: [{ address: '10.0.0.1' }] } })).toEqual([expect.stringContaining('secret')])
+  })
+})
