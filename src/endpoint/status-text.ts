@@ -45,13 +45,19 @@ function formatHead(status: EndpointStatus): string {
   return lines.join('\n')
 }
 
+/** `pubkey with eap bob`: ours, then the peer's. */
+function authText({ local, remote, eapIdentity }: IkeSaReport['auth']): string {
+  if (remote.length === 0) return ''
+  return `${local.join('+')} with ${remote.join('+')}${eapIdentity === undefined ? '' : ` ${eapIdentity}`}`
+}
+
 function formatIkeSa(sa: IkeSaReport): string {
   const age = sa.ageMs === null ? '' : ` for ${formatDuration(sa.ageMs)}`
   const nat = [
     sa.natLocal ? 'we are behind a NAT' : '',
     sa.natRemote ? 'the peer is behind a NAT, or asks for UDP encapsulation' : '',
   ]
-  const notes = [sa.suite, ...nat, sa.encap ? 'ESP in UDP' : ''].filter((note) => note !== '')
+  const notes = [authText(sa.auth), sa.suite, ...nat, sa.encap ? 'ESP in UDP' : ''].filter((note) => note !== '')
   const lines = [
     `${sa.connection}[${sa.id}]: ${sa.state}${age}, ${sa.role}, SPIs ${sa.SPIi}_i ${sa.SPIr}_r`,
     `  ${sa.local} (${sa.localId}) with ${sa.remote} (${sa.remoteId ?? 'not identified'})`,

@@ -1,6 +1,6 @@
 import { Integ, transformName } from '../crypto/transforms.ts'
 import { formatIdentity } from '../ike/auth/identity.ts'
-import type { ChildSaStatus, IkeSaStatus } from '../ike/events.ts'
+import type { AuthStatus, ChildSaStatus, IkeSaStatus } from '../ike/events.ts'
 import { formatIp, formatRange, formatSocketAddress } from '../ip/index.ts'
 import type { TunDevice, TunStats } from '../tap-tun/index.ts'
 import {
@@ -69,6 +69,8 @@ export interface IkeSaReport {
   readonly remote: string
   readonly localId: string
   readonly remoteId: string | null
+  /** How both ends have proved themselves: `psk`, `pubkey`, `eap`, `eap-only`, `null`, for each round. */
+  readonly auth: AuthStatus
   /** Proposal keywords, for example `aes128gcm16-prfsha256-ecp256`; empty before the choice. */
   readonly suite: string
   readonly natLocal: boolean
@@ -176,7 +178,7 @@ export function reportStatus(sources: StatusSources): EndpointStatus {
 }
 
 function reportIkeSa(sa: IkeSaStatus, states: readonly XfrmState[], now: number): IkeSaReport {
-  const { state, role, SPIi, SPIr, suite, natLocal, natRemote, encap } = sa
+  const { state, role, SPIi, SPIr, auth, suite, natLocal, natRemote, encap } = sa
   return {
     id: sa.sa.id,
     connection: sa.sa.connection,
@@ -188,6 +190,7 @@ function reportIkeSa(sa: IkeSaStatus, states: readonly XfrmState[], now: number)
     remote: formatSocketAddress(sa.remote),
     localId: formatIdentity(sa.localId),
     remoteId: sa.remoteId === undefined ? null : formatIdentity(sa.remoteId),
+    auth,
     suite,
     natLocal,
     natRemote,

@@ -1,7 +1,6 @@
-import { UsageError } from '../../errors.ts'
 import { ask, type Flow } from '../asking/flow.ts'
 import { AuthMethod, encodeIdBody, type Payload } from '../codec/index.ts'
-import { explainNo } from '../explain/explain-methods.ts'
+import { explainNo, explainWrongSide } from '../explain/explain-methods.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import {
   type AuthKeys,
@@ -35,11 +34,12 @@ export function* ownProof(sa: IkeSa, side: Side, round: LocalRound, keys?: AuthK
   if (sa.resumed !== undefined) return plain(AuthMethod.SHARED_KEY_MIC, resumedAuth(sa, side, idBody))
   if (auth.method === 'psk') return plain(AuthMethod.SHARED_KEY_MIC, sharedAuth(sa, auth.secret, side, idBody, keys))
   if (auth.method === 'null') return plain(AuthMethod.NULL, sharedAuth(sa, ownKey(sa, side, keys), side, idBody, keys))
-  if (auth.method !== 'pubkey') throw new UsageError('auth', `${auth.method} has nothing to make AUTH from`)
+  const subject = { connection: sa.connection, remoteId: sa.remoteId }
+  if (auth.method !== 'pubkey') throw new Refused(explainWrongSide(subject, auth.method, side))
   const requests = sa.setUp?.certRequests ?? []
   const octets = octetsToProve(sa, side, idBody, keys)
   const answer = yield* ask({ kind: 'sign', auth, id, octets, hashes: sa.setUp?.peerHashes, requests })
-  if (!answer.ok) throw new Refused(explainNo({ connection: sa.connection, remoteId: sa.remoteId }, 'pubkey', answer))
+  if (!answer.ok) throw new Refused(explainNo(subject, 'pubkey', answer))
   return {
     certificates: certPayloads(auth, answer.certificates, requests),
     AUTH: authOf(answer.method, answer.data),

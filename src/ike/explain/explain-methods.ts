@@ -97,7 +97,20 @@ export const explainNoEapOnly = (subject: Subject): AuthenticationRefusal =>
     `connections.${subject.connection.name}.local.auth: pubkey, or configure the peer to trust EAP alone`,
   )
 
-/** Nobody has said who the peer is. */
+/** Only an initiator proves itself by EAP, and only a responder is proved by that of the other. RFC 7296 §2.16, RFC 5998. */
+export const explainWrongSide = (
+  subject: Subject,
+  method: 'eap' | 'eap-only',
+  side: 'initiator' | 'responder',
+): AuthenticationRefusal =>
+  refusal(
+    subject,
+    method,
+    `connection ${subject.connection.name} has local.auth "${method}", with which the ${side} cannot prove itself`,
+    `connections.${subject.connection.name}.local.auth: another one where we are the ${side}`,
+  )
+
+/** Nobody has answered what we needed to know. */
 export const explainUnasked = (subject: Subject, kind: string): AuthenticationRefusal =>
   refusal(
     subject,

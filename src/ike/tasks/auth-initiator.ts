@@ -21,6 +21,9 @@ import { askForPair } from './child-create.ts'
 import { RejectPeer } from './ike-delete.ts'
 import { taskFailed } from './task-failed.ts'
 
+/** How long the address of a gateway may take that the peer sends us to. */
+const LOOK_UP_MS = 60_000
+
 /** How the peer's last response ends it: `elsewhere` while the address of the gateway that it sends us to is looked up. */
 type Ending = 'done' | 'elsewhere'
 
@@ -122,6 +125,7 @@ export class AuthTask implements Task {
       if (sa.state === 'closed' || !sa.activeTasks.includes(this)) return
       if (result === 'again') sa.taskContinues(this)
       if (result === 'done') sa.taskDone(this)
+      if (result === 'ignore') sa.timers.set('half-open', sa.runtime.now + LOOK_UP_MS)
       sa.forgetAuth()
     } catch (error) {
       if (!(error instanceof PeerError)) throw error

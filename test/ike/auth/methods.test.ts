@@ -256,3 +256,30 @@ describe('a proof that does not do', () => {
     expect(pair.b.status()).toEqual([])
   })
 })
+
+describe('what is asked of a peer beside its certificates', () => {
+  const asking = { ...trusts('alice'), hashAndUrl: true, wantsOcsp: true } as RemoteAuth
+
+  it.each([
+    ['a responder', 'IKE_SA_INIT', { local: signs('alice'), remote: psk }, { local: psk, remote: asking }],
+    ['an initiator', 'IKE_AUTH', { local: psk, remote: asking }, { local: signs('alice'), remote: psk }],
+  ])('%s asks in %s for answers of OCSP, and takes URLs', (_, exchange, a, b) => {
+    const pair = attempt(a, b)
+    expect(stands(pair)).toBe(true)
+    const said = pair.b.eventsOf('message').filter((message) => message.exchange === exchange)
+    const payloads = said.flatMap((message) => message.payloads)
+    expect(payloads.filter((payload) => payload === 'CERTREQ')).toHaveLength(2)
+    expect(payloads).toContain('N(HTTP_CERT_LOOKUP_SUPPORTED)')
+  })
+})
+
+describe('a connection that cannot begin', () => {
+  it('because it is to be proved by the EAP of an initiator says so', () => {
+    const pair = attempt({ local: eapOnly, remote: trusts('bob') }, { local: signs('bob'), remote: psk })
+    expect(refusals(pair.a)[0]?.message).toContain(
+      'has local.auth "eap-only", with which the initiator cannot prove itself',
+    )
+    expect(authMessages(pair)).toEqual([])
+    expect(pair.a.status()).toEqual([])
+  })
+})
