@@ -3,6 +3,15 @@
  * their own: `typeswan/ike`, `/esp`, `/xfrm`, `/nat-t`, `/crypto`, `/testing`, ...
  */
 export * from './config/index.ts'
+export type {
+  EapPeerHandle,
+  EapServerHandle,
+  Policy,
+  SigningHandle,
+  VerifyingHandle,
+} from './credentials/answers.ts'
+export { EapMethods } from './credentials/eap.ts'
+export { type ExternalKey, OwnKey } from './credentials/own-key.ts'
 export {
   AddressPools,
   answerAssign,
@@ -15,6 +24,7 @@ export {
   parsePoolRange,
 } from './credentials/pool.ts'
 export { poolAttributes } from './credentials/pool-attributes.ts'
+export { Trust, type TrustOptions, type TrustWorld } from './credentials/trust.ts'
 export type { CryptoProvider, RandomSource } from './crypto/provider.ts'
 export * from './endpoint/index.ts'
 export {

@@ -11,10 +11,11 @@ const addressRule = 'an IP address'
 
 /** The entries of `pools`, checked against each other too. */
 export function readPools(root: Section): PoolConfig[] {
+  const users = new Set(root.section('eapUsers').names())
   const pools = root
     .section('pools')
     .sections()
-    .map(({ name, section }) => readPool(name, section))
+    .map(({ name, section }) => readPool(name, section, users))
   // Overlaps between pools, and what no payload can say.
   pools.forEach((_, at) => {
     root.attempt(
@@ -26,9 +27,9 @@ export function readPools(root: Section): PoolConfig[] {
   return pools
 }
 
-function readPool(name: string, section: Section): PoolConfig {
+function readPool(name: string, section: Section, users: ReadonlySet<string>): PoolConfig {
   const ranges = section.parsedList('addresses', parsePoolRange, 'such as 10.3.0.0/24 or 10.3.0.10-10.3.0.99') ?? []
-  const reserved = readReserved(section)
+  const reserved = readReserved(section, users)
   if (ranges.length === 0 && reserved.length === 0) {
     section.problem('addresses', 'is missing, and static has none either', 'such as 10.3.0.0/24')
   }
@@ -43,13 +44,13 @@ function readPool(name: string, section: Section): PoolConfig {
   }
 }
 
-/** `static`: one address, or one of each family, by identity. */
-function readReserved(section: Section): { identity: string; address: IpAddress }[] {
+/** `static`: one address, or one of each family, by identity. A user of EAP is known by its exact name. */
+function readReserved(section: Section, users: ReadonlySet<string>): { identity: string; address: IpAddress }[] {
   const given = section.section('static')
   return given.names().flatMap((name) => {
     const identity = given.attempt(
       [...given.path, name],
-      () => leaseIdentity({ id: parseIdentity(name) }),
+      () => (users.has(name) ? name : leaseIdentity({ id: parseIdentity(name) })),
       'an identity such as alice@example.org, or a user of EAP',
     )
     const one = given.parsed(name, parseIp, addressRule)

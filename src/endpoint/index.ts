@@ -1,6 +1,7 @@
 export { explainRefusal } from '../ike/explain/refusal-text.ts'
 export { type Clock, monotonicClock, systemRandom } from './clock.ts'
 export { Endpoint, type EndpointEvents } from './endpoint.ts'
+export type { HostSettings } from './host/settings.ts'
 export { formatLogEntry, Log, type LogEntry, type LogLevel, type LogSink, logLevels, silentLog } from './log.ts'
 export { NegotiationError } from './negotiation-error.ts'
 export type { Established } from './negotiations.ts'

@@ -90,6 +90,12 @@ describe('pools', () => {
     expect(config.connections[0]!.remote.pools).toEqual(['clients'])
   })
 
+  test('know a user of EAP by its exact name', () => {
+    const clients = { static: { Bert: '10.3.0.7', Carl: '10.3.0.8' } }
+    const config = read({ pools: { clients }, eapUsers: { Bert: { password: 'x' } } })
+    expect(config.pools[0]!.reserved!.map(({ identity }) => identity)).toEqual(['Bert', 'carl'])
+  })
+
   test.each<[object, string]>([
     [{ addresses: ['10.3.0.0/33'] }, 'pools.clients.addresses[0]: "10.3.0.0/33"'],
     [{ dns: ['10.1.0.53'] }, 'pools.clients.addresses: is missing'],
