@@ -65,6 +65,8 @@ export type IkeEvent =
       readonly sa: IkeSaRef
       readonly addresses: readonly IpAddress[]
       readonly attributes: readonly ConfigurationAttribute[]
+      /** What of its CFG_REQUEST was passed over, each with the reason, for people; left out when that is nothing. */
+      readonly ignored?: readonly string[]
     }
   /** An answer to `assign` came to nothing: its peer is gone, or one of the addresses is with another. Nobody has these. */
   | { readonly kind: 'unassigned'; readonly addresses: readonly IpAddress[] }

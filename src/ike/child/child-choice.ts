@@ -126,7 +126,7 @@ interface ResolvedChild extends ResolvedSelectors {
   readonly config: ChildConfig
 }
 
-/** The connection as its refusals are explained: with addresses, and the children in question first. */
+/** The connection as its refusals are explained: with addresses in the place of `dynamic`. */
 function withSelectors(connection: ConnectionConfig, resolved: readonly ResolvedChild[]): ConnectionConfig {
   if (!connection.children.some(isDynamic)) return connection
   const selectorsOf = (child: ChildConfig) => resolved.find(({ config }) => config === child)

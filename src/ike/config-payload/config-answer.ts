@@ -14,6 +14,7 @@ import type { PeerRefusal } from '../explain/refusal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { notify } from '../message/notifies.ts'
 import type { AssignAnswer, AssignQuestion, No } from '../questions.ts'
+import { decodeAttribute } from './attribute.ts'
 import { addressAttribute } from './config-request.ts'
 import { tellWithoutAddress } from './no-address.ts'
 import { versionAnswers } from './peer-question.ts'
@@ -32,6 +33,7 @@ export interface ConfigAnswer {
 interface Given {
   readonly addresses: readonly IpAddress[]
   readonly attributes: readonly ConfigurationAttribute[]
+  readonly ignored?: readonly string[]
 }
 
 /** Tells what the peer got. */
@@ -134,7 +136,9 @@ function reply(
   sa.assignedIps = addresses
   sa.runtime.assigned.give(sa, addresses)
   const payloads: Payload[] = [{ kind: 'CP', critical: false, cfgType: CfgType.CFG_REPLY, attributes }]
-  return answer === undefined ? { payloads } : { payloads, given: { addresses, attributes: told } }
+  if (answer === undefined) return { payloads }
+  const ignored = request.map(decodeAttribute).flatMap((value) => (value.kind === 'malformed' ? [value.reason] : []))
+  return { payloads, given: { addresses, attributes: told, ...(ignored.length === 0 ? {} : { ignored }) } }
 }
 
 /** What only those get who ask for it: RFC 8598 §3.2, RFC 9464 §4. */

@@ -328,6 +328,23 @@ describe('what goes over the wire', () => {
     ])
   })
 
+  it('is malformed in places of the request: the rest is answered, and that is told', () => {
+    const { clock, server, client } = office()
+    const anna = client('anna', 1)
+    alterPayloads((header, payloads) =>
+      payloads.map((payload) =>
+        payload.kind === 'CP' && !header.flags.response
+          ? { ...payload, attributes: [{ type: CfgAttribute.INTERNAL_IP4_ADDRESS, value: Uint8Array.of(10, 3) }] }
+          : payload,
+      ),
+    )
+    dial(anna, clock)
+    expect(server.eventsOf('assigned')).toMatchObject([
+      { addresses: [parseIp('10.3.0.1')], ignored: [expect.stringContaining('INTERNAL_IP4_ADDRESS')] },
+    ])
+    expect(texts(anna.ikeSa.virtualIps)).toEqual(['10.3.0.1'])
+  })
+
   it('does not make the client take more than its address, if the gateway does not narrow', () => {
     const { clock, client } = office()
     const anna = client('anna', 1)
