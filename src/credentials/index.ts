@@ -1,0 +1,13 @@
+export {
+  type Answerer,
+  type AnswerParts,
+  answersOf,
+  type EapPeerHandle,
+  type EapServerHandle,
+  type Policy,
+  type SigningHandle,
+  type VerifyingHandle,
+} from './answers.ts'
+export { httpFetch } from './http-fetch.ts'
+export { type ExternalKey, OwnKey, type OwnKeyOptions } from './own-key.ts'
+export { Trust, type TrustOptions, type TrustWorld } from './trust.ts'
