@@ -1,5 +1,6 @@
 // The table of cases: suites x roles x NAT, refusals, and Typeswan with itself.
 import { refusalCase, tunnelCase } from './case.mjs'
+import { certificateCases } from './cases-certificates.mjs'
 import { configurationCases } from './cases-configuration.mjs'
 import { daemonCases } from './cases-daemons.mjs'
 import { featureCases, newerFeatureCases } from './cases-features.mjs'
@@ -122,6 +123,7 @@ const ownCases = [
   ...featureCases,
   ...configurationCases,
   ...roadWarriorCases,
+  ...certificateCases,
 ]
 
 /** The cases of one peer, those with a word in their name, or all; without any of it those of every run, which are not `nightly`. */

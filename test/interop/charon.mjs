@@ -161,9 +161,9 @@ swanctl { load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey hmac sha1 sha2
   encap = yes
   mobike = ${settings.mobike ? 'yes' : 'no'}
   proposals = ${settings.ike}
-${lines(settings.charon?.connection, 2)}  local { auth = psk
+${lines(settings.charon?.connection, 2)}  local { auth = ${settings.charon?.auth?.local ?? 'psk'}
     id = ${identities[side]} }
-  remote { auth = psk
+  remote { auth = ${settings.charon?.auth?.remote ?? 'psk'}
     id = ${identities[other(side)]} }
   children { net {
     local_ts = ${settings.localTs ?? selectors(side, settings).join(', ')}
