@@ -10,7 +10,13 @@ export type {
   SigningHandle,
   VerifyingHandle,
 } from './credentials/answers.ts'
-export { EapMethods } from './credentials/eap.ts'
+export {
+  type EapConversation,
+  EapMethods,
+  type EapMethodsOptions,
+  type EapPeerRole,
+  type EapServerRole,
+} from './credentials/eap.ts'
 export { type ExternalKey, OwnKey } from './credentials/own-key.ts'
 export {
   AddressPools,
@@ -24,6 +30,7 @@ export {
   parsePoolRange,
 } from './credentials/pool.ts'
 export { poolAttributes } from './credentials/pool-attributes.ts'
+export { type RadiusEapServerOptions, radiusEapServer } from './credentials/radius.ts'
 export { Trust, type TrustOptions, type TrustWorld } from './credentials/trust.ts'
 export type { CryptoProvider, RandomSource } from './crypto/provider.ts'
 export * from './endpoint/index.ts'
