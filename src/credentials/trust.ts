@@ -200,7 +200,8 @@ export class Trust implements Handle {
       hash,
       nonce: () => random(16, 'nonce'),
       cache: this.#cache,
-      crls: [...this.#crls, ...sent.crls],
+      // A list that never ends to hold could be one of before the peer was revoked.
+      crls: [...this.#crls, ...sent.crls.filter(({ nextUpdate }) => nextUpdate !== undefined)],
       ocspResponses: sent.ocspResponses,
     }
   }

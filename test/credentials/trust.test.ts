@@ -201,6 +201,12 @@ describe('a peer with a certificate', () => {
     )
   })
 
+  it('cannot settle it by an old list that does not say until when it holds', async () => {
+    const certificates = [...x509(peer), { encoding: 7, data: crl(ca, [], { nextUpdate: undefined }) }]
+    expect(await refusal({ certificates, trust: { revocation: 'strict' } })).toContain('nobody says whether')
+    expect((await verify({ trust: { revocation: 'strict', crls: [certificates[1]!.data] } })).ok).toBe(true)
+  })
+
   it('is believed over a second path where an authority of the first was revoked', async () => {
     const other = root('CN=Other root')
     const low = intermediate('CN=Low', ca)
