@@ -1,6 +1,6 @@
 // A gateway and three road warriors behind one NAT: an RSA certificate, a password by EAP, EAP-TLS. Each gets its address, name server, domain and
 // network; all of it goes with the one that leaves, and the gateway knows everybody's address again after a restart.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { run, start, stop, waitFor } from './processes.mjs'
 
@@ -168,14 +168,18 @@ const pings = async (field, host) =>
 async function checkApplied(field, host, name) {
   const address = await waitFor(`an address of ${name}`, () => addressOf(field, host), 15_000)
   await waitFor(`${name} reaches the inside`, () => pings(field, host))
+  // Each follows in its own time; the script last.
+  const wanted = `up-client ${address} ${inside} corp.example ${network}`
+  await waitFor(`the script of ${name}`, () => lastSeen(host) === wanted)
   const routes = (await field.in(host.namespace, 'ip route show dev swan0')).stdout.trim()
   expectEqual(`routes of ${name}`, routes, `${network} scope link src ${address}`)
-  await waitFor(`the script of ${name}`, () => existsSync(`${host.directory}/seen`))
-  const seen = readFileSync(`${host.directory}/seen`, 'utf8').trim().split('\n').at(-1)
-  expectEqual(`what the script of ${name} saw`, seen, `up-client ${address} ${inside} corp.example ${network}`)
   expectEqual(`name servers of ${name}`, nameServers(host), name === 'anna' ? resolvLines : dnsmasqLines)
   return address
 }
+
+/** The last line that the script wrote. */
+const lastSeen = ({ directory }) =>
+  existsSync(`${directory}/seen`) ? readFileSync(`${directory}/seen`, 'utf8').trim().split('\n').at(-1) : ''
 
 const resolvLines = `search corp.example|nameserver ${inside}`
 const dnsmasqLines = `server=/corp.example/${inside}`
@@ -195,9 +199,20 @@ async function checkGone(field, host, gateway, left) {
   expectEqual('name servers after leaving', nameServers(host), '')
   const rules = await field.in(host.namespace, 'nft list ruleset; ip link show swan0', { check: false })
   if (rules.stdout !== '') throw new Error(`left behind: ${rules.stdout}`)
-  const seen = readFileSync(`${host.directory}/seen`, 'utf8').trim().split('\n').at(-1)
-  if (!seen.startsWith('down-client ')) throw new Error(`the script saw last: ${seen}`)
+  if (!lastSeen(host).startsWith('down-client ')) throw new Error(`the script saw last: ${lastSeen(host)}`)
   await waitFor('the gateway forgets it', async () => (await gateway.status()).ikeSas.length === left)
+}
+
+/** Killed, it leaves name servers and rules behind; the next start takes them back, and so does a stop. */
+async function crashAndReturn(field, host, gateway) {
+  await stop(host.process, 'SIGKILL')
+  rmSync(`${host.directory}/seen`, { force: true })
+  if (nameServers(host) === '') throw new Error('a killed client took its name servers back')
+  await host.start()
+  await waitFor('what was left is taken back', () => /taking back what a killed endpoint left/.test(host.log()))
+  await checkApplied(field, host, 'bert')
+  await host.stop()
+  await checkGone(field, host, gateway, 2)
 }
 
 /** Packets with the address of a client, from outside. */
@@ -256,7 +271,8 @@ async function roadWarriors(directory) {
         addresses.get(name),
       )
     }
-    return `three clients behind one NAT, ${[...addresses.values()].join(', ')}; forged source dropped; leases kept`
+    await crashAndReturn(field, hosts.get('bert'), gateway)
+    return `three clients behind one NAT, ${[...addresses.values()].join(', ')}; forged source dropped; leases kept; clean after a crash`
   } catch (error) {
     error.logs = [...hosts]
       .map(([name, host]) => `${name}:\n${host.log().split('\n').slice(-40).join('\n')}`)
