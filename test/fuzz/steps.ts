@@ -23,6 +23,9 @@ const SESSION_RESUME = 38
 export const exchanges = [INFORMATIONAL, CREATE_CHILD_SA, IKE_AUTH, 43, 44, SESSION_RESUME, ExchangeType.IKE_SA_INIT]
 const groups = [31, 19, 14, 35, 36]
 
+const HEADER_BYTES = 28
+const MESSAGE_ID_OFFSET = 20
+
 export const hintsOf = (world: FuzzWorld): HostileHints => ({
   spis: [...world.a.ike.status(), ...world.b.ike.status()]
     .flatMap(({ children }) => children)
@@ -147,6 +150,15 @@ export const forgerySteps: readonly Step[] = [
     const flight = pastFlight(course)
     if (flight !== undefined)
       deliverForged(course.world, { ...flight, message: course.dice.octets(course.dice.below(200)) })
+  },
+  /** With an id that may be the next: only the integrity speaks against it. */
+  function forgeInWindow(course) {
+    const flight = pastFlight(course)
+    if (flight === undefined || flight.message.length <= HEADER_BYTES) return
+    const message = flight.message.slice()
+    writeU32(message, MESSAGE_ID_OFFSET, course.dice.below(6))
+    message[HEADER_BYTES + course.dice.below(message.length - HEADER_BYTES)]! ^= 1 << course.dice.below(8)
+    deliverForged(course.world, { ...flight, message })
   },
 ]
 
