@@ -40,8 +40,8 @@ finish() {
 }
 
 system_packages() {
-  local wanted='strongswan-charon strongswan-swanctl libcharon-extra-plugins libstrongswan-extra-plugins libstrongswan-standard-plugins
-    iproute2 iptables nftables dnsmasq-base openresolv conntrack iputils-ping procps tcpdump tshark chromium hostapd eapoltest openssl' missing='' name
+  local wanted='strongswan-charon strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins
+    libstrongswan-extra-plugins libstrongswan-standard-plugins iproute2 iptables nftables dnsmasq-base openresolv conntrack iputils-ping procps tcpdump tshark chromium hostapd eapoltest openssl' missing='' name
   for name in $wanted; do
     [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2>/dev/null)" = 'ii ' ] || missing="$missing $name"
   done

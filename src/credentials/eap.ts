@@ -148,14 +148,18 @@ export class EapMethods implements Handle {
     const { packet } = result
     switch (result.kind) {
       case 'send':
-        return { ok: true, packet }
+        return result.refusal === undefined
+          ? { ok: true, packet }
+          : { ok: true, packet, refusal: this.#serverNo(result.refusal) }
       case 'success':
         return { ok: true, done: true, packet, msk: result.msk, identity: result.identity }
-      case 'failure': {
-        const hint = `${this.#options.setting}: the users and the methods that stand there`
-        return { ...no(`EAP: ${result.message}`, hint), packet }
-      }
+      case 'failure':
+        return { ...this.#serverNo(result.message), packet }
     }
+  }
+
+  #serverNo(message: string): No {
+    return no(`EAP: ${message}`, `${this.#options.setting}: the users and the methods that stand there`)
   }
 
   #tooMany(): No {

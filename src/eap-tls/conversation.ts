@@ -21,7 +21,7 @@ export interface ConversationParts {
  * `refused`: it is over. `alert`, where TLS itself failed: records that tell the other side, empty where it was the one who told us.
  */
 export type Turn =
-  | { readonly kind: 'send'; readonly message: Uint8Array }
+  | { readonly kind: 'send'; readonly message: Uint8Array; readonly refusal?: string }
   | { readonly kind: 'done'; readonly identity?: string }
   | { readonly kind: 'refused'; readonly message: string; readonly alert: Uint8Array | undefined }
 
@@ -91,7 +91,7 @@ export class TlsConversation {
       case 'say':
         await this.#engine.write(step.data)
         if (this.#engine.failure !== undefined) return this.#tlsFailed()
-        return { kind: 'send', message: this.#engine.takeRecords() }
+        return { kind: 'send', message: this.#engine.takeRecords(), ...(step.refusal && { refusal: step.refusal }) }
       case 'wait':
         return { kind: 'send', message: this.#engine.takeRecords() }
       case 'done':

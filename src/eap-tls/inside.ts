@@ -21,7 +21,8 @@ export interface Inside {
 }
 
 export type InsideStep =
-  | { readonly kind: 'say'; readonly data: Uint8Array }
+  /** `refusal`, for a server: this tells the peer no, and why. */
+  | { readonly kind: 'say'; readonly data: Uint8Array; readonly refusal?: string | undefined }
   /** Nothing to say: an acknowledgement goes. */
   | { readonly kind: 'wait' }
   /** For a server: all is proved; `identity` where the inside has another than EAP's. */
@@ -30,6 +31,6 @@ export type InsideStep =
 
 export const wait: InsideStep = { kind: 'wait' }
 
-export const say = (data: Uint8Array): InsideStep => ({ kind: 'say', data })
+export const say = (data: Uint8Array, refusal?: string): InsideStep => ({ kind: 'say', data, refusal })
 
 export const failure = (message: string): EapFailure => ({ kind: 'failure', message })

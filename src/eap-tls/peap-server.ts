@@ -66,13 +66,14 @@ export class PeapServer implements Inside {
   #step(result: EapServerResult): InsideStep {
     if (result.kind === 'send') {
       this.#identifier = result.packet[1]!
-      return say(withoutHeader(result.packet))
+      return say(withoutHeader(result.packet), result.refusal)
     }
     this.#end = result
     this.#identifier = (this.#identifier + 1) & 0xff
     const code = result.kind === 'success' ? PeapResult.Success : PeapResult.Failure
     const binding = result.kind === 'success' ? this.#bind(result.msk) : undefined
-    return say(encodeEnd(EapCode.Request, this.#identifier, { result: code, binding }))
+    const refusal = result.kind === 'failure' ? result.message : undefined
+    return say(encodeEnd(EapCode.Request, this.#identifier, { result: code, binding }), refusal)
   }
 
   /** Our TLV; undefined where there is to be none. `innerKey` is wiped. */

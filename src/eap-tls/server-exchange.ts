@@ -32,7 +32,11 @@ export class TlsServerExchange implements EapServerExchange {
     const turn = await this.#conversation.hear(heard.octets)
     switch (turn.kind) {
       case 'send':
-        return { kind: 'request', data: this.#link.say(turn.message) }
+        return {
+          kind: 'request',
+          data: this.#link.say(turn.message),
+          ...(turn.refusal !== undefined && { refusal: turn.refusal }),
+        }
       case 'done': {
         const msk = this.#conversation.takeMsk()
         return { kind: 'success', msk, mutual: true, ...(turn.identity !== undefined && { identity: turn.identity }) }
@@ -40,7 +44,7 @@ export class TlsServerExchange implements EapServerExchange {
       case 'refused':
         if (turn.alert === undefined || turn.alert.length === 0) return failure(turn.message)
         this.#failed = turn.message
-        return { kind: 'request', data: this.#link.say(turn.alert) }
+        return { kind: 'request', data: this.#link.say(turn.alert), refusal: turn.message }
     }
   }
 

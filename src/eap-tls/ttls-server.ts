@@ -113,7 +113,7 @@ export class TtlsServer implements Inside {
 function step(result: EapServerResult): InsideStep {
   switch (result.kind) {
     case 'send':
-      return say(encodeAvps([avp(AvpCode['EAP-Message'], result.packet)]))
+      return say(encodeAvps([avp(AvpCode['EAP-Message'], result.packet)]), result.refusal)
     case 'success':
       // The keys of the tunnel are those that count.
       result.msk?.fill(0)

@@ -85,7 +85,11 @@ export interface EapFailure {
   readonly message: string
 }
 
-export type EapServerStep = { readonly kind: 'request'; readonly data: Uint8Array } | EapSuccess | EapFailure
+/** `refusal`: the request tells the peer no; that is why, should the peer go away instead of answering. */
+export type EapServerStep =
+  | { readonly kind: 'request'; readonly data: Uint8Array; readonly refusal?: string }
+  | EapSuccess
+  | EapFailure
 
 export type EapPeerStep = { readonly kind: 'response'; readonly data: Uint8Array } | EapFailure
 

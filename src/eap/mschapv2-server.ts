@@ -95,11 +95,8 @@ export class MschapServer implements EapServerExchange {
     this.#state = 'failure'
     this.#message = message
     const challenge = toHex(this.#world.random(16, 'nonce')).toUpperCase()
-    return request({
-      op: MschapOp.Failure,
-      id: this.#id,
-      message: `E=691 R=0 C=${challenge} V=3 M=Authentication failed`,
-    })
+    const words = `E=691 R=0 C=${challenge} V=3 M=Authentication failed`
+    return { ...request({ op: MschapOp.Failure, id: this.#id, message: words }), refusal: message }
   }
 }
 
@@ -108,4 +105,7 @@ interface Found {
   readonly password: string
 }
 
-const request = (packet: MschapPacket): EapServerStep => ({ kind: 'request', data: encodeMschapPacket(packet) })
+const request = (packet: MschapPacket): EapServerStep & { readonly kind: 'request' } => ({
+  kind: 'request',
+  data: encodeMschapPacket(packet),
+})

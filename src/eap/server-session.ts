@@ -26,11 +26,11 @@ export interface EapServerOptions {
 }
 
 /**
- * `send`: a request. With `success` and `failure`, `packet` is the last one, and the session is over; `message` is for our log.
+ * `send`: a request, with `refusal` one that tells the peer no. With `success` and `failure`, `packet` is the last one, and the session is over; `message` is for our log.
  * `msk`: 64 octets, owned by the caller.
  */
 export type EapServerResult =
-  | { readonly kind: 'send'; readonly packet: Uint8Array }
+  | { readonly kind: 'send'; readonly packet: Uint8Array; readonly refusal?: string }
   | {
       readonly kind: 'success'
       readonly packet: Uint8Array
@@ -133,7 +133,10 @@ export class EapServerSession {
   }
 
   #step(step: EapServerStep): EapServerResult {
-    if (step.kind === 'request') return this.#request(this.#method!.type, step.data)
+    if (step.kind === 'request') {
+      const sent = this.#request(this.#method!.type, step.data)
+      return step.refusal === undefined ? sent : { ...sent, refusal: step.refusal }
+    }
     if (step.kind === 'failure') return this.#fail(step.message)
     const { msk, mutual, identity = this.#identity } = step
     this.destroy()
@@ -141,7 +144,7 @@ export class EapServerSession {
     return { kind: 'success', packet, msk, mutual, identity, method: this.#method!.name }
   }
 
-  #request(type: number, data: Uint8Array): EapServerResult {
+  #request(type: number, data: Uint8Array): EapServerResult & { readonly kind: 'send' } {
     this.#identifier = (this.#identifier + 1) & 0xff
     return {
       kind: 'send',

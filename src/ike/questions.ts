@@ -140,9 +140,12 @@ export interface EapServerQuestion {
   readonly packet: Uint8Array | undefined
 }
 
-/** A packet to send; with `done`, that is EAP Success. A `No` may bring the EAP Failure to send. */
+/**
+ * A packet to send; with `done`, that is EAP Success. A `No` may bring the EAP Failure to send. `refusal`: the packet tells the peer no,
+ * and this is why, should it go away instead of answering.
+ */
 export type EapServerAnswer =
-  | { readonly ok: true; readonly packet: Uint8Array }
+  | { readonly ok: true; readonly packet: Uint8Array; readonly refusal?: No }
   | {
       readonly ok: true
       readonly done: true

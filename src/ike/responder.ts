@@ -92,7 +92,8 @@ const deletesIke = (payloads: readonly Payload[]): boolean =>
 
 /** The peer took our AUTH for wrong after we had established the IKE_SA as responder. RFC 7296 §2.21.2. */
 function authenticationFailed(sa: IkeSa): Payload[] {
-  const refusal = explainPeerRefusedAuthentication({ connection: sa.connection, announced: sa.setUp?.peerAuthMethods })
+  const { connection, setUp } = sa
+  const refusal = setUp?.refusing ?? explainPeerRefusedAuthentication({ connection, announced: setUp?.peerAuthMethods })
   sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
   sa.closing = { reason: 'refused', refusal }
   return []

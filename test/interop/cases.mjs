@@ -3,6 +3,7 @@ import { refusalCase, tunnelCase } from './case.mjs'
 import { certificateCases } from './cases-certificates.mjs'
 import { configurationCases } from './cases-configuration.mjs'
 import { daemonCases } from './cases-daemons.mjs'
+import { eapCases, newerEapCases } from './cases-eap.mjs'
 import { featureCases, newerFeatureCases } from './cases-features.mjs'
 import { lifeCases } from './cases-life.mjs'
 import { roadWarriorCases } from './cases-road-warrior.mjs'
@@ -122,6 +123,7 @@ const ownCases = [
   ...lifeCases,
   ...featureCases,
   ...configurationCases,
+  ...eapCases,
   ...roadWarriorCases,
   ...certificateCases,
 ]
@@ -130,7 +132,10 @@ const ownCases = [
 export function cases({ all, peer, word }) {
   const every = [
     ...ownCases.map((one) => ({ peer: 'strongswan', ...one })),
-    ...[...newerCases, ...newerFeatureCases, ...daemonCases].map((one) => ({ nightly: true, ...one })),
+    ...[...newerCases, ...newerFeatureCases, ...newerEapCases, ...daemonCases].map((one) => ({
+      nightly: true,
+      ...one,
+    })),
   ]
   const wanted = every.filter((one) => (peer === undefined || one.peer === peer) && one.name.includes(word ?? ''))
   return all || peer !== undefined || word !== undefined ? wanted : wanted.filter((one) => !one.nightly)

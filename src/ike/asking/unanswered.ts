@@ -5,8 +5,8 @@ import type { IkeSa } from '../ike-sa.ts'
 export function giveUpSetUp(sa: IkeSa): void {
   const { connection, remoteId, runtime } = sa
   const question = runtime.questions.ofSa(sa)
-  if (question === undefined) return sa.close('timeout')
-  const refusal = explainUnasked({ connection, remoteId }, question.kind)
+  const refusal = question === undefined ? sa.setUp?.refusing : explainUnasked({ connection, remoteId }, question.kind)
+  if (refusal === undefined) return sa.close('timeout')
   runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
   sa.close('timeout', refusal)
 }

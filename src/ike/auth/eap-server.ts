@@ -80,10 +80,19 @@ function* converse(
       // HDR, SK {EAP (Failure)} -->
       throw failure === undefined ? new Refused(refusal) : new Refused(refusal, [...before, eapPayload(failure)])
     }
+    noteRefusal(sa, answer)
     const request = yield* exchange([...before, eapPayload(answer.packet)])
     if ('done' in answer && answer.packet[0] === EapCode.SUCCESS) return { success: answer, request }
     packet = eapPacketIn(request).packet
     before = []
   }
   throw endlessEap()
+}
+
+/** Clients often end the IKE_SA where the method has told them no, and would leave us without the reason that we have. */
+function noteRefusal(sa: IkeSa, answer: EapServerAnswer & { readonly ok: true }): void {
+  if (sa.setUp === undefined) return
+  const refusal = 'refusal' in answer ? answer.refusal : undefined
+  const subject = { connection: sa.connection, remoteId: sa.remoteId }
+  sa.setUp = { ...sa.setUp, refusing: refusal && explainNo(subject, 'eap', refusal) }
 }

@@ -15,7 +15,7 @@ import { NotifyType, type Payload } from '../codec/index.ts'
 import type { ConnectionConfig } from '../config.ts'
 import { explainNotChildless } from '../explain/explain-childless.ts'
 import { explainNoPpk } from '../explain/explain-ppk.ts'
-import type { Refusal } from '../explain/refusal.ts'
+import type { AuthenticationRefusal, Refusal } from '../explain/refusal.ts'
 import { findNotify, notify } from '../message/notifies.ts'
 import type { CertificateBlob } from '../questions.ts'
 import { targetFor } from '../redirect/redirect-gateway.ts'
@@ -34,6 +34,8 @@ export interface SetUp {
   readonly multipleAuth: boolean
   /** How the peer lets itself be convinced, as far as it said. A responder learns it in IKE_AUTH. RFC 9593. */
   readonly peerAuthMethods: readonly AuthAnnouncement[] | undefined
+  /** What is told when the peer goes away: our last packet of EAP has told it no. */
+  readonly refusing?: AuthenticationRefusal | undefined
   /** As responder: where each of the connections sends the initiator once it is known which one it is. RFC 5685 §6. */
   readonly elsewhere?: ReadonlyMap<ConnectionConfig, Gateway>
 }

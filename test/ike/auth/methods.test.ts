@@ -1,17 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import type { LocalAuth, RemoteAuth } from '../../../src/ike/config.ts'
+import type { Answer } from '../../../src/ike/questions.ts'
 import {
   attempt,
   authMessages,
   eapOnly,
   eapServer,
   eapUser,
+  no,
   nobody,
   psk,
   refusals,
   signs,
   stands,
   trusts,
+  usually,
 } from './answering.ts'
 
 type Way = readonly [name: string, local: LocalAuth, remote: RemoteAuth, method: string]
@@ -208,6 +211,28 @@ describe('a proof that does not do', () => {
     expect([...refusals(pair.b), ...refusals(pair.a)].map(({ message }) => message).join()).toContain(why)
     expect(refusals(pair.a)).toHaveLength(1)
     expect(pair.a.status()).toEqual([])
+  })
+
+  it('is told with the reason of the method, also where the peer goes away before EAP Failure', () => {
+    const refusal = { ok: false, message: 'wrong password of u', hint: 'the users' } as const
+    const pair = attempt(
+      {
+        local: eapUser('u:x'),
+        remote: psk,
+        otherwise: (question) =>
+          question.kind === 'eap-peer' && question.packet[1] === 2 ? no('our method') : undefined,
+      },
+      {
+        local: psk,
+        remote: eapServer('u:p'),
+        otherwise(question) {
+          if (question.kind !== 'eap-server') return undefined
+          const usual = usually(question)
+          return 'packet' in usual && usual.packet?.[1] === 2 ? ({ ...usual, refusal } as Answer) : usual
+        },
+      },
+    )
+    expect(refusals(pair.b)).toMatchObject([{ method: 'eap', message: 'wrong password of u', hint: 'the users' }])
   })
 
   it('tells the peer nothing but AUTHENTICATION_FAILED, or EAP Failure', () => {
