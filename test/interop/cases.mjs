@@ -1,5 +1,6 @@
 // The table of cases: suites x roles x NAT, refusals, and Typeswan with itself.
 import { refusalCase, tunnelCase } from './case.mjs'
+import { authCases, authRefusals } from './cases-auth.mjs'
 import { certificateCases } from './cases-certificates.mjs'
 import { configurationCases } from './cases-configuration.mjs'
 import { daemonCases } from './cases-daemons.mjs'
@@ -126,6 +127,8 @@ const ownCases = [
   ...eapCases,
   ...roadWarriorCases,
   ...certificateCases,
+  ...authCases,
+  ...authRefusals,
 ]
 
 /** The cases of one peer, those with a word in their name, or all; without any of it those of every run, which are not `nightly`. */
