@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../log.ts'
 import { systemCode } from '../system-code.ts'
@@ -71,12 +71,14 @@ export class AppliedState {
     }
   }
 
-  /** The changes of an ended process; undefined while it runs. */
+  /** The changes of an ended process; undefined while it runs, and where they cannot be taken back from here. */
   #readLeft(path: string): AppliedChange[] | undefined {
     try {
       const value: unknown = JSON.parse(readIfThere(path) ?? '{}')
       if (!isRecord(value) || value.version !== version) return []
       if (typeof value.pid === 'number' && startOf(value.pid) === value.started) return undefined
+      // Of another network namespace: it can only be taken back there.
+      if (value.network !== undefined && value.network !== networkNamespace()) return undefined
       return Array.isArray(value.changes) ? value.changes.filter(isChange) : []
     } catch (error) {
       this.#log.write('warn', 'host', `${path} cannot be read (${systemCode(error) || 'not JSON'})`)
@@ -89,7 +91,8 @@ export class AppliedState {
       if (this.#changes.size === 0) return rmSync(this.#path, { force: true })
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
       const { pid } = process
-      const value = { version, pid, started: startOf(pid), changes: [...this.#changes.values()] }
+      const changes = [...this.#changes.values()]
+      const value = { version, pid, started: startOf(pid), network: networkNamespace(), changes }
       writeFileAtomically(this.#path, `${JSON.stringify(value)}\n`)
     } catch (error) {
       this.#log.write(
@@ -111,6 +114,15 @@ const describe = (change: AppliedChange) =>
 function isChange(value: unknown): value is AppliedChange {
   if (!isRecord(value) || typeof value.device !== 'string' || !/^[A-Za-z0-9_.-]{1,15}$/.test(value.device)) return false
   return value.kind === 'dns' ? typeof value.backend === 'string' : value.kind === 'firewall'
+}
+
+/** For example `net:[4026531840]`. Undefined where there are none. */
+function networkNamespace(): string | undefined {
+  try {
+    return readlinkSync('/proc/self/ns/net')
+  } catch {
+    return undefined
+  }
 }
 
 /** When the process began, in the kernel's ticks since boot: with it a process id names one process. Undefined without one. */

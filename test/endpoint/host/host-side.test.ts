@@ -173,6 +173,18 @@ describe('a start after a crash', () => {
       expect(texts('warn')).toEqual([expect.stringContaining('applied-7.json cannot be read')])
     }))
 
+  test('leaves what was done in another network namespace to an endpoint there', () =>
+    withFolder(async (folder) => {
+      const elsewhere = { version: 1, pid: 999_999_999, started: '5', network: 'net:[1]', changes }
+      writeFileSync(`${folder}/applied-999999999.json`, JSON.stringify(elsewhere))
+      const { log } = recordingLog()
+      const { run, calls } = recordingRunner()
+      const addresses = new VirtualAddresses({ device: 'swan0', ip: async () => '', log })
+      await HostSide.open({ device: 'swan0', log, addresses, routes: undefined }, { stateFolder: folder, run })
+      expect(calls).toEqual([])
+      expect(readdirSync(folder)).toEqual(['applied-999999999.json'])
+    }))
+
   test('leaves what another endpoint has that runs', () =>
     withFolder(async (folder) => {
       const { log } = recordingLog()
