@@ -24,6 +24,8 @@ export interface PeerCertificates {
 
 /** More is nobody's path; a path that needs them is longer than any that is looked for. */
 const MOST_BLOBS = 24
+/** It is somebody who has proved nothing who has us fetch them; longer paths come in a bundle. */
+const MOST_URLS = 4
 
 /**
  * Reads the CERT payloads in order. `hashAndUrl`: whether those that are only a hash and a URL are fetched, or from which hosts. RFC
@@ -40,6 +42,7 @@ export function* readPeerCertificates(
   const rawKeys: Uint8Array[] = []
   const notes: string[] = []
   let problem: string | undefined
+  let urlsLeft = MOST_URLS
   const failed = (text: string): void => {
     if (certificates.length === 0 && problem === undefined) problem = text
     notes.push(text)
@@ -62,6 +65,12 @@ export function* readPeerCertificates(
       if (hashAndUrl === false) {
         failed('the peer sent a URL in place of its certificate, and hashAndUrl is off')
         continue
+      }
+      // Without the certificate that counts, the others are of no use.
+      if (problem !== undefined) continue
+      if (urlsLeft-- === 0) {
+        failed(`the peer sent more than ${MOST_URLS} URLs in place of certificates`)
+        break
       }
       const hosts = hashAndUrl === true ? undefined : hashAndUrl
       const bundle = yield* fetchBundle(data, encoding === CertEncoding.HASH_URL_BUNDLE, hosts, hash)

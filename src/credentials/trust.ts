@@ -7,7 +7,7 @@ import { DecodeError, UsageError } from '../errors.ts'
 import { formatIdentity } from '../ike/auth/identity.ts'
 import type { Handle } from '../ike/config.ts'
 import type { No, ProvenCertificate, VerifyAnswer, VerifyQuestion } from '../ike/questions.ts'
-import { type Certificate, decodeCertificate, nameOfCertificate } from '../pki/certificate.ts'
+import { type Certificate, decodeCertificate, isSameCertificate, nameOfCertificate } from '../pki/certificate.ts'
 import { type Crl, decodeCrl } from '../pki/crl.ts'
 import { type Fetch, type Fetching, runFetching } from '../pki/fetching.ts'
 import { formatGeneralName } from '../pki/general-name.ts'
@@ -114,7 +114,8 @@ export class Trust implements Handle {
     const paths = trustedPaths({
       endEntity: first,
       intermediates: [...sent.certificates.slice(1), ...this.#intermediates],
-      anchors: [...this.#authorities, ...this.#peers],
+      // A peer is trusted for itself: what its certificate issued, even where that says it may, is none of an authority.
+      anchors: [...this.#authorities, ...this.#peers.filter((one) => isSameCertificate(one, first))],
       rules: this.#pathRules(now),
       signatures: this.#world.signatures,
     })

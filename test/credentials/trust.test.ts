@@ -279,6 +279,13 @@ describe('a peer whose own certificate or key is configured', () => {
     expect(await refusal({ holder: self })).toBe('"CN=self" issued itself, and is not one of the trusted authorities')
   })
 
+  it('is no authority for others, also where its certificate says that it is one', async () => {
+    const pinned = root('CN=pinned')
+    const trust = { authorities: [], peers: [pinned.certificate.der] }
+    const holder = gateway(pinned, ['somebody.else.example'])
+    expect(await refusal({ holder, id: 'somebody.else.example', trust })).toContain('was issued by "CN=pinned"')
+  })
+
   it('is believed with a raw public key, sent or not (RFC 7670)', async () => {
     const raw = { authorities: [], rawKeys: [peer.key.publicKey.spki] }
     const certificates = [{ encoding: 15, data: peer.key.publicKey.spki }]
@@ -315,6 +322,21 @@ describe('hash and URL (RFC 7296 §3.6)', () => {
       tagged(0, low.certificate.der),
     )
     expect((await verify({ holder, trust, certificates: [blob(13, bundle)], world: serving(bundle) })).ok).toBe(true)
+  })
+
+  it('has only few fetched for a stranger, and none after the one that counts failed', async () => {
+    const count = async (fetch: (url: string) => Promise<Uint8Array>, certificates: readonly CertificateBlob[]) => {
+      const urls: string[] = []
+      const counting = async ({ url }: { readonly url: string }) => {
+        urls.push(url)
+        return fetch(url)
+      }
+      await verify({ trust: { hashAndUrl: true }, certificates, world: { fetch: counting } })
+      return urls.length
+    }
+    const many = Array.from({ length: 16 }, () => blob(12, der))
+    expect(await count(async () => der, many)).toBe(4)
+    expect(await count(() => Promise.reject(new Error('away')), many)).toBe(1)
   })
 
   test.each([
