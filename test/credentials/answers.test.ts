@@ -77,6 +77,13 @@ describe('authorize', () => {
   })
 })
 
+describe('authorize in a program without types', () => {
+  test.each([undefined, null])('%j is no yes', async (decision) => {
+    const policy = { authorize: async () => decision as never }
+    expect(await ask({ kind: 'authorize', peer }, { policy })).toMatchObject({ ok: false })
+  })
+})
+
 describe('assign', () => {
   const pools = () => new AddressPools([{ name: 'clients', ranges: [parseRange('10.3.0.0/24')] }])
 
