@@ -32,11 +32,15 @@ export interface VerifyingHandle extends Handle {
 /** Our side of EAP: what `EapPeerAuth.methods` holds. */
 export interface EapPeerHandle extends Handle {
   answerEapPeer(question: EapPeerQuestion): AnswerTo<'eap-peer'>
+  /** Nobody goes on with that conversation: what it holds is wiped. */
+  end?(session: number): void
 }
 
 /** The server's side of EAP: what `EapServerAuth.methods` holds. */
 export interface EapServerHandle extends Handle {
   answerEapServer(question: EapServerQuestion): AnswerTo<'eap-server'>
+  /** Nobody goes on with that conversation: what it holds is wiped. */
+  end?(session: number): void
 }
 
 /** Decisions of the program around the endpoint. Each may take its time; what it throws counts as a no, and is told to `onError`. */
@@ -110,7 +114,9 @@ function answerTo(question: Question, parts: AnswerParts): MaybePromise<Answer> 
 }
 
 async function authorize(peer: ProvenPeer, policy: Policy): Promise<AuthorizeAnswer> {
-  const answer = (await policy.authorize?.(peer)) ?? true
+  if (policy.authorize === undefined) return { ok: true }
+  // Nothing, as of a user who was not found, is no yes.
+  const answer = (await policy.authorize(peer)) ?? false
   if (typeof answer === 'object') return answer
   if (answer === true) return { ok: true }
   const why = typeof answer === 'string' && answer !== '' ? `: ${answer}` : ''

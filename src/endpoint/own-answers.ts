@@ -4,6 +4,7 @@ import type { IkeEvent } from '../ike/events.ts'
 import type { Asks } from '../ike/runtime.ts'
 import { LeaseFile } from './lease-store.ts'
 import type { Log } from './log.ts'
+import { OpenEap } from './open-eap.ts'
 import type { EndpointOptions } from './options.ts'
 
 /**
@@ -16,6 +17,7 @@ export class OwnAnswers {
   readonly asks: Asks
   readonly #pools: AddressPools | undefined
   readonly #leases: LeaseFile | undefined
+  readonly #openEap = new OpenEap()
 
   /** Throws `PlatformError` when the leases cannot be read, `UsageError` for pools that do not fit together. */
   constructor(options: EndpointOptions, log: Log) {
@@ -41,11 +43,17 @@ export class OwnAnswers {
         log.write('error', 'policy', `the question "${kind}" met an error: ${detail}`)
       },
     })
-    this.answer = (question, ask) => options.answers?.(question, ask) ?? answer(question)
+    this.answer = (question, ask) => {
+      const own = options.answers?.(question, ask)
+      if (own !== undefined) return own
+      this.#openEap.asked(ask)
+      return answer(question)
+    }
   }
 
-  /** Told of every event: addresses that nobody has any more are free. */
+  /** Told of every event: addresses that nobody has any more are free, conversations of EAP that nobody goes on with over. */
   notice(event: IkeEvent): void {
+    this.#openEap.notice(event)
     const isEnd = event.kind === 'ike-closed' || event.kind === 'unassigned'
     if (isEnd && event.addresses !== undefined) this.#pools?.release(event.addresses)
   }
