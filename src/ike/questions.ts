@@ -122,7 +122,7 @@ export interface EapPeerQuestion {
 
 /**
  * `packet`: a whole EAP packet to send. With EAP Success the method's key comes back, 64 octets, undefined for a method that makes none;
- * `mutual`: the method proved the server as well (RFC 5998 §3).
+ * it is wiped once AUTH is made of it. `mutual`: the method proved the server as well (RFC 5998 §3).
  */
 export type EapPeerAnswer =
   | { readonly ok: true; readonly packet: Uint8Array }
@@ -141,8 +141,8 @@ export interface EapServerQuestion {
 }
 
 /**
- * A packet to send; with `done`, that is EAP Success. A `No` may bring the EAP Failure to send. `refusal`: the packet tells the peer no,
- * and this is why, should it go away instead of answering.
+ * A packet to send; with `done`, that is EAP Success, and `msk` is wiped once AUTH is made of it. A `No` may bring the EAP Failure to send.
+ * `refusal`: the packet tells the peer no, and this is why, should it go away instead of answering.
  */
 export type EapServerAnswer =
   | { readonly ok: true; readonly packet: Uint8Array; readonly refusal?: No }

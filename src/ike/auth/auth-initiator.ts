@@ -1,4 +1,4 @@
-import { equalConstantTime } from '../../bytes/index.ts'
+import { equalConstantTime, wipe } from '../../bytes/index.ts'
 import { exchange, type Flow } from '../asking/flow.ts'
 import { AuthMethod, encodeIdBody, NotifyType, type Payload } from '../codec/index.ts'
 import type { EapPeerAuth, Identity } from '../config.ts'
@@ -10,7 +10,7 @@ import type { IkeSa } from '../ike-sa.ts'
 import type { LastingKeys } from '../keys/keymat.ts'
 import { find, findNotify, need, notify } from '../message/notifies.ts'
 import { authPayload, identityIn, idPayload, ownKey, sharedAuth } from './auth-payloads.ts'
-import { eapAsPeer, refusedByPeer } from './eap-peer.ts'
+import { type EapKey, eapAsPeer, refusedByPeer } from './eap-peer.ts'
 import { equalIdentities, identityMatches, isWildcard } from './identity.ts'
 import { ownIdBody, ownProof } from './own-proof.ts'
 import { checkAuth } from './peer-auth.ts'
@@ -154,8 +154,16 @@ export class AuthInitiator {
 
   // HDR, SK {AUTH, [N(ANOTHER_AUTH_FOLLOWS)]} --> <-- HDR, SK {AUTH, ...}, with the key of EAP
   *#eap(own: EapOfOurs, response: readonly Payload[]): Flow<readonly Payload[]> {
+    const key = yield* eapAsPeer(this.#sa, own, response)
+    try {
+      return yield* this.#afterEap(own, key)
+    } finally {
+      if (key.msk !== undefined) wipe(key.msk)
+    }
+  }
+
+  *#afterEap(own: EapOfOurs, { msk, mutual }: EapKey): Flow<readonly Payload[]> {
     const sa = this.#sa
-    const { msk, mutual } = yield* eapAsPeer(sa, own, response)
     const peer = this.#theirs[this.#proofs.count]
     const isOnly = peer?.auth.method === 'eap-only'
     const { name } = sa.connection

@@ -1,4 +1,4 @@
-import { equalConstantTime } from '../../bytes/index.ts'
+import { equalConstantTime, wipe } from '../../bytes/index.ts'
 import { ask, exchange, type Flow } from '../asking/flow.ts'
 import { AuthMethod, EapCode, type Payload } from '../codec/index.ts'
 import type { EapServerAuth, Identity } from '../config.ts'
@@ -33,9 +33,23 @@ export function* eapAsServer(
   round: EapRound,
   begin: readonly Payload[],
 ): Flow<{ readonly request: readonly Payload[]; readonly AUTH: Payload; readonly success: EapSuccess }> {
-  const { success, request } = yield* converse(sa, round, begin)
+  const { success, last } = yield* converse(sa, round, begin)
+  try {
+    return { ...(yield* settle(sa, round, success, last)), success }
+  } finally {
+    if (success.msk !== undefined) wipe(success.msk)
+  }
+}
+
+// HDR, SK {EAP (Success)} --> <-- HDR, SK {AUTH}
+function* settle(
+  sa: IkeSa,
+  round: EapRound,
+  { msk }: EapSuccess,
+  last: Payload[],
+): Flow<{ readonly request: readonly Payload[]; readonly AUTH: Payload }> {
+  const request = yield* exchange(last)
   const subject = { connection: sa.connection, remoteId: sa.remoteId }
-  const { msk } = success
   const name = sa.connection.name
   if (round.isOnly && msk === undefined) {
     throw new Refused(
@@ -58,15 +72,16 @@ export function* eapAsServer(
     )
   }
   const ours = sharedAuth(sa, msk ?? ownKey(sa, 'responder'), 'responder', round.ownIdBody)
-  return { request, AUTH: authPayload(AuthMethod.SHARED_KEY_MIC, ours), success }
+  return { request, AUTH: authPayload(AuthMethod.SHARED_KEY_MIC, ours) }
 }
 
-// HDR, SK {[IDr, [CERT,] [AUTH,]] EAP} --> <-- HDR, SK {EAP}, until HDR, SK {EAP (Success)} --> <-- HDR, SK {AUTH}
+/** Gives `last`, the message with EAP Success that is to be sent. */
+// HDR, SK {[IDr, [CERT,] [AUTH,]] EAP} --> <-- HDR, SK {EAP}
 function* converse(
   sa: IkeSa,
   { auth, id }: EapRound,
   begin: readonly Payload[],
-): Flow<{ readonly success: EapSuccess; readonly request: readonly Payload[] }> {
+): Flow<{ readonly success: EapSuccess; readonly last: Payload[] }> {
   const session = sa.runtime.nextEapSession++
   let packet: Uint8Array | undefined
   let before = begin
@@ -81,9 +96,9 @@ function* converse(
       throw failure === undefined ? new Refused(refusal) : new Refused(refusal, [...before, eapPayload(failure)])
     }
     noteRefusal(sa, answer)
-    const request = yield* exchange([...before, eapPayload(answer.packet)])
-    if ('done' in answer && answer.packet[0] === EapCode.SUCCESS) return { success: answer, request }
-    packet = eapPacketIn(request).packet
+    const response = [...before, eapPayload(answer.packet)]
+    if ('done' in answer && answer.packet[0] === EapCode.SUCCESS) return { success: answer, last: response }
+    packet = eapPacketIn(yield* exchange(response)).packet
     before = []
   }
   throw endlessEap()
