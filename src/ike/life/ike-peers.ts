@@ -34,12 +34,9 @@ export class IkePeers {
   }
 }
 
-/** RFC 7619 §2.2: what nobody has proved tells no peer from another. */
+/** RFC 7619 §2.2: what nobody has proved tells no peer from another; further rounds prove other identities than that of the first. */
 const isNobody = ({ connection, provenPeer }: IkeSa): boolean =>
-  connection.remote.auth.method === 'null' &&
-  (provenPeer?.methods.every((method) => unproving.includes(method)) ?? true)
-
-const unproving: readonly string[] = ['null', 'resumption']
+  connection.remote.auth.method === 'null' && provenPeer?.eapIdentity === undefined
 
 /** Users of EAP may come with an IKE identity that others have as well, such as an address of a home network. */
 const keyOf = (local: Identity, remote: Identity, eapIdentity = ''): string =>

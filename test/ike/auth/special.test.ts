@@ -97,13 +97,20 @@ describe('NULL authentication (RFC 7619)', () => {
     expect(refusals(pair.b)[0]).toMatchObject({ kind: 'no-connection' })
   })
 
-  it('lets no IKE_SA of nobody take the place of another', () => {
+  it.each([
+    ['', []],
+    [
+      ', also when another identity is proved in a further round',
+      [{ id: parseIdentity('user@example.org'), auth: psk }],
+    ],
+  ])('lets no IKE_SA of nobody take the place of another%s', (_, further) => {
     const anywhere: Side['change'] = (connection) => ({
       ...connection,
       local: { ...connection.local, address: undefined },
-      remote: { ...connection.remote, address: undefined },
+      remote: { ...connection.remote, address: undefined, further },
     })
-    const pair = attempt({ local: nobody, remote: psk }, { ...anybody, change: anywhere })
+    const rounds: Side['change'] = (connection) => ({ ...connection, local: { ...connection.local, further } })
+    const pair = attempt({ local: nobody, remote: psk, change: rounds }, { ...anybody, change: anywhere })
     const [office] = pair.a.options.connections
     const again = new VirtualPeer(pair.network, {
       ...pair.a.options,
