@@ -58,13 +58,14 @@ function checkPlace(sa: IkeSa): void {
 function* letIn(sa: IkeSa, first: readonly Payload[], last: readonly Payload[]): Flow<Payload[]> {
   const wantsChild = find(first, 'SA') !== undefined
   if (!wantsChild && (sa.setUp?.childless !== true || sa.connection.childless === 'never')) throw childlessRefused()
-  const elsewhere = sa.setUp?.elsewhere?.get(sa.connection)
-  if (elsewhere !== undefined) return redirect(sa, elsewhere)
   const said = first === last ? first : [...first, ...last]
   const isInitialContact = findNotify(said, NotifyType.INITIAL_CONTACT) !== undefined
   const duplicate = refuseDuplicate(sa, isInitialContact)
   if (duplicate !== undefined) throw new Refused(duplicate)
   yield* authorize(sa)
+  // Whoever is sent elsewhere may stay for a while, and ask for CHILD_SAs.
+  const elsewhere = sa.setUp?.elsewhere?.get(sa.connection)
+  if (elsewhere !== undefined) return redirect(sa, elsewhere)
   const config = yield* answerConfigRequest(sa, first)
   const makesChild = wantsChild && config.error === undefined
   const children = makesChild ? yield* childrenFor(sa, first) : []

@@ -11,7 +11,7 @@ import { notify } from '../../../src/ike/message/notifies.ts'
 import { formatIp, parseIp } from '../../../src/ip/address.ts'
 import { RecordingXfrm } from '../../../src/testing/recording-xfrm.ts'
 import { VirtualClock, VirtualNetwork } from '../../../src/testing/virtual-network.ts'
-import { VirtualPeer } from '../../../src/testing/virtual-peer.ts'
+import { VirtualPeer, type VirtualPeerOptions } from '../../../src/testing/virtual-peer.ts'
 import { alterPayloads } from '../alter.ts'
 import { alterInit, withoutNotify } from '../alter-init.ts'
 import { left, leftConnection, right, rightConnection } from '../support.ts'
@@ -65,13 +65,13 @@ const requests = (peer: VirtualPeer) =>
 const refusals = (peer: VirtualPeer) => peer.eventsOf('refused').map(({ refusal }) => refusal as PeerRefusal)
 
 /** Two connections, of which only one sends its peer elsewhere: which it is, shows in IKE_AUTH. */
-function chosenInAuth(to: string): Trio {
+function chosenInAuth(to: string, options: Partial<VirtualPeerOptions> = {}): Trio {
   const trio = makeTrio()
   const connections = [
     pskConnection({ ...rightConnection, name: 'other', remoteId: 'other.example.org' }),
     pskConnection({ ...rightConnection, redirect: { to } }),
   ]
-  const first = new VirtualPeer(trio.network, { address: right, connections, xfrm: new RecordingXfrm() })
+  const first = new VirtualPeer(trio.network, { address: right, connections, xfrm: new RecordingXfrm(), ...options })
   return { ...trio, first }
 }
 
@@ -182,6 +182,14 @@ describe('a gateway that sends initiators elsewhere', () => {
     )
     trio.clock.advance(40_000)
     expect(trio.first.eventsOf('redirected')).toEqual([])
+  })
+
+  it('stands only with an initiator that is authorized, since it may stay and ask for CHILD_SAs', () => {
+    const no = { ok: false, message: 'no', hint: 'no' } as const
+    const trio = connect(chosenInAuth(third, { asks: { authorize: true }, answers: () => no }))
+    expect(trio.first.eventsOf('ike-established')).toEqual([])
+    expect(trio.first.eventsOf('refused')).toHaveLength(1)
+    expect(standing(trio.client)).toEqual([])
   })
 
   it('deletes an IKE_SA whose initiator stays', () => {
