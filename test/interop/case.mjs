@@ -35,11 +35,13 @@ export function tunnelCase({ client, server, nat, deleteBy, settings }) {
 }
 
 /**
- * The two sides cannot agree. `expect` is a list of `[side, pattern]`: what that side's log must say.
+ * The two sides cannot agree. `expect` is a list of `[side, pattern]`: what that side's log must say. `before` starts what they need besides, and
+ * resolves to what stops it.
  */
-export function refusalCase({ client, server, clientSettings, serverSettings, expect }) {
+export function refusalCase({ client, server, clientSettings, serverSettings, expect, before }) {
   return (directory) =>
     withPeers({ client, server, nat: false, directory, clientSettings, serverSettings }, async (peers) => {
+      const stop = await before?.(peers)
       await peers.server.start()
       await peers.client.start()
       await peers.client.initiate().then(
@@ -48,6 +50,7 @@ export function refusalCase({ client, server, clientSettings, serverSettings, ex
         },
         () => {},
       )
+      await stop?.()
       for (const [side, pattern] of expect) {
         await waitFor(`${pattern} in the log of the ${side}`, () => pattern.test(peers[side].log()), 3000)
       }

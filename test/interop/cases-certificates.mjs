@@ -24,13 +24,15 @@ const rows = [
   { kind: 'rsa-2048', old: true, signatures: ['rsa-sha1'], theirs: 'rsa', seen: /with RSA signature/ },
 ]
 
+/** Settings of one side's own key and certificates. */
+export const ownFiles = (made, side) => ({ key: made[side].key, certificates: [made[side].certificate, made.between] })
+
 /** What our configuration has in the place of the pre-shared key. */
 const ours = (made, { signatures, old }) => ({
   adjust(config, side) {
     const { office } = config.connections
     delete office.psk
-    const { key, certificate } = made[side]
-    Object.assign(office.local, { key, certificates: [certificate, made.between] })
+    Object.assign(office.local, ownFiles(made, side))
     if (signatures !== undefined) office.local.signatures = signatures
     Object.assign(office.remote, { authorities: [made.root] })
     if (old === true && signatures !== undefined) office.remote.signatures = signatures
@@ -38,7 +40,7 @@ const ours = (made, { signatures, old }) => ({
 })
 
 /** Keys and certificates in the folders where swanctl looks for them: beside its file. */
-function fillFolders(directory, side, made) {
+export function fillFolders(directory, side, made) {
   const files = { private: [made[side].key], x509: [made[side].certificate], x509ca: [made.root, made.between] }
   for (const [folder, paths] of Object.entries(files)) {
     mkdirSync(`${directory}/${folder}`, { recursive: true })

@@ -7,6 +7,8 @@ import { daemonCases } from './cases-daemons.mjs'
 import { eapCases, newerEapCases } from './cases-eap.mjs'
 import { featureCases, newerFeatureCases } from './cases-features.mjs'
 import { lifeCases } from './cases-life.mjs'
+import { radiusCases } from './cases-radius.mjs'
+import { refusedCertificateCases } from './cases-refused-certificates.mjs'
 import { roadWarriorCases } from './cases-road-warrior.mjs'
 import { Charon, Charon6 } from './charon.mjs'
 import { Typeswan } from './typeswan.mjs'
@@ -129,6 +131,8 @@ const ownCases = [
   ...certificateCases,
   ...authCases,
   ...authRefusals,
+  ...refusedCertificateCases,
+  ...radiusCases,
 ]
 
 /** The cases of one peer, those with a word in their name, or all; without any of it those of every run, which are not `nightly`. */

@@ -162,7 +162,7 @@ swanctl { load = random nonce openssl pem pkcs1 pkcs8 x509 pubkey hmac sha1 sha2
   mobike = ${settings.mobike ? 'yes' : 'no'}
   proposals = ${settings.ike}
 ${lines(settings.charon?.connection, 2)}  local { auth = ${settings.charon?.auth?.local ?? 'psk'}
-    id = ${identities[side]} }
+    id = ${settings.charon?.identity ?? identities[side]} }
   remote { auth = ${settings.charon?.auth?.remote ?? 'psk'}
     id = ${identities[other(side)]} }
   children { net {
