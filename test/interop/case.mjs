@@ -42,15 +42,18 @@ export function refusalCase({ client, server, clientSettings, serverSettings, ex
   return (directory) =>
     withPeers({ client, server, nat: false, directory, clientSettings, serverSettings }, async (peers) => {
       const stop = await before?.(peers)
-      await peers.server.start()
-      await peers.client.start()
-      await peers.client.initiate().then(
-        () => {
-          throw new Error('a tunnel was established')
-        },
-        () => {},
-      )
-      await stop?.()
+      try {
+        await peers.server.start()
+        await peers.client.start()
+        await peers.client.initiate().then(
+          () => {
+            throw new Error('a tunnel was established')
+          },
+          () => {},
+        )
+      } finally {
+        await stop?.()
+      }
       for (const [side, pattern] of expect) {
         await waitFor(`${pattern} in the log of the ${side}`, () => pattern.test(peers[side].log()), 3000)
       }
