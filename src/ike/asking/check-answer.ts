@@ -6,7 +6,9 @@ type Fields = Readonly<Record<string, unknown>>
 const isBytes = (value: unknown): boolean => value instanceof Uint8Array
 const isText = (value: unknown): boolean => typeof value === 'string'
 const isNumber = (value: unknown): boolean => typeof value === 'number'
-const isBytesOrNone = (value: unknown): boolean => value === undefined || isBytes(value)
+/** RFC 3748 §7.10. With a shorter one, or an empty one, anybody could make AUTH. */
+const isMskOrNone = (value: unknown): boolean =>
+  value === undefined || (value instanceof Uint8Array && value.length >= 64)
 
 /** RFC 3748 §4: code, identifier, and a length that is the packet's. */
 const isEapPacket = (value: unknown): boolean =>
@@ -17,9 +19,9 @@ const fits: Readonly<Record<Question['kind'], (answer: Fields) => boolean>> = {
   sign: ({ method, data, certificates }) => isNumber(method) && isBytes(data) && Array.isArray(certificates),
   verify: () => true,
   'eap-peer': ({ done, msk, mutual, packet }) =>
-    done === true ? isBytesOrNone(msk) && typeof mutual === 'boolean' : isEapPacket(packet),
+    done === true ? isMskOrNone(msk) && typeof mutual === 'boolean' : isEapPacket(packet),
   'eap-server': ({ done, msk, identity, packet }) =>
-    isEapPacket(packet) && (done !== true || (isBytesOrNone(msk) && isText(identity))),
+    isEapPacket(packet) && (done !== true || (isMskOrNone(msk) && isText(identity))),
   authorize: () => true,
   assign: ({ addresses, attributes }) => Array.isArray(addresses) && Array.isArray(attributes),
   'select-child': ({ child }) => isText(child),

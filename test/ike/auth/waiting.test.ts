@@ -166,7 +166,9 @@ describe('an answer', () => {
     ['verify', { ok: false, message: 'without a hint' }],
     ['eap-peer', { ok: true, packet: Uint8Array.of(2, 1, 0, 9) }],
     ['eap-peer', { ok: true, done: true, msk: undefined }],
+    ['eap-peer', { ok: true, done: true, msk: new Uint8Array(0), mutual: true }],
     ['eap-server', { ok: true, done: true, packet: Uint8Array.of(3, 1, 0, 4), msk: undefined }],
+    ['eap-server', { ok: true, done: true, packet: Uint8Array.of(3, 1, 0, 4), msk: new Uint8Array(63), identity: 'u' }],
     ['eap-server', { ok: false, message: '', hint: '', packet: Uint8Array.of(4) }],
     ['select-child', { ok: true, child: 1 }],
   ] as const)('to "%s" of another kind (%j) is our caller\'s mistake, and the question stays open', (kind, wrong) => {
