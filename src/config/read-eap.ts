@@ -58,7 +58,7 @@ export function readEapServer(section: Section, own: OwnCredential | undefined, 
   if (section.has('radius')) {
     if (section.has('methods'))
       section.problem('methods', 'is for a server of our own, and radius is set', 'one of both')
-    return eapMethods(section, { server: readRadius(section.section('radius'), context) })
+    return eapMethods(section, { server: readRadius(section.section('radius'), context), ...readUsers(section) })
   }
   const methods = readMethods(section, own, context, 'server')
   if (section.names().length > 0 && !section.has('methods')) {
@@ -74,14 +74,20 @@ export function readEapServer(section: Section, own: OwnCredential | undefined, 
       credentials: { password: (name) => eapUsers.get(name) },
       identity: section.choice('identity', ['ask', 'ike']) ?? 'ask',
     },
+    ...readUsers(section),
   })
+}
+
+function readUsers(section: Section): Pick<EapMethodsOptions, 'users'> {
+  const users = section.texts('users')
+  return users === undefined ? {} : { users: users.map(({ text }) => text) }
 }
 
 const passwordMethods: readonly string[] = ['mschapv2', 'md5', 'gtc', 'ttls', 'peap']
 
 const random: RandomSource = (length) => new Uint8Array(randomBytes(length))
 
-const eapMethods = (section: Section, roles: Pick<EapMethodsOptions, 'peer' | 'server'>): EapMethods =>
+const eapMethods = (section: Section, roles: Pick<EapMethodsOptions, 'peer' | 'server' | 'users'>): EapMethods =>
   new EapMethods({ crypto: nodeProvider, random, setting: formatSetting(section.path), ...roles })
 
 interface Tunnel {

@@ -1,3 +1,4 @@
+import { wipe } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import {
   andThen,
@@ -11,6 +12,7 @@ import {
   type EapWorld,
   type MaybePromise,
 } from '../eap/index.ts'
+import { EapCode, encodeEapPacket } from '../eap/packet.ts'
 import { formatIdentity } from '../ike/auth/identity.ts'
 import { IdType } from '../ike/codec/numbers.ts'
 import type { Handle, Identity } from '../ike/config.ts'
@@ -57,6 +59,8 @@ export interface EapMethodsOptions {
   readonly peer?: EapPeerRole
   /** A server of our own, or how a conversation with somebody else's begins. */
   readonly server?: EapServerRole | ((question: EapServerQuestion) => EapConversation)
+  /** Whom the server takes, by the identity that EAP proves, whatever the IKE identity says. Undefined: everybody who proves one. */
+  readonly users?: readonly string[]
   /** Octets of the largest EAP packet: 1400 fits into a message that is not cut. RFC 3748 §3.1. */
   readonly mtu?: number
   /** Monotonic, ms. */
@@ -114,8 +118,23 @@ export class EapMethods implements Handle {
     if (conversation === undefined) return no('the EAP conversation rested for too long', `${setting}: idle`)
     return andThen(conversation.next(packet), (answer) => {
       if (!answer.ok || 'done' in answer) this.#servers.end(session)
-      return answer
+      return answer.ok && 'done' in answer ? this.#ofUser(answer, question.id) : answer
     })
+  }
+
+  /** IDi, by which the connection was chosen, proves nothing: who may come is a matter of what EAP has proved. RFC 7296 §2.16. */
+  #ofUser(answer: EapSuccess, id: Identity): EapServerAnswer {
+    const { users, server, setting } = this.#options
+    const { identity, msk, packet } = answer
+    const isIke = typeof server === 'object' && server.identity === 'ike'
+    const isExpected = !isIke || identity.toLowerCase() === identityName(id).toLowerCase()
+    if (isExpected && users?.includes(identity) !== false) return answer
+    if (msk !== undefined) wipe(msk)
+    const refusal = isExpected
+      ? no(`EAP: ${identity} is not among the users that are taken here`, `${setting}.users`)
+      : no(`EAP: ${identityName(id)} proved to be ${identity}`, `${setting}.identity: ask, where the two may differ`)
+    // EAP Failure in the place of EAP Success.
+    return { ...refusal, packet: encodeEapPacket({ code: EapCode.Failure, identifier: packet[1]! }) }
   }
 
   /** The IKE_SA is gone: what its conversation holds is wiped. */
@@ -167,6 +186,8 @@ export class EapMethods implements Handle {
     return no('too many EAP conversations are under way', `${setting}: maxConversations`)
   }
 }
+
+type EapSuccess = Extract<EapServerAnswer, { readonly done: true }>
 
 /** An IKE identity as a user name: names and addresses as they are, a key id as its text. */
 export function identityName(id: Identity): string {

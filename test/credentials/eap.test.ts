@@ -43,6 +43,21 @@ describe('EapMethods', () => {
     expect(answer).toMatchObject({ done: true, identity: 'alice@example.org', msk: undefined })
   })
 
+  it('takes the users alone that are named, whoever they say to be in IKE', async () => {
+    const role = { methods: [mschapv2], credentials: usersOf({ alice: password, boss: 'y' }) }
+    const { server: refused } = await authenticate(newMethods({ server: role, users: ['boss'] }), alice(), 1, 'boss')
+    expect(refused).toMatchObject({ ok: false, message: 'EAP: alice is not among the users that are taken here' })
+    const { server: taken } = await authenticate(newMethods({ server: role, users: ['alice'] }), alice(), 1, 'boss')
+    expect(taken).toMatchObject({ ok: true, identity: 'alice' })
+  })
+
+  it('takes nobody who proves to be another than the IKE identity that it was told to take', async () => {
+    const role = { methods: [mschapv2], credentials: usersOf({ alice: password, boss: 'y' }), identity: 'ike' } as const
+    const { server: refused } = await authenticate(newMethods({ server: role }), alice(), 1, 'boss')
+    expect(refused).toMatchObject({ ok: false, message: 'EAP: boss proved to be alice' })
+    expect((await authenticate(newMethods({ server: role }), alice(), 1, 'Alice')).server.ok).toBe(true)
+  })
+
   it('says what was wrong and where to change it, and never the password', async () => {
     const { server: refused, peer } = await authenticate(server, alice('hunter2'))
     expect(refused).toMatchObject({

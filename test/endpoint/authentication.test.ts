@@ -126,6 +126,12 @@ describe('who is refused', () => {
     ['a revoked certificate', gone, { ...anybody, crls: ['root.crl'] }, 'was revoked'],
     ['a certificate with another name', { ...alice, id: 'mallory@example' }, anybody, 'mallory@example'],
     ['a certificate of another authority', alice, { id: '%any', authorities: ['stranger.pem'] }, 'CN=Root'],
+    [
+      'a user who says to be another one',
+      { ...bob, id: 'boss@example' },
+      { id: 'boss@example', eap: { methods: ['mschapv2'], users: ['boss'] } },
+      'bob is not among the users',
+    ],
     ['a wrong password', wrong, { id: '%any', eap: { methods: ['mschapv2'] } }, 'EAP'],
   ])('%s: with its reason in our log, and AUTHENTICATION_FAILED alone at the peer', async (_, local, remote, why) => {
     const { outcome, log } = await connect({ local, remote: expected }, { local: gate, remote }, { eapUsers })
