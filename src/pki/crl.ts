@@ -138,7 +138,8 @@ function decodeScope(body: DerReader, unusableEntries: string | undefined): Pick
 function decodeIssuingPoint(reader: DerReader): Pick<Crl, 'only' | 'urls' | 'unusable'> {
   const point = reader.sequence('issuingDistributionPoint')
   reader.end()
-  const urls = point.tag === 0xa0 ? distributionPointUrls(point) : []
+  const hasName = point.tag === 0xa0
+  const urls = hasName ? distributionPointUrls(point) : []
   const flag = (number: number): boolean => point.tag === (0x80 | number) && decodeBoolean(point, 'flag', 0x80 | number)
   const [usersOnly, authoritiesOnly] = [flag(1), flag(2)]
   const hasReasons = point.tag === 0x83 && point.element(0x83, 'onlySomeReasons').length > 0
@@ -150,6 +151,9 @@ function decodeIssuingPoint(reader: DerReader): Pick<Crl, 'only' | 'urls' | 'unu
       ? 'it is an indirect CRL'
       : isOfAttributes
         ? 'it is about attribute certificates'
-        : undefined
+        : // It may be a part of the authority's certificates, and which one cannot be told.
+          hasName && urls.length === 0
+          ? 'it is of a distribution point without a URL'
+          : undefined
   return { only: usersOnly ? 'end entities' : authoritiesOnly ? 'authorities' : undefined, urls, unusable }
 }

@@ -166,6 +166,11 @@ describe('a CRL', () => {
       'it is about authorities only',
     ],
     [
+      'of a distribution point that is only a name of the directory',
+      list(ca, [], critical('2.5.29.28', Uint8Array.of(0x30, 8, 0xa0, 6, 0xa0, 4, 0xa4, 2, 0x30, 0))),
+      'it is of a distribution point without a URL',
+    ],
+    [
       'for some reasons only',
       list(ca, [], critical('2.5.29.28', Uint8Array.of(0x30, 4, 0x83, 2, 1, 2))),
       'it is for some reasons only',
