@@ -79,9 +79,9 @@ function parameters(scheme: SignatureScheme): Omit<SignKeyObjectInput & VerifyKe
   }
 }
 
-/** Node takes r | s of a wrong length for DER. */
-const hasLength = (key: PublicKeyKind, scheme: SignatureScheme, signature: Uint8Array): boolean =>
-  key.kind !== 'ec' ||
-  scheme.kind !== 'ecdsa' ||
-  scheme.encoding === 'der' ||
-  signature.length === 2 * ecCurves[key.curve].bytes
+/** Node takes r | s of a wrong length for DER, and OpenSSL one of RSA-PSS that has lost its leading zeros (RFC 8017 §8.1.2). */
+function hasLength(key: PublicKeyKind, scheme: SignatureScheme, { length }: Uint8Array): boolean {
+  if (key.kind === 'rsa') return length === Math.ceil(key.bits / 8)
+  if (key.kind !== 'ec' || scheme.kind !== 'ecdsa' || scheme.encoding === 'der') return true
+  return length === 2 * ecCurves[key.curve].bytes
+}

@@ -64,6 +64,20 @@ describe.each(rows)('$key', ({ key: name, schemes }) => {
 })
 
 describe.each(both)('$name', ({ sign, verify }) => {
+  it.each([
+    { kind: 'rsa-pss', hash: 'sha256', saltBytes: 32 },
+    { kind: 'rsa-pkcs1', hash: 'sha256' },
+  ] as const)('refuses an RSA signature without its leading zero: %j', (scheme) => {
+    const key = signingKey('rsa1031')
+    for (let count = 0; ; count++) {
+      const data = Uint8Array.of(count >> 8, count)
+      const signature = nodeSignatures.sign(key, scheme, data)
+      if (signature[0] !== 0) continue
+      expect(verify(key.publicKey, scheme, data, signature)).toBe(true)
+      return expect(verify(key.publicKey, scheme, data, signature.subarray(1))).toBe(false)
+    }
+  })
+
   it('takes only schemes of the key', () => {
     const key = signingKey('P-256')
     expect(() => sign(key, { kind: 'ed25519' }, message)).toThrow(UsageError)
