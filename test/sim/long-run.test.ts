@@ -4,6 +4,7 @@ import { cpuMs, DAY, HOUR, type LongRun, type LongRunReport, lossesOfVpn, MINUTE
 
 /** `npm run test:sim` runs them at their whole length. */
 const isFull = process.env.MODE === 'full'
+if (!isFull) process.stderr.write('skipped: a whole month of two gateways is in `npm run test:sim`\n')
 
 /** 1-hour CHILD_SAs and 4-hour IKE_SAs, each rekeyed a little before its end. */
 const lifetimes = {
