@@ -2,6 +2,7 @@ import type { SocketAddress } from '../ip/index.ts'
 import type { Xfrm } from '../xfrm/xfrm.ts'
 import { type Deliver, Inbound } from './inbound.ts'
 import { Outbound, type SendEsp } from './outbound.ts'
+import { type OuterFields, unknownOuter } from './outer.ts'
 
 /** Where packets go. Both are called within the call that brought the packet, must not throw, and may call the datapath again. */
 export interface DatapathSinks {
@@ -23,7 +24,7 @@ export class Datapath {
   /**
    * Opens an ESP packet in place and delivers what is inside. `buffer[offset]` is the first octet of its SPI, `length` in
    * octets. `remote` is where it came from (port 0: plain ESP, not in UDP), `local` where it came to (an all-zero address when
-   * that is not known). Returns a `DatapathStatus`, or a negative number for `droppedAs`; never throws for any octets.
+   * that is not known), `outer` what the outer IP header said. Returns a `DatapathStatus`, or a negative number for `droppedAs`; never throws for any octets.
    * The buffer's contents are unspecified afterwards.
    */
   receiveEsp(
@@ -33,8 +34,9 @@ export class Datapath {
     remote: SocketAddress,
     local: SocketAddress,
     now: number,
+    outer: Readonly<OuterFields> = unknownOuter,
   ): number {
-    return this.#inbound.receive(buffer, offset, length, remote, local, now)
+    return this.#inbound.receive(buffer, offset, length, remote, local, now, outer)
   }
 
   /**

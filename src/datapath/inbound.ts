@@ -6,6 +6,7 @@ import { PolicyDirection } from '../xfrm/policy.ts'
 import { StatePhase, type XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
 import { POLICY_OK, type Xfrm } from '../xfrm/xfrm.ts'
+import type { OuterFields } from './outer.ts'
 import { DatapathStatus, droppedStatus } from './status.ts'
 
 /** Takes an inner IP packet at `buffer[offset, offset + length)`, borrowed during the call. */
@@ -32,6 +33,7 @@ export class Inbound {
     remote: SocketAddress,
     local: SocketAddress,
     now: number,
+    _outer: Readonly<OuterFields>,
   ): number {
     if (offset < 0 || length < 0 || offset + length > buffer.length) return this.#drop(XfrmCounter.XfrmInBufferError)
     if (length < ESP_HEADER_BYTES) return this.#drop(XfrmCounter.XfrmInHdrError)

@@ -1,6 +1,7 @@
 export { Datapath, type DatapathSinks } from './datapath.ts'
 export type { Deliver } from './inbound.ts'
 export type { SendEsp } from './outbound.ts'
+export { newOuterFields, type OuterFields, unknownOuter } from './outer.ts'
 export { HEADROOM, TAILROOM } from './room.ts'
 export { DatapathStatus, droppedAs } from './status.ts'
 export { MAX_WAITING_PACKETS } from './waiting.ts'

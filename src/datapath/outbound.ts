@@ -4,15 +4,23 @@ import { PolicyDirection, type XfrmPolicy } from '../xfrm/policy.ts'
 import type { XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
 import type { Xfrm, XfrmWaiter } from '../xfrm/xfrm.ts'
+import { newOuterFields, type OuterFields } from './outer.ts'
 import { HEADROOM, TAILROOM } from './room.ts'
 import { DatapathStatus, droppedStatus } from './status.ts'
 import { WaitingPackets } from './waiting.ts'
 
 /**
  * Takes an ESP packet at `buffer[offset, offset + length)`, borrowed during the call. It goes to `state.daddr` (from
- * `state.saddr`), in UDP between the ports of `state.encap` when that is there.
+ * `state.saddr`), in UDP between the ports of `state.encap` when that is there. `outer` says
+ * what the outer IP header is to carry, and is borrowed too.
  */
-export type SendEsp = (buffer: Uint8Array, offset: number, length: number, state: XfrmState) => void
+export type SendEsp = (
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  state: XfrmState,
+  outer: Readonly<OuterFields>,
+) => void
 
 /** The longest UDP payload over IPv4; an ESP packet above it cannot be sent. */
 const MAX_UDP_PAYLOAD = 65_507
@@ -24,6 +32,7 @@ export class Outbound implements XfrmWaiter {
   readonly #waiting = new WaitingPackets()
   // Filled anew for each packet. Nothing is read from it once the packet is sent, because that may lead back here.
   readonly #flow = newPacketFlow()
+  readonly #outer = newOuterFields()
 
   /** Registers itself as the one who holds packets back. */
   constructor(xfrm: Xfrm, sendEsp: SendEsp) {
@@ -67,7 +76,7 @@ export class Outbound implements XfrmWaiter {
     const espLength = esp.encapsulate(buffer, offset, totalLength, nextHeader)
     if (espLength < 0) return this.#refuse(state, espLength)
     this.#xfrm.account(state, totalLength, now)
-    this.#sendEsp(buffer, offset - esp.headerBytes, espLength, state)
+    this.#sendEsp(buffer, offset - esp.headerBytes, espLength, state, this.#outer)
     this.#xfrm.tellSoftExpire(state, now)
     return DatapathStatus.DONE
   }

@@ -64,7 +64,7 @@ export interface XfrmStateConfig extends XfrmStateId {
   readonly saddr: IpAddress
   /** Ties states to policies' templates; equal for both directions of one CHILD_SA. Not 0. */
   readonly reqid: number
-  readonly mode: 'tunnel' | 'transport'
+  readonly mode: XfrmMode
   readonly encr: { readonly id: number; readonly key: Uint8Array; readonly salt: Uint8Array }
   /** Absent for AEADs. */
   readonly integ?: { readonly id: number; readonly key: Uint8Array }
@@ -72,13 +72,56 @@ export interface XfrmStateConfig extends XfrmStateId {
   /** Anti-replay window in packets; inbound only. */
   readonly replayWindow: number
   readonly encap?: UdpEncap
+  /** Which inner packets may use it, beside what policies say; needed for transport and BEET mode (the inner addresses). */
+  readonly selector?: XfrmSelector
+  /** The addresses that the ends use themselves when a NAT is between them (transport mode, RFC 7296 §2.23.1). */
+  readonly originalAddresses?: { readonly source: IpAddress; readonly destination: IpAddress }
+  /** Only packets and policies with this mark see it. Absent: mark 0, mask 0. */
+  readonly mark?: XfrmMark
+  /** Put on the outer packets, for routing (SO_MARK). */
+  readonly outputMark?: XfrmMark
+  /** Ties it to one interface; 0 or absent for none. */
+  readonly ifId?: number
+  /** Outbound: every inner packet is padded to this many octets, if it is shorter (RFC 4303 §2.7). 0 or absent: none. */
+  readonly tfcPad?: number
+  readonly flags?: XfrmStateFlags
   readonly lifetime: XfrmLifetime
   /** For people: the CHILD_SA's configured name. */
   readonly label: string
 }
 
-/** ESP in UDP (RFC 3948). */
+/** What stands inside of ESP: a whole IP packet, the payload alone, or the payload of a packet with fixed inner addresses. */
+export type XfrmMode = 'tunnel' | 'transport' | 'beet'
+
+/** `value` is compared under `mask`; both 32 bits. */
+export interface XfrmMark {
+  readonly value: number
+  readonly mask: number
+}
+
+/** A state's options, as the kernel's XFRM_STATE_* and XFRM_SA_XFLAG_* of these names. Each is off when absent. */
+export interface XfrmStateFlags {
+  /** Neither copy ECN out nor take congestion marks in. */
+  readonly noEcn?: boolean
+  /** Inbound tunnel: the outer DSCP replaces the inner one. */
+  readonly decapDscp?: boolean
+  /** Outbound tunnel: the outer DSCP is 0, not the inner one. */
+  readonly dontEncapDscp?: boolean
+  /** Outbound tunnel: never set DF on the outer packet, and fragment rather than tell "too big". */
+  readonly noPmtuDisc?: boolean
+  /** ICMP errors are checked by what they quote. */
+  readonly icmp?: boolean
+  /** The inner family may differ from the selector's. */
+  readonly afUnspec?: boolean
+  /** IPv6 padding to 4 octets, not 8 (BEET and AH alone). */
+  readonly align4?: boolean
+  /** Outbound without ESN: the counter may begin again (manual keys only). */
+  readonly oseqMayWrap?: boolean
+}
+
+/** ESP in UDP (RFC 3948), or in TCP (RFC 9329) when `type` says so. */
 export interface UdpEncap {
+  readonly type?: 'udp' | 'tcp'
   readonly sport: number
   readonly dport: number
 }
@@ -97,6 +140,9 @@ export interface XfrmLifetime {
   readonly hardPackets: number
   readonly softMs: number
   readonly hardMs: number
+  /** Milliseconds from the first packet. Absent: none. */
+  readonly softUseMs?: number
+  readonly hardUseMs?: number
 }
 
 /** No limit at all. */
@@ -134,11 +180,17 @@ export interface XfrmSelector {
 }
 
 export interface XfrmTemplate {
+  /** All zeros: any. In transport mode the packet's own addresses stand in place of those here. */
   readonly saddr: IpAddress
   readonly daddr: IpAddress
   readonly proto: number
-  readonly mode: 'tunnel' | 'transport'
+  readonly mode: XfrmMode
+  /** 0: any. */
   readonly reqid: number
+  /** A fixed SPI; absent: any. */
+  readonly spi?: number
+  /** `use`: a packet may do without when there is no state. Absent: `required`. */
+  readonly level?: 'required' | 'use'
 }
 
 export interface XfrmPolicyConfig {
@@ -149,8 +201,17 @@ export interface XfrmPolicyConfig {
   readonly action: 'allow' | 'block'
   /** Lower wins, as in the kernel; among equals the first installed. */
   readonly priority: number
-  /** None: bypass (with `allow`). One: the packet must use (out) or have come through (in, fwd) such a state. */
+  /**
+   * None: bypass (with `allow`). Otherwise the packet must use (out), or have come through (in, fwd), such states, the innermost
+   * first. At most 6.
+   */
   readonly templates: readonly XfrmTemplate[]
+  /** Only packets with this mark. Absent: mark 0, mask 0. */
+  readonly mark?: XfrmMark
+  /** Only packets of this interface; 0 or absent for those of none. */
+  readonly ifId?: number
+  /** `sub` policies are asked before `main` ones, and both must agree. Absent: `main`. */
+  readonly type?: 'main' | 'sub'
   readonly label: string
 }
 
