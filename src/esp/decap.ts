@@ -73,10 +73,10 @@ function findInner(buffer: Uint8Array, at: number, textLength: number, result: D
   const payloadLength = lengthWithoutTrailer(buffer, at, textLength)
   if (payloadLength < 0) return DecapStatus.BAD_PADDING
   const nextHeader = buffer[at + textLength - 1]!
-  if (nextHeader === IpProtocol.NO_NEXT_HEADER) return DecapStatus.DUMMY
   result.offset = at
   result.length = payloadLength
   result.nextHeader = nextHeader
+  if (nextHeader === IpProtocol.NO_NEXT_HEADER) return DecapStatus.DUMMY
   if (nextHeader === IpProtocol.IPV4 || nextHeader === IpProtocol.IPV6) {
     const inner = packetLength(buffer, at, payloadLength)
     // A malformed one is passed on as it is: refusing it, and counting that, is the policy check's business.

@@ -71,7 +71,7 @@ export const DecapStatus = {
   DUMMY: 7,
 } as const
 
-/** Where the inner packet stands after a decapsulation that returned `OK`; unspecified otherwise. */
+/** Where the inner packet (or a dummy's filling) stands after a decapsulation that returned `OK` or `DUMMY`; unspecified otherwise. */
 export interface DecapResult {
   /** First octet of the inner packet in the buffer that was passed. */
   offset: number

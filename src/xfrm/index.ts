@@ -13,6 +13,7 @@ export {
   type XfrmMapping,
   type XfrmMark,
   type XfrmMode,
+  type XfrmPathOptions,
   type XfrmPolicyConfig,
   type XfrmPort,
   type XfrmSelector,

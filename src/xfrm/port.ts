@@ -85,6 +85,8 @@ export interface XfrmStateConfig extends XfrmStateId {
   /** Outbound: every inner packet is padded to this many octets, if it is shorter (RFC 4303 §2.7). 0 or absent: none. */
   readonly tfcPad?: number
   readonly flags?: XfrmStateFlags
+  /** What the kernel leaves to routes and firewall rules. */
+  readonly path?: XfrmPathOptions
   readonly lifetime: XfrmLifetime
   /** For people: the CHILD_SA's configured name. */
   readonly label: string
@@ -92,6 +94,16 @@ export interface XfrmStateConfig extends XfrmStateId {
 
 /** What stands inside of ESP: a whole IP packet, the payload alone, or the payload of a packet with fixed inner addresses. */
 export type XfrmMode = 'tunnel' | 'transport' | 'beet'
+
+/** How packets of a state fit their path. */
+export interface XfrmPathOptions {
+  /** The outer DF: the inner packet's (an IPv6 one counts as set), always, or never. Absent: `copy`. RFC 4301 §8.1. */
+  readonly df?: 'copy' | 'set' | 'clear'
+  /** Octets of the largest outer IP packet, as long as nothing lower is learnt. Absent: not known. */
+  readonly mtu?: number
+  /** TCP connections are told segments of at most this many octets, or what fits the path. Absent: they are left alone. */
+  readonly mss?: number | 'path'
+}
 
 /** `value` is compared under `mask`; both 32 bits. */
 export interface XfrmMark {

@@ -1,13 +1,26 @@
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { EspDecapsulator, EspEncapsulator } from '../esp/index.ts'
 import type { IpAddress } from '../ip/index.ts'
-import type { LarvalState, UdpEncap, XfrmLifetime, XfrmStateChange, XfrmStateConfig } from './port.ts'
+import type {
+  LarvalState,
+  UdpEncap,
+  XfrmLifetime,
+  XfrmMode,
+  XfrmPathOptions,
+  XfrmSelector,
+  XfrmStateChange,
+  XfrmStateConfig,
+  XfrmStateFlags,
+} from './port.ts'
 import { unlimited } from './port.ts'
 import { SharedParts } from './shared-parts.ts'
 
 /** LARVAL holds an SPI until the keys are there; DEAD was removed, its keys are wiped. */
 export const StatePhase = { LARVAL: 0, VALID: 1, DEAD: 2 } as const
 export type StatePhase = (typeof StatePhase)[keyof typeof StatePhase]
+
+const noFlags: XfrmStateFlags = Object.freeze({})
+const noPathOptions: XfrmPathOptions = Object.freeze({})
 
 /**
  * One SA in one direction: addresses, the keyed transform, lifetime and counters. The octets of the keys stay in the
@@ -25,6 +38,14 @@ export class XfrmState {
   readonly esn: boolean
   readonly replayWindow: number
   readonly lifetime: XfrmLifetime
+  readonly mode: XfrmMode
+  readonly flags: XfrmStateFlags
+  readonly path: XfrmPathOptions
+  /** The inner addresses in transport and BEET mode, and what else may pass. */
+  readonly selector: XfrmSelector | undefined
+  /** Before a NAT between the ends changed them; transport mode. */
+  readonly originalSource: IpAddress | undefined
+  readonly originalDestination: IpAddress | undefined
 
   saddr: IpAddress
   daddr: IpAddress
@@ -47,6 +68,10 @@ export class XfrmState {
   bytes: number
   packets: number
   softExpired: boolean
+  /** Octets of the largest outer IP packet, `Infinity` when that is not known; outbound. */
+  pathMtu: number
+  /** ms; when a `pathMtu` that was learnt is forgotten, `Infinity` when none was. */
+  pathMtuUntil: number
   /** From when on a `mapping` may be told (again), in ms of the caller's clock. */
   mappingFrom: number
   /** Packets older than the window. */
@@ -69,6 +94,13 @@ export class XfrmState {
     this.esn = installed?.esn ?? false
     this.replayWindow = installed?.replayWindow ?? 0
     this.lifetime = { ...(installed?.lifetime ?? unlimited) }
+    this.mode = installed?.mode ?? 'tunnel'
+    this.flags = installed?.flags === undefined ? noFlags : { ...installed.flags }
+    this.path = installed?.path === undefined ? noPathOptions : { ...installed.path }
+    this.selector = installed?.selector && parts.selector(installed.selector)
+    const original = installed?.originalAddresses
+    this.originalSource = original && parts.address(original.source)
+    this.originalDestination = original && parts.address(original.destination)
     this.saddr = parts.address(config.saddr)
     this.daddr = parts.address(config.daddr)
     this.encap = installed?.encap && { ...installed.encap }
@@ -82,6 +114,8 @@ export class XfrmState {
     this.bytes = 0
     this.packets = 0
     this.softExpired = false
+    this.pathMtu = this.path.mtu ?? Number.POSITIVE_INFINITY
+    this.pathMtuUntil = Number.POSITIVE_INFINITY
     this.mappingFrom = Number.NEGATIVE_INFINITY
     this.replayWindowDrops = 0
     this.replayDrops = 0
@@ -113,6 +147,9 @@ export class XfrmState {
     if (change.saddr !== undefined) this.saddr = change.saddr.slice()
     if (change.daddr !== undefined) this.daddr = change.daddr.slice()
     if (change.encap !== undefined) this.encap = { ...change.encap }
+    // Another path: what was learnt is of the old one.
+    this.pathMtu = this.path.mtu ?? Number.POSITIVE_INFINITY
+    this.pathMtuUntil = Number.POSITIVE_INFINITY
     this.mappingFrom = Number.NEGATIVE_INFINITY
   }
 

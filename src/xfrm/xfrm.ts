@@ -175,6 +175,18 @@ export class Xfrm implements XfrmPort {
     return this.#sad.findInbound(spi, local)
   }
 
+  /** The newest outbound state of the CHILD_SA that an inbound one belongs to. */
+  outboundOf(inbound: XfrmState): XfrmState | undefined {
+    return this.#sad.between(inbound.daddr, inbound.saddr).findLast(({ direction, phase, reqid }) => {
+      return direction === 'out' && phase === StatePhase.VALID && reqid === inbound.reqid
+    })
+  }
+
+  /** All states from one outer address to another, oldest first. Borrowed: copy before a change of the database. */
+  statesBetween(saddr: IpAddress, daddr: IpAddress): readonly XfrmState[] {
+    return this.#sad.between(saddr, daddr)
+  }
+
   /** The policy that decides about an inner packet, undefined when none matches. */
   policyFor(direction: PolicyDirection, flow: PacketFlow): XfrmPolicy | undefined {
     return this.#spd.lookup(direction, flow)
