@@ -6,6 +6,7 @@ import { UsageError } from '../errors.ts'
 import type { PubkeyPeerAuth } from '../ike/config.ts'
 import { decodePem, pemText } from '../pki/pem.ts'
 import { readPublicKey } from '../pki/public-files.ts'
+import { readDuration } from './duration.ts'
 import { formatSetting, type SettingPath } from './problems.ts'
 import { certificatesOf } from './read-key.ts'
 import type { ReadContext } from './read-secret.ts'
@@ -25,7 +26,8 @@ export function readTrust(section: Section, context: ReadContext): Omit<PubkeyPe
     ...readRevocation(section, context),
     signatures: section.texts('signatures')?.map(({ text }) => text) ?? [],
     allowSha1: context.allowWeak.includes('sha1'),
-    hashAndUrl: section.flag('hashAndUrl') ?? false,
+    hashAndUrl:
+      section.flag('hashAndUrl') ?? section.texts('hashAndUrl')?.map(({ text }) => text.toLowerCase()) ?? false,
   }
   const trust = section.attempt(
     [...section.path, 'authorities'],
@@ -43,11 +45,18 @@ export function readTrust(section: Section, context: ReadContext): Omit<PubkeyPe
       }
 }
 
-/** `crls` and `revocation` of a section. */
-export const readRevocation = (section: Section, context: ReadContext): Pick<TrustOptions, 'crls' | 'revocation'> => ({
-  crls: readFiles(section, 'crls', context, (octets) => [crlOf(octets)]),
-  revocation: section.choice('revocation', ['strict', 'ifuri', 'relaxed']) ?? 'relaxed',
-})
+/** `crls`, `crlMaxAge` and `revocation` of a section. */
+export function readRevocation(
+  section: Section,
+  context: ReadContext,
+): Pick<TrustOptions, 'crls' | 'crlMaxAgeMs' | 'revocation'> {
+  const crlMaxAgeMs = readDuration(section, 'crlMaxAge')
+  return {
+    crls: readFiles(section, 'crls', context, (octets) => [crlOf(octets)]),
+    ...(crlMaxAgeMs === undefined ? {} : { crlMaxAgeMs }),
+    revocation: section.choice('revocation', ['strict', 'ifuri', 'relaxed']) ?? 'relaxed',
+  }
+}
 
 /** A revocation list in DER, of a file in either form. */
 function crlOf(octets: Uint8Array): Uint8Array {

@@ -56,6 +56,8 @@ export interface Policy {
 export interface AnswerParts {
   readonly pools?: AddressPools
   readonly policy?: Policy
+  /** The number of a conversation of EAP among those of all endpoints that a handle may serve. Default: `eapSessions()`. */
+  readonly eapSession?: (session: number) => number
   /** Told what a handle or a policy threw. Default: nobody is. */
   readonly onError?: (kind: Question['kind'], error: unknown) => void
 }
@@ -64,7 +66,10 @@ export interface AnswerParts {
 export type Answerer = (question: Question) => MaybePromise<Answer>
 
 export function answersOf(parts: AnswerParts): Answerer {
-  return (question) => {
+  const eapSession = parts.eapSession ?? eapSessions()
+  return (asked) => {
+    const isEap = asked.kind === 'eap-peer' || asked.kind === 'eap-server'
+    const question = isEap ? { ...asked, session: eapSession(asked.session) } : asked
     const failed = (error: unknown): No => {
       parts.onError?.(question.kind, error)
       return no(`the question "${question.kind}" could not be answered`, 'an error of the program: see the log')
@@ -77,6 +82,15 @@ export function answersOf(parts: AnswerParts): Answerer {
     }
   }
 }
+
+/** Each endpoint counts its conversations from one; handles may serve several. */
+export function eapSessions(): (session: number) => number {
+  const base = SESSIONS_OF_ENDPOINT * endpoints++
+  return (session) => base + session
+}
+
+let endpoints = 0
+const SESSIONS_OF_ENDPOINT = 2 ** 32
 
 function answerTo(question: Question, parts: AnswerParts): MaybePromise<Answer> {
   switch (question.kind) {

@@ -12,7 +12,7 @@ import type { TrustOptions, TrustWorld } from './trust.ts'
 /** Whom EAP on TLS believes, on the conditions that hold for IKE. All in DER. */
 export type EapTrustOptions = Pick<
   TrustOptions,
-  'intermediates' | 'crls' | 'revocation' | 'minRsaBits' | 'allowSha1'
+  'intermediates' | 'crls' | 'crlMaxAgeMs' | 'revocation' | 'minRsaBits' | 'allowSha1'
 > & {
   readonly authorities: readonly Uint8Array[]
 }
@@ -59,7 +59,12 @@ function* judge({ sent, role, options, world, ...known }: Judging): Fetching<Cha
   })
   const { signatures, hash } = world
   const nonce = () => world.random(16, 'nonce')
-  const sources = { now, signatures, hash, nonce, cache: known.cache, crls: known.crls, ocspResponses: [] }
+  const { crlMaxAgeMs } = options
+  const sources = {
+    ...{ now, signatures, hash, nonce, cache: known.cache, crls: known.crls, ocspResponses: [] },
+    rules: { minRsaBits, allowSha1 },
+    ...(crlMaxAgeMs === undefined ? {} : { crlMaxAgeMs }),
+  }
   let refused: PathProblem | undefined
   for (let next = paths.next(); ; next = paths.next()) {
     if (next.done === true) return { ok: false, message: (refused ?? next.value).message }

@@ -1,45 +1,94 @@
-import type { Fetch } from '../pki/fetching.ts'
+import { type LookupAddress, lookup } from 'node:dns'
+import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { isIP, type LookupFunction } from 'node:net'
+import type { Fetch, FetchRequest } from '../pki/fetching.ts'
+import { isPublicAddress } from './public-address.ts'
 
 /** A server that answers slower keeps a peer waiting, which gives up after some more of these. */
 const DEFAULT_TIMEOUT_MS = 5_000
 
 /**
- * Fetches over HTTP or HTTPS with the engine's own `fetch`. Rejects with what went wrong when there is no answer of status 200 in time, or one
- * that is too long: it is not read further.
+ * Fetches over HTTP or HTTPS. Rejects with what went wrong when there is no answer of status 200 in time, or one that is too long: it is
+ * not read further. A redirection is such an answer: it may lead to where an outsider is not to reach. With `publicOnly` the name is
+ * resolved first, and only an address that was looked at is connected to.
+ *
+ * @param resolve how names are resolved; default: as the system does.
  */
-export function httpFetch(timeoutMs: number = DEFAULT_TIMEOUT_MS): Fetch {
-  return async ({ url, body, contentType, mostBytes }) => {
+export function httpFetch(timeoutMs: number = DEFAULT_TIMEOUT_MS, resolve: typeof lookup = lookup): Fetch {
+  return async (request) => {
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      // A redirection may lead to where an outsider is not to reach.
-      const init: RequestInit = { signal, redirect: 'error' }
-      if (body !== undefined) {
-        init.method = 'POST'
-        init.body = body.slice()
-      }
-      if (contentType !== undefined) init.headers = { 'content-type': contentType }
-      const response = await fetch(url, init)
-      if (!response.ok) throw new Error(`the server answered ${response.status}`)
-      return await readAtMost(response, mostBytes)
+      const response = await open(request, signal, resolve)
+      if (response.statusCode === 200) return await readAtMost(response, request.mostBytes)
+      response.destroy()
+      throw new Error(`the server answered ${response.statusCode}`)
     } catch (error) {
-      throw new Error(problemOf(error, timeoutMs), { cause: error })
+      const problem = signal.aborted ? `no answer in ${timeoutMs / 1000} s` : problemOf(error)
+      throw new Error(problem, { cause: error })
     }
   }
 }
 
-async function readAtMost(response: Response, mostBytes: number): Promise<Uint8Array> {
-  const reader = response.body?.getReader()
+function open(
+  { url, body, contentType, publicOnly }: FetchRequest,
+  signal: AbortSignal,
+  resolve: typeof lookup,
+): Promise<IncomingMessage> {
+  const target = new URL(url)
+  const host = target.hostname.replace(/^\[|\]$/g, '')
+  if (publicOnly === true && isIP(host) !== 0 && !isPublicAddress(host)) throw notPublic(host, [host])
+  const options: RequestOptions = {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      ...(contentType === undefined ? {} : { 'content-type': contentType }),
+      ...(body === undefined ? {} : { 'content-length': body.length }),
+    },
+    signal,
+    // A connection that is kept could be one to an address that nobody looked at.
+    agent: false,
+    ...(publicOnly === true ? { lookup: publicLookup(resolve) } : {}),
+  }
+  return new Promise((onResponse, onError) => {
+    const send = target.protocol === 'https:' ? requestHttps : requestHttp
+    send(target, options, onResponse).on('error', onError).end(body)
+  })
+}
+
+/** Finds only addresses that are public. */
+const publicLookup =
+  (resolve: typeof lookup): LookupFunction =>
+  (host, options, done) => {
+    resolve(host, { ...options, all: true }, (error, found: LookupAddress[] = []) => {
+      const allowed = found.filter(({ address }) => isPublicAddress(address))
+      const [first] = allowed
+      if (error !== null) done(error, '')
+      else if (first === undefined)
+        done(
+          notPublic(
+            host,
+            found.map(({ address }) => address),
+          ),
+          '',
+        )
+      else if (options.all === true) done(null, allowed)
+      else done(null, first.address, first.family)
+    })
+  }
+
+const notPublic = (host: string, addresses: readonly string[]): Error =>
+  new Error(
+    `${host} is at ${addresses.join(', ') || 'no address'}, which is not public, and a peer that has proved nothing names it: list the host in hashAndUrl where it may`,
+  )
+
+async function readAtMost(response: IncomingMessage, mostBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
-  while (reader !== undefined) {
-    const { done, value } = await reader.read()
-    if (done) break
-    length += value.length
-    if (length > mostBytes) {
-      await reader.cancel()
-      throw new Error(`the answer is longer than ${mostBytes} octets`)
-    }
-    parts.push(value)
+  for await (const part of response as AsyncIterable<Uint8Array>) {
+    length += part.length
+    // Leaving the loop ends the connection.
+    if (length > mostBytes) throw new Error(`the answer is longer than ${mostBytes} octets`)
+    parts.push(part)
   }
   const all = new Uint8Array(length)
   let at = 0
@@ -50,9 +99,8 @@ async function readAtMost(response: Response, mostBytes: number): Promise<Uint8A
   return all
 }
 
-/** `fetch` says no more than "fetch failed"; the cause tells why. */
-function problemOf(error: unknown, timeoutMs: number): string {
+/** Several addresses that all fail make an error whose message is empty; its code tells why. */
+function problemOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (error.name === 'TimeoutError') return `no answer in ${timeoutMs / 1000} s`
-  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message
+  return error.message === '' && 'code' in error ? String(error.code) : error.message
 }

@@ -101,9 +101,17 @@ export class AddressPools {
   }
 }
 
-/** By what name a peer's lease is known: that of EAP, else its IKE identity; without regard to case. */
-export function leaseIdentity({ eapIdentity, id }: Pick<ProvenPeer, 'eapIdentity' | 'id'>): string {
-  return (eapIdentity ?? formatIdentity(id)).toLowerCase()
+type Named = Pick<ProvenPeer, 'eapIdentity' | 'id'> & Partial<Pick<ProvenPeer, 'methods'>>
+
+/**
+ * By what name a peer's lease is known: that of EAP, else its IKE identity; without regard to case. Who proved nothing (RFC 7619) stands
+ * under a name of its own kind: what is reserved for the identity that it says, or was leased to it, is not for everybody.
+ */
+export function leaseIdentity({ eapIdentity, id, methods = [] }: Named): string {
+  if (eapIdentity !== undefined) return eapIdentity.toLowerCase()
+  // `id` is what the first round is about.
+  const [first] = methods.filter((method) => method !== 'resumption')
+  return `${first === 'null' ? 'null:' : ''}${formatIdentity(id).toLowerCase()}`
 }
 
 /**

@@ -49,17 +49,22 @@ export interface TrustOptions {
   /** SubjectPublicKeyInfo of peers that have no certificate (RFC 7670). Whose key it is, the connection's `remote.id` says. */
   readonly rawKeys?: readonly Uint8Array[]
   readonly crls?: readonly Uint8Array[]
+  /** How long after its thisUpdate a list without nextUpdate (RFC 5280 §5.1.2.5 demands one) clears anybody, ms. Default: a day. */
+  readonly crlMaxAgeMs?: number
   /** Default `relaxed`. */
   readonly revocation?: RevocationPolicy
   /** What a certificate with an extended key usage must be for; default `any`. */
   readonly purpose?: PathRules['purpose']
-  /** Default 2048. */
+  /** Of certificates, and of who signs revocation lists and OCSP responses. Default 2048. */
   readonly minRsaBits?: number
-  /** Certificates signed with SHA-1 are taken. */
+  /** Certificates, revocation lists and OCSP responses signed with SHA-1 are taken. */
   readonly allowSha1?: boolean
   /** Signatures in AUTH that are taken, in the notation of `parseSignatureRule`. None: everything with SHA-2. */
   readonly signatures?: readonly string[]
-  /** Certificates that the peer sends as hash and URL are fetched: from anywhere, or from these hosts. Default false. */
+  /**
+   * Certificates that the peer sends as hash and URL are fetched: from any public address, or from these hosts, wherever they are.
+   * Default false.
+   */
   readonly hashAndUrl?: boolean | readonly string[]
 }
 
@@ -195,6 +200,7 @@ export class Trust implements Handle {
 
   #revocationWorld(now: number, sent: PeerCertificates): RevocationWorld {
     const { signatures, hash, random } = this.#world
+    const { crlMaxAgeMs } = this.#options
     return {
       now,
       signatures,
@@ -204,6 +210,8 @@ export class Trust implements Handle {
       // A list that never ends to hold could be one of before the peer was revoked.
       crls: [...this.#crls, ...sent.crls.filter(({ nextUpdate }) => nextUpdate !== undefined)],
       ocspResponses: sent.ocspResponses,
+      rules: this.#pathRules(now),
+      ...(crlMaxAgeMs === undefined ? {} : { crlMaxAgeMs }),
     }
   }
 }

@@ -5,11 +5,17 @@ import type { AskAction } from '../ike/questions.ts'
 
 /** The conversations of EAP by the IKE_SA that each is for: those of peers that went away half-way end with it, not minutes later. */
 export class OpenEap {
+  readonly #session: (session: number) => number
   readonly #bySa = new Map<number, { readonly methods: Handle; readonly session: number }>()
+
+  /** `session`: by what number the handles know a conversation of this endpoint. */
+  constructor(session: (session: number) => number) {
+    this.#session = session
+  }
 
   asked({ sa, question }: Pick<AskAction, 'sa' | 'question'>): void {
     if (question.kind !== 'eap-peer' && question.kind !== 'eap-server') return
-    this.#bySa.set(sa.id, { methods: question.auth.methods, session: question.session })
+    this.#bySa.set(sa.id, { methods: question.auth.methods, session: this.#session(question.session) })
   }
 
   notice(event: IkeEvent): void {

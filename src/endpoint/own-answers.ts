@@ -1,4 +1,4 @@
-import { answersOf } from '../credentials/answers.ts'
+import { answersOf, eapSessions } from '../credentials/answers.ts'
 import { AddressPools, type PoolStatus } from '../credentials/pool.ts'
 import type { IkeEvent } from '../ike/events.ts'
 import type { Asks } from '../ike/runtime.ts'
@@ -17,7 +17,7 @@ export class OwnAnswers {
   readonly asks: Asks
   readonly #pools: AddressPools | undefined
   readonly #leases: LeaseFile | undefined
-  readonly #openEap = new OpenEap()
+  readonly #openEap: OpenEap
 
   /** Throws `PlatformError` when the leases cannot be read, `UsageError` for pools that do not fit together. */
   constructor(options: EndpointOptions, log: Log) {
@@ -35,7 +35,10 @@ export class OwnAnswers {
       ...(assignAddress === undefined ? {} : { assignAddress }),
       ...(selectChild === undefined ? {} : { selectChild }),
     }
+    const eapSession = eapSessions()
+    this.#openEap = new OpenEap(eapSession)
     const answer = answersOf({
+      eapSession,
       ...(this.#pools === undefined ? {} : { pools: this.#pools }),
       policy,
       onError: (kind, error) => {

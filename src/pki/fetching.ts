@@ -6,6 +6,11 @@ export interface FetchRequest {
   readonly contentType?: string
   /** A longer answer is a failure. */
   readonly mostBytes: number
+  /**
+   * Somebody who has proved nothing names it: whoever fetches it may connect only to public addresses, and has to look at what the name
+   * resolves to.
+   */
+  readonly publicOnly?: boolean
 }
 
 /** `problem`: half a sentence, `the server answered 404`. */

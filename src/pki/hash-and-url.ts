@@ -19,7 +19,7 @@ export interface Bundle {
  * Fetches what a CERT payload of encoding 12 (`isBundle` false) or 13 stands for: SHA-1 over it, 20 octets, and a URL, of the http scheme
  * alone. Its SHA-1 must be the one that was sent. RFC 7296 §3.6.
  *
- * @param hosts where to fetch from; undefined: anywhere.
+ * @param hosts where to fetch from; undefined: from any public address.
  */
 export function* fetchHashAndUrl(
   data: Uint8Array,
@@ -33,7 +33,11 @@ export function* fetchHashAndUrl(
   const host = hostOf(url)
   if (host === undefined) return { problem: `${url} is no URL of the http scheme` }
   if (hosts !== undefined && !hosts.includes(host)) return { problem: `${host} is not among the hosts of hashAndUrl` }
-  const result = yield { url, mostBytes: isBundle ? MOST_BUNDLE_BYTES : MOST_CERTIFICATE_BYTES }
+  const result = yield {
+    url,
+    mostBytes: isBundle ? MOST_BUNDLE_BYTES : MOST_CERTIFICATE_BYTES,
+    publicOnly: hosts === undefined,
+  }
   if (!result.ok) return { problem: `${url} could not be fetched (${result.problem})` }
   if (!equalBytes(hash('sha1', result.octets), data.subarray(0, 20)))
     return { problem: `what ${url} has is not what the peer hashed` }

@@ -41,10 +41,10 @@ const isSameKind = (a: GeneralName, b: GeneralName): boolean =>
 
 /** `cautious`: what cannot be told for sure counts as within, for excluded names. */
 function isWithin(name: GeneralName, base: GeneralName, cautious: boolean): boolean {
-  if (name.kind === 'dn') return base.kind === 'dn' && isUnderName(name.name, base.name)
+  if (name.kind === 'dn') return base.kind === 'dn' && isUnderName(name.name, base.name, cautious)
   if (name.kind === 'ip') return base.kind === 'ip' && isInNetwork(name.octets, base.octets)
   if (name.kind === 'dns') return base.kind === 'dns' && isHostWithin(name.text, base.text, cautious)
-  if (name.kind === 'email') return base.kind === 'email' && isMailWithin(name.text, base.text)
+  if (name.kind === 'email') return base.kind === 'email' && isMailWithin(name.text, base.text, cautious)
   if (name.kind === 'uri') return base.kind === 'uri' && isUriWithin(name.text, base.text, cautious)
   return cautious && isSameKind(name, base)
 }
@@ -65,7 +65,9 @@ function isHostWithin(host: string, base: string, cautious: boolean): boolean {
 }
 
 /** A mailbox, all mailboxes of a host, or with a dot in front of all hosts below it. */
-function isMailWithin(address: string, base: string): boolean {
+function isMailWithin(address: string, base: string, cautious: boolean): boolean {
+  // No mailbox at all, or one whose text cannot be told.
+  if (!address.includes('@')) return cautious
   const host = address.slice(address.lastIndexOf('@') + 1).toLowerCase()
   const within = base.toLowerCase()
   if (within.includes('@')) return address.toLowerCase() === within

@@ -6,6 +6,7 @@ import { CLOCK_SKEW_MS } from './crl.ts'
 import { formatTime } from './der-time.ts'
 import { certIdOf, equalCertIds, type Hash, type OcspAnswer, type OcspResponse } from './ocsp.ts'
 import { Purpose } from './oids.ts'
+import { type StrengthRules, weakness } from './signature-strength.ts'
 import { isSignedBy } from './signed.ts'
 
 export interface OcspQuestion {
@@ -17,6 +18,8 @@ export interface OcspQuestion {
   readonly now: number
   readonly signatures: SignatureProvider
   readonly hash: Hash
+  /** For the response and its signer's certificate; that the certificate was revoked is believed of weaker ones too. */
+  readonly rules: StrengthRules
 }
 
 /** An answer without nextUpdate is new for as long as this. RFC 6960 §4.2.2.1 leaves it to us. */
@@ -32,19 +35,27 @@ export function verifyOcspResponse(
     ({ id }) => id.hash !== undefined && equalCertIds(id, certIdOf(certificate, issuer, hash, id.hash)),
   )
   if (answer === undefined) return { problem: 'it is about other certificates' }
-  const problem = signerProblem(response, question) ?? nonceProblem(response, question) ?? timeProblem(answer, now)
+  const problem =
+    signerProblem(response, question, answer) ?? nonceProblem(response, question) ?? timeProblem(answer, now)
   return problem === undefined ? answer : { problem }
 }
 
 /** The issuer signed it, or somebody whom the issuer made its responder. RFC 6960 §4.2.2.2. */
-function signerProblem(response: OcspResponse, question: OcspQuestion): string | undefined {
-  const { issuer, signatures } = question
+function signerProblem(response: OcspResponse, question: OcspQuestion, { status }: OcspAnswer): string | undefined {
+  const { issuer, signatures, rules } = question
   const signer = [issuer, ...response.certificates].find(
     (one) => isResponder(one, response, question.hash) && isSignedBy(response, one.publicKey, signatures),
   )
   if (signer === undefined) return 'its signature is not that of the responder whom it names'
-  if (isSameCertificate(signer, issuer) || equalBytes(signer.spki, issuer.spki)) return undefined
-  return delegateProblem(signer, question)
+  const isIssuer = isSameCertificate(signer, issuer) || equalBytes(signer.spki, issuer.spki)
+  const problem = isIssuer ? undefined : delegateProblem(signer, question)
+  if (problem !== undefined || status === 'revoked') return problem
+  const weak = weakness(response, signer.publicKey, rules)
+  if (weak !== undefined) return `it ${weak}`
+  const weakSigner = isIssuer ? undefined : weakness(signer, issuer.publicKey, rules)
+  return weakSigner === undefined
+    ? undefined
+    : `the certificate of its signer ${nameOfCertificate(signer)} ${weakSigner}`
 }
 
 function isResponder(certificate: Certificate, { responder }: OcspResponse, hash: Hash): boolean {

@@ -16,8 +16,11 @@ export interface PathRequest {
 
 /** Certificates in a path, the anchor's included. */
 const LONGEST_PATH = 8
-/** Authorities that certify each other make more paths than anybody can look at; a signature costs up to a millisecond. */
-const MOST_SIGNATURES = 100
+/**
+ * Authorities that certify each other make more paths than anybody can look at, and it is somebody who has proved nothing who sends
+ * them; a signature costs up to a millisecond. The longest path has seven: this is for two tries at each of its steps, and two to spare.
+ */
+const MOST_SIGNATURES = 16
 
 /**
  * The paths from the end entity to a trust anchor that keep all rules, the first that was found first: more than one is of use when an
@@ -118,6 +121,6 @@ const tooLong = (certificate: Certificate): PathProblem => ({
 const tooMany = (certificate: Certificate): PathProblem => ({
   certificate: nameOfCertificate(certificate),
   rule: 'limit',
-  message: `${nameOfCertificate(certificate)} was sent with certificates that make too many paths: none of the first ${MOST_SIGNATURES} steps led to a trusted authority`,
+  message: `${nameOfCertificate(certificate)} was sent with certificates that make too many paths: none of the first ${MOST_SIGNATURES} signatures that were verified led to a trusted authority`,
   hint: 'have the peer send only the certificates of its own path',
 })

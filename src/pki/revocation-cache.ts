@@ -22,7 +22,7 @@ export class RevocationCache {
     put(this.#crls, url, { crl, until: crl.nextUpdate ?? now + DEFAULT_MS })
   }
 
-  /** `id`: the CertId in hexadecimal. */
+  /** `id`: the CertId, and the rules by which the answer was judged. */
   answer(id: string, now: number): OcspAnswer | undefined {
     return fresh(this.#answers.get(id), now)?.answer
   }

@@ -9,6 +9,7 @@ import { certIdOf, decodeOcspResponse, encodeCertId, encodeOcspRequest, type Has
 import { verifyOcspResponse } from './ocsp-verify.ts'
 import type { PathProblem } from './path-rules.ts'
 import type { RevocationCache } from './revocation-cache.ts'
+import { type StrengthRules, weakness } from './signature-strength.ts'
 import { isSignedBy } from './signed.ts'
 
 /**
@@ -29,6 +30,10 @@ export interface RevocationWorld {
   readonly crls: readonly Crl[]
   /** OCSP responses that the peer brought, in DER. RFC 4806. */
   readonly ocspResponses: readonly Uint8Array[]
+  /** What is signed more weakly clears nobody; that it says revoked is believed all the same. */
+  readonly rules: StrengthRules
+  /** How long after its thisUpdate a list without nextUpdate clears anybody, ms. Default: a day. */
+  readonly crlMaxAgeMs?: number
 }
 
 /** What is known of one certificate. `notes`: what was asked, and why it did not settle the matter. */
@@ -43,6 +48,7 @@ export interface RevocationStatus {
 
 const MOST_CRL_BYTES = 32 * 1024 * 1024
 const MOST_OCSP_BYTES = 64 * 1024
+const DEFAULT_CRL_AGE_MS = 86_400_000
 /** Servers asked for one certificate, of each kind: it is the certificate that names them. */
 const MOST_URLS = 3
 
@@ -180,13 +186,13 @@ function readOcsp(
   nonce: Uint8Array | undefined,
   what: string,
 ): OcspAnswer | undefined {
-  const { now, signatures, hash } = world
+  const { now, signatures, hash, rules } = world
   const response = tried(notes, what, () => decodeOcspResponse(octets))
   if (response === undefined) return undefined
   const answer =
     'problem' in response
       ? response
-      : verifyOcspResponse(response, { certificate, issuer, nonce, now, signatures, hash })
+      : verifyOcspResponse(response, { certificate, issuer, nonce, now, signatures, hash, rules })
   if (!('problem' in answer)) return answer
   notes.push(`${what}: ${answer.problem}`)
   return undefined
@@ -215,7 +221,19 @@ function ofCrl({ certificate, issuer, world, notes }: Asking, crl: Crl, by: stri
     return undefined
   }
   const revocation = crl.revoked.get(serialKey(certificate.serial))
-  return { certificate, status: revocation === undefined ? 'good' : 'revoked', by, revocation, notes }
+  if (revocation !== undefined) return { certificate, status: 'revoked', by, revocation, notes }
+  const weak = weakness(crl, issuer.publicKey, world.rules)
+  const doubt = weak === undefined ? ageProblem(crl, world) : `it ${weak}`
+  if (doubt === undefined) return { certificate, status: 'good', by, revocation, notes }
+  notes.push(`${by}: ${doubt}`)
+  return undefined
+}
+
+/** A list that does not say until when it holds could be one of before the certificate was revoked. RFC 5280 §5.1.2.5. */
+function ageProblem({ thisUpdate, nextUpdate }: Crl, { now, crlMaxAgeMs }: RevocationWorld): string | undefined {
+  const mostMs = crlMaxAgeMs ?? DEFAULT_CRL_AGE_MS
+  if (nextUpdate !== undefined || thisUpdate + mostMs >= now) return undefined
+  return `it has no nextUpdate, which RFC 5280 §5.1.2.5 demands, and is of ${formatTime(thisUpdate)}: it counts for ${mostMs / 3_600_000} h (have it issued with nextUpdate, or raise crlMaxAge)`
 }
 
 /** A list can be long, and its signature is the same each time. */
@@ -229,8 +247,9 @@ function isCrlSignedBy(crl: Crl, issuer: Certificate, signatures: SignatureProvi
   return isGood
 }
 
-const keyOf = ({ certificate, issuer, world }: Asking): string =>
-  toHex(encodeCertId(certIdOf(certificate, issuer, world.hash)))
+/** Whose rules are others may not take an answer that was good under these. */
+const keyOf = ({ certificate, issuer, world: { hash, rules } }: Asking): string =>
+  `${toHex(encodeCertId(certIdOf(certificate, issuer, hash)))}/${rules.minRsaBits}/${rules.allowSha1}`
 
 function tried<T>(notes: string[], what: string, read: () => T): T | undefined {
   try {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { type Answerer, answersOf } from '../../src/credentials/answers.ts'
 import { Conversations } from '../../src/credentials/conversations.ts'
 import { EapMethods, type EapMethodsOptions } from '../../src/credentials/eap.ts'
 import { nodeProvider } from '../../src/crypto/node.ts'
 import { gtc, md5Challenge, mschapv2, passwordOf, usersOf } from '../../src/eap/index.ts'
+import type { EapServerAnswer } from '../../src/ike/questions.ts'
 import { worldWith } from '../eap/conversation.ts'
 import { authenticate, peerQuestion, serverQuestion } from './eap-rounds.ts'
 
@@ -27,6 +29,27 @@ describe('EapMethods', () => {
     if (!answers.server.ok || !('done' in answers.server) || !answers.peer.ok || !('done' in answers.peer)) return
     expect(answers.server.msk).toHaveLength(64)
     expect(answers.peer.msk).toEqual(answers.server.msk)
+  })
+
+  it('keeps the conversations of several endpoints apart that count them from the same number', async () => {
+    const shared = newMethods({ server: { methods: [mschapv2], credentials: usersOf({ alice: password, bob: 'y' }) } })
+    const bob = newMethods({ peer: { methods: [mschapv2], credentials: passwordOf('y'), identity: 'bob' } })
+    const sides = [
+      { ask: answersOf({}), peer: alice(), packet: undefined, end: undefined },
+      { ask: answersOf({}), peer: bob, packet: undefined, end: undefined },
+    ] as { ask: Answerer; peer: EapMethods; packet: Uint8Array | undefined; end: EapServerAnswer | undefined }[]
+    for (let turn = 0; turn < 10; turn++) {
+      for (const side of sides.filter(({ end }) => end === undefined)) {
+        const asked = (await side.ask(serverQuestion(shared, 1, side.packet))) as EapServerAnswer
+        if (!asked.ok || 'done' in asked) {
+          side.end = asked
+          continue
+        }
+        const answered = await side.peer.answerEapPeer(peerQuestion(side.peer, 1, asked.packet))
+        side.packet = answered.ok && 'packet' in answered ? answered.packet : undefined
+      }
+    }
+    expect(sides.map(({ end }) => end)).toMatchObject([{ identity: 'alice' }, { identity: 'bob' }])
   })
 
   it('answers in the same turn with methods that need not wait', () => {

@@ -163,6 +163,19 @@ describe('address pools', () => {
     expect(ask(pools, 'b')).toContain('is full')
   })
 
+  it('give what is reserved for an identity, or was leased to it, to nobody who only says that it is his (RFC 7619)', () => {
+    const reserved = [{ identity: 'boss', address: parseIp('10.9.9.9') }]
+    const pools = new AddressPools([pool('rw', ['10.3.0.10-10.3.0.20'], { reserved })])
+    expect(ask(pools, 'alice')).toEqual(['10.3.0.10'])
+    release(pools, '10.3.0.10')
+    for (const methods of [['null'], ['null', 'pubkey'], ['resumption', 'null']]) {
+      expect(ask(pools, 'boss', {}, { methods })).not.toEqual(['10.9.9.9'])
+      expect(ask(pools, 'alice', {}, { methods })).not.toEqual(['10.3.0.10'])
+    }
+    expect(ask(pools, 'alice')).toEqual(['10.3.0.10'])
+    expect(ask(pools, 'keyid:00', {}, { methods: ['null', 'eap'], eapIdentity: 'boss' })).toEqual(['10.9.9.9'])
+  })
+
   it('leave it to the server of EAP where that gave an address', () => {
     const pools = new AddressPools([pool('rw', ['10.3.0.10-10.3.0.20'], { dns: [parseIp('10.9.0.1')] })])
     const attribute = { type: CfgAttribute.INTERNAL_IP4_DNS, value: parseIp('10.9.0.2') }

@@ -324,6 +324,17 @@ describe('hash and URL (RFC 7296 §3.6)', () => {
     expect((await verify({ holder, trust, certificates: [blob(13, bundle)], world: serving(bundle) })).ok).toBe(true)
   })
 
+  it('is fetched from public addresses alone, unless the host is named', async () => {
+    const publicOnly: unknown[] = []
+    const fetch = async (request: { readonly publicOnly?: boolean }) => {
+      publicOnly.push(request.publicOnly)
+      return der
+    }
+    for (const hashAndUrl of [true, ['pki.example.org']])
+      await verify({ trust: { hashAndUrl }, certificates: [blob(12, der)], world: { fetch } })
+    expect(publicOnly).toEqual([true, false])
+  })
+
   it('has only few fetched for a stranger, and none after the one that counts failed', async () => {
     const count = async (fetch: (url: string) => Promise<Uint8Array>, certificates: readonly CertificateBlob[]) => {
       const urls: string[] = []

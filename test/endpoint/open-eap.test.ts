@@ -6,7 +6,7 @@ import type { AskAction } from '../../src/ike/questions.ts'
 describe('an EAP conversation', () => {
   const begin = (ended: number[]) => {
     const methods = { description: 'eap', end: (session: number) => ended.push(session) }
-    const open = new OpenEap()
+    const open = new OpenEap((session) => session)
     const about = (id: number, session: number) =>
       ({
         sa: { id },

@@ -1,7 +1,7 @@
 import { contextTag, DerTag, derElement, derOid } from '../../src/crypto/der.ts'
 import { DerReader } from '../../src/crypto/der-reader.ts'
 import { nodeSignatures } from '../../src/crypto/node-signature.ts'
-import type { SignatureProvider } from '../../src/crypto/signature.ts'
+import type { SignatureProvider, SignatureScheme } from '../../src/crypto/signature.ts'
 import type { Certificate } from '../../src/pki/certificate.ts'
 import { encodeGeneralizedTime } from '../../src/pki/der-time.ts'
 import { defaultScheme, signedBy } from '../../src/pki/issue.ts'
@@ -20,6 +20,7 @@ export interface Reply {
   readonly certificates?: readonly Certificate[]
   /** The responder is named by its name instead of its key. */
   readonly byName?: boolean
+  readonly scheme?: SignatureScheme
   /** Default: node:crypto. */
   readonly signatures?: SignatureProvider
 }
@@ -54,7 +55,13 @@ export function ocspResponse(reply: Reply): Uint8Array {
   )
   const chain =
     certificates.length === 0 ? [] : [explicit(0, derElement(DerTag.SEQUENCE, ...certificates.map(({ der }) => der)))]
-  const basic = signedBy(data, signer.key, defaultScheme(signer.key), reply.signatures ?? nodeSignatures, ...chain)
+  const basic = signedBy(
+    data,
+    signer.key,
+    reply.scheme ?? defaultScheme(signer.key),
+    reply.signatures ?? nodeSignatures,
+    ...chain,
+  )
   const bytes = derElement(DerTag.SEQUENCE, derOid('1.3.6.1.5.5.7.48.1.1'), derElement(DerTag.OCTET_STRING, basic))
   return derElement(DerTag.SEQUENCE, Uint8Array.of(0x0a, 1, 0), explicit(0, bytes))
 }

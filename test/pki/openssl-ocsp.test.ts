@@ -62,6 +62,7 @@ describe.skipIf(!hasOpenssl)("OpenSSL's responder", () => {
       cache: new RevocationCache(),
       crls: [],
       ocspResponses: [],
+      rules: { minRsaBits: 2048, allowSha1: false },
     }
     const statuses = await runFetching(revocationOf([certificate, ca.certificate], world), async ({ body }) => {
       writeFileSync(at('request'), body!)

@@ -96,6 +96,29 @@ describe('a path', () => {
     expect(refusal({ sent, anchors: [ca] })).toContain('not one of the trusted authorities')
   })
 
+  it('is looked for with sixteen signatures at most: whoever sends the certificates has proved nothing', () => {
+    const namesakes = Array.from({ length: 20 }, (_, at) =>
+      issue('CN=Twin', ca, { serial: 800 + at, extensions: authorityExtensions() }),
+    )
+    let verified = 0
+    const verify = () => {
+      verified++
+      return false
+    }
+    const found = trustedPaths({
+      endEntity: gateway(namesakes[0]!).certificate,
+      intermediates: namesakes.map(({ certificate }) => certificate),
+      anchors: [ca.certificate],
+      rules,
+      signatures: { ...nodeSignatures, verify },
+    })
+    expect(found.next().value).toMatchObject({
+      message: expect.stringContaining('none of the first 16 signatures that were verified led to a trusted authority'),
+      hint: 'have the peer send only the certificates of its own path',
+    })
+    expect(verified).toBe(16)
+  })
+
   it('is given up among certificates that make too many', () => {
     const layers = [1, 2, 3, 4, 5].map((layer) =>
       [1, 2, 3, 4].map((key) => ({ layer, key: keyOf('ecdsa-p256', `layer ${layer} ${key}`) })),
@@ -282,6 +305,33 @@ describe('name constraints', () => {
     const given = { sent: [gateway(authority, [name]), authority], anchors: [ca] }
     if (fine) expect(search(given).paths).toHaveLength(1)
     else expect(refusal(given)).toContain('breaks the name constraints of "CN=Constrained"')
+  })
+
+  const universal = (text: string) => ({
+    type: '55040a',
+    tag: 0x1c,
+    value: Uint8Array.from([...text].flatMap((one) => [0, 0, one.charCodeAt(0) >>> 8, one.charCodeAt(0)])),
+  })
+  const unreadable = { type: '55040a', tag: 0x1b, value: new TextEncoder().encode('Evil') }
+  const excludes = (attribute: ReturnType<typeof universal>): Holder =>
+    intermediate('CN=Constrained', ca, {
+      extensions: [...authorityExtensions(), extension.nameConstraints([], [{ kind: 'dn', name: [[attribute]] }])],
+    })
+
+  test.each([
+    ['a UniversalString', universal('Evil'), 'O=evil, CN=x'],
+    ['one with what is not seen in it', universal('E\u00advil'), 'O=Evil, CN=x'],
+    ['a string that cannot be compared', unreadable, 'O=Good, CN=x'],
+  ])('exclude a name by %s', (_, attribute, subject) => {
+    const authority = excludes(attribute)
+    expect(refusal({ sent: [issue(subject, authority), authority], anchors: [ca] })).toContain(
+      'stands under the excluded',
+    )
+  })
+
+  it('do not exclude another name by a UniversalString', () => {
+    const authority = excludes(universal('Evil'))
+    expect(search({ sent: [issue('O=Good, CN=x', authority), authority], anchors: [ca] }).paths).toHaveLength(1)
   })
 
   it('say which name broke which constraint', () => {

@@ -5,7 +5,7 @@ import { DecodeError } from '../../src/errors.ts'
 import type { Certificate } from '../../src/pki/certificate.ts'
 import { decodeCrl } from '../../src/pki/crl.ts'
 import { type FetchRequest, runFetching } from '../../src/pki/fetching.ts'
-import { extension } from '../../src/pki/issue.ts'
+import { extension, issueCrl } from '../../src/pki/issue.ts'
 import { decodeOcspResponse } from '../../src/pki/ocsp.ts'
 import { Purpose } from '../../src/pki/oids.ts'
 import {
@@ -50,6 +50,7 @@ async function check(path: readonly Certificate[], given: Given = {}): Promise<s
     cache: new RevocationCache(),
     crls: [],
     ocspResponses: [],
+    rules: { minRsaBits: 2048, allowSha1: false },
     ...given.world,
   }
   const statuses = await runFetching(revocationOf(path, world), async (request) => {
@@ -190,8 +191,50 @@ describe('a CRL', () => {
     )
   })
 
-  it('without a next update settles it', async () => {
-    expect(await check(path(plain), { world: { crls: [list(ca, [], { nextUpdate: undefined })] } })).toMatch(/^ok/)
+  it('without a next update clears for a day, or as long as is set, and revokes for ever', async () => {
+    const thisUpdate = today - 5 * DAY
+    const young = list(ca, [], { nextUpdate: undefined })
+    const old = list(ca, [], { thisUpdate, nextUpdate: undefined })
+    expect(await check(path(plain), { world: { crls: [young] } })).toMatch(/^ok/)
+    expect(await check(path(plain), { world: { crls: [old] } })).toContain(
+      'it has no nextUpdate, which RFC 5280 §5.1.2.5 demands, and is of 2026-01-10 12:00:00 UTC: it counts for 24 h (have it issued with nextUpdate, or raise crlMaxAge)',
+    )
+    expect(await check(path(plain), { world: { crls: [old], crlMaxAgeMs: 6 * DAY } })).toMatch(/^ok/)
+    const revoking = list(ca, [plain.certificate], { thisUpdate, nextUpdate: undefined })
+    expect(await check(path(plain), { policy: 'relaxed', world: { crls: [revoking] } })).toContain('was revoked')
+  })
+
+  const sha1List = (...revoked: Certificate[]) =>
+    decodeCrl(
+      issueCrl(
+        {
+          thisUpdate: today,
+          nextUpdate: today + DAY,
+          revoked: revoked.map(({ serial }) => ({ serial, at: today, reason: 1 })),
+          extensions: [],
+        },
+        { name: ca.certificate.subject, key: ca.key, scheme: { kind: 'ecdsa', hash: 'sha1', encoding: 'der' } },
+        nodeSignatures,
+      ),
+    )
+
+  it('signed with SHA-1 clears nobody unless that is allowed, and revokes all the same', async () => {
+    expect(await check(path(plain), { world: { crls: [sha1List()] } })).toContain(
+      'the CRL of "C=CH, O=Typeswan, CN=Root": it is signed with ecdsa-with-SHA1, SHA-256 or better was expected (have it signed with SHA-256, or set allowSha1)',
+    )
+    const rules = { minRsaBits: 2048, allowSha1: true }
+    expect(await check(path(plain), { world: { crls: [sha1List()], rules } })).toMatch(/^ok/)
+    expect(await check(path(plain), { policy: 'relaxed', world: { crls: [sha1List(plain.certificate)] } })).toContain(
+      'was revoked',
+    )
+  })
+
+  it('signed by an RSA key shorter than minRsaBits clears nobody', async () => {
+    const short = root('CN=Short', { key: 'rsa-1024' as never })
+    const peer = gateway(short)
+    expect(await check([peer.certificate, short.certificate], { world: { crls: [list(short)] } })).toContain(
+      'it is signed by the key RSA-1024, at least 2048 bits were expected (use a longer key, or lower minRsaBits)',
+    )
   })
 
   it('that is no CRL is told of', async () => {
@@ -257,6 +300,36 @@ describe('OCSP', () => {
     ['of a responder that expired', expired(), 'expired at'],
   ])('an answer %s', async (_, changes, expected) => {
     expect(await check(path(withOcsp), { servers: { [OCSP_URL]: reply(changes) } })).toContain(expected)
+  })
+
+  const sha1Scheme = { kind: 'ecdsa', hash: 'sha1', encoding: 'der' } as const
+  const delegate = (subject: string, options: Parameters<typeof issue>[2]): Partial<Reply> => {
+    const extensions = [extension.extendedKeyUsage(Purpose.ocspSigning)]
+    const signer = issue(subject, ca, { extensions, ...options })
+    return { signer, certificates: [signer.certificate] }
+  }
+
+  test.each<[string, Partial<Reply>, string]>([
+    ['signed with SHA-1', { scheme: sha1Scheme }, 'it is signed with ecdsa-with-SHA1, SHA-256 or better was expected'],
+    [
+      "whose responder's certificate is signed with SHA-1",
+      delegate('CN=Weak responder', { scheme: sha1Scheme }),
+      'the certificate of its signer "CN=Weak responder" is signed with ecdsa-with-SHA1, SHA-256 or better was expected',
+    ],
+    [
+      'whose responder has an RSA key shorter than minRsaBits',
+      delegate('CN=Short responder', { key: 'rsa-1024' as never }),
+      'it is signed by the key RSA-1024, at least 2048 bits were expected',
+    ],
+  ])('an answer %s clears nobody unless that is allowed, and revokes all the same', async (_, changes, expected) => {
+    const servers = (status: Reply['status']) => ({ [OCSP_URL]: reply({ ...changes, ...(status && { status }) }) })
+    const rules = { minRsaBits: 1024, allowSha1: true }
+    const cache = new RevocationCache()
+    const allowed = await check(path(withOcsp), { servers: servers('good'), world: { rules, cache } })
+    expect(allowed).toContain('ok by the OCSP server')
+    // Also where an answer is kept that was good by other rules.
+    expect(await check(path(withOcsp), { servers: servers('good'), world: { cache } })).toContain(expected)
+    expect(await check(path(withOcsp), { servers: servers('revoked'), policy: 'relaxed' })).toContain('was revoked')
   })
 
   function signedByOther(): Partial<Reply> {

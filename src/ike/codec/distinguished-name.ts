@@ -52,13 +52,16 @@ export function encodeName(name: DistinguishedName): Uint8Array {
 export const equalNames = (a: DistinguishedName, b: DistinguishedName): boolean =>
   a.length === b.length && a.every((rdn, at) => equalRdns(rdn, b[at]!))
 
-/** True when `name` begins with all of `base`: it stands in that subtree of the directory. RFC 5280 §4.2.1.10. */
-export const isUnderName = (name: DistinguishedName, base: DistinguishedName): boolean =>
-  name.length >= base.length && base.every((rdn, at) => equalRdns(rdn, name[at]!))
+/**
+ * True when `name` begins with all of `base`: it stands in that subtree of the directory. `cautious`: values that cannot be compared, of
+ * kinds of string that are not known or that are malformed, count as equal. RFC 5280 §4.2.1.10.
+ */
+export const isUnderName = (name: DistinguishedName, base: DistinguishedName, cautious = false): boolean =>
+  name.length >= base.length && base.every((rdn, at) => rdnMatches(rdn, name[at]!, cautious ? mayEqual : equalValues))
 
 /** True when it is the configured name; a configured value `*` takes any value of that attribute. */
 export const nameMatches = (configured: DistinguishedName, received: DistinguishedName): boolean =>
-  configured.length === received.length && configured.every((rdn, at) => rdnMatches(rdn, received[at]!, true))
+  configured.length === received.length && configured.every((rdn, at) => rdnMatches(rdn, received[at]!, isTakenBy))
 
 /** True for a name that has a value `*`. */
 export const isWildcardName = (name: DistinguishedName): boolean => name.some((rdn) => rdn.some(isAny))
@@ -76,6 +79,8 @@ export function attributeText({ tag, value }: NameAttribute): string | undefined
       return value.length > 4096 ? undefined : String.fromCharCode(...value)
     case Tag.BMP:
       return utf16(value)
+    case Tag.UNIVERSAL:
+      return utf32(value)
     default:
       return undefined
   }
@@ -97,10 +102,16 @@ export const Tag = {
   PRINTABLE: 0x13,
   TELETEX: 0x14,
   IA5: 0x16,
+  UNIVERSAL: 0x1c,
   BMP: 0x1e,
   SEQUENCE: 0x30,
   SET: 0x31,
 } as const
+
+/** Of values whose octets do not tell whether they are the same: the kinds of string, also those that are not read (X.680 §8.4). */
+const stringTags: ReadonlySet<number> = new Set([
+  0x0c, 0x12, 0x13, 0x14, 0x15, 0x16, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e,
+])
 
 function decodeAttribute(set: Reader): NameAttribute {
   const attribute = nested(set, Tag.SEQUENCE)
@@ -139,36 +150,54 @@ function element(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
   return concat(Uint8Array.from(head), value)
 }
 
-const equalRdns = (a: RelativeDistinguishedName, b: RelativeDistinguishedName): boolean => rdnMatches(a, b, false)
+const equalRdns = (a: RelativeDistinguishedName, b: RelativeDistinguishedName): boolean => rdnMatches(a, b, equalValues)
 
 /** A set has no order, so each attribute looks for its own. */
 function rdnMatches(
   configured: RelativeDistinguishedName,
   received: RelativeDistinguishedName,
-  wildcards: boolean,
+  matches: (configured: NameAttribute, received: NameAttribute) => boolean,
 ): boolean {
   if (configured.length !== received.length) return false
   const left = [...received]
   return configured.every((attribute) => {
-    const at = left.findIndex(
-      (other) =>
-        other.type === attribute.type && ((wildcards && isAny(attribute)) || equalAttributeValues(attribute, other)),
-    )
+    const at = left.findIndex((other) => other.type === attribute.type && matches(attribute, other))
     if (at >= 0) left.splice(at, 1)
     return at >= 0
   })
 }
 
-function equalAttributeValues(a: NameAttribute, b: NameAttribute): boolean {
+function equalValues(a: NameAttribute, b: NameAttribute): boolean {
   if (a.tag === b.tag && equalBytes(a.value, b.value)) return true
   const [one, other] = [attributeText(a), attributeText(b)]
   return one !== undefined && other !== undefined && folded(one) === folded(other)
 }
 
+/** True as well for values of which that cannot be told. */
+function mayEqual(a: NameAttribute, b: NameAttribute): boolean {
+  if (equalValues(a, b)) return true
+  const areNoStrings = a.tag === b.tag && !stringTags.has(a.tag)
+  return !areNoStrings && (attributeText(a) === undefined || attributeText(b) === undefined)
+}
+
+const isTakenBy = (configured: NameAttribute, received: NameAttribute): boolean =>
+  isAny(configured) || equalValues(configured, received)
+
 const isAny = (attribute: NameAttribute): boolean => attributeText(attribute) === '*'
 
-/** RFC 4518 §2, without its rarer mappings. */
-const folded = (text: string): string => text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
+/** RFC 4518 §2: what is not seen counts for nothing, all that is white counts as a space. */
+const folded = (text: string): string =>
+  text
+    .replace(unseen, '')
+    .replace(/[\s\x85]+/g, ' ')
+    .replace(/\p{Cc}/gu, '')
+    .normalize('NFKC')
+    .toLowerCase()
+    .trim()
+    .replace(/\s+/g, ' ')
+
+/** RFC 4518 §2.2: format characters, joiners, variation selectors and the object replacement character. */
+const unseen = /\p{Cf}|\u034f|\u1806|[\u180b-\u180d]|[\ufe00-\ufe0f]|\ufffc/gu
 
 const printableString = /^[A-Za-z0-9 '()+,\-./:=?]*$/
 
@@ -178,6 +207,18 @@ function utf8(value: Uint8Array): string | undefined {
   } catch {
     return undefined
   }
+}
+
+function utf32(value: Uint8Array): string | undefined {
+  if (value.length % 4 !== 0 || value.length > 4096) return undefined
+  const reader = new Reader(value, 'UniversalString', 'ITU-T X.680 §41')
+  let text = ''
+  while (reader.remaining > 0) {
+    const code = reader.u32('character')
+    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return undefined
+    text += String.fromCodePoint(code)
+  }
+  return text
 }
 
 function utf16(value: Uint8Array): string | undefined {

@@ -214,6 +214,7 @@ function checkOcsp(octets: Uint8Array, note: (situation: string) => void): void 
     now,
     signatures: gullible,
     hash: (_: string, data: Uint8Array) => sha1(data),
+    rules: { minRsaBits: 2048, allowSha1: false },
   }
   const answer = verifyOcspResponse(response, question)
   note('problem' in answer ? answer.problem.slice(0, 20) : answer.status)
