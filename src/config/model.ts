@@ -1,3 +1,4 @@
+import type { Companion } from '../credentials/companion.ts'
 import type { PoolConfig } from '../credentials/pool.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IpAddress } from '../ip/address.ts'
@@ -44,6 +45,8 @@ export interface EndpointConfig {
   /** Absolute path of the file that keeps the leases of `pools`. */
   readonly leaseFile: string
   readonly host: HostConfig
+  /** Those who follow the IKE_SAs: accounting of RADIUS. */
+  readonly companions: readonly Companion[]
 }
 
 /** What is done to the machine for as long as a peer is there. Paths are absolute. */

@@ -12,6 +12,7 @@ import { readConnection } from './read-connection.ts'
 import { readEapUsers } from './read-eap.ts'
 import { readHost } from './read-host.ts'
 import { readPools } from './read-pools.ts'
+import { RadiusSettings } from './read-radius.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
 import { checkSchema } from './schema-check.ts'
 import { Section } from './section.ts'
@@ -58,6 +59,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
   const resolvePath = (path: string) => resolve(options.folder ?? '.', path)
   const pools = readPools(root)
   const eapUsers = readEapUsers(root, { readSecretFile })
+  const radius = new RadiusSettings()
   const listFolder = options.listFolder ?? (() => undefined)
   const fetch = root.choice('fetch', ['auto', 'none']) === 'none' ? undefined : httpFetch()
   const connections = root
@@ -72,6 +74,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
         fetch,
         pools,
         eapUsers,
+        radius,
       })
       checkListens(section.section('local'), connection.local.address, listen.addresses)
       return connection
@@ -99,6 +102,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
     pools,
     leaseFile: resolvePath(root.text('leaseFile') ?? '/var/lib/typeswan/leases'),
     host: readHost(root, resolvePath),
+    companions: radius.companions,
   }
 }
 

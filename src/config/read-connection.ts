@@ -46,6 +46,8 @@ export function readConnection(name: string, section: Section, context: ReadCont
   if (port === natPort)
     remote.problem('natPort', 'is the same as port', 'another port: IKE changes from one to the other')
   const auths = readAuths(section, context)
+  if (section.flag('resumption') === true && remote.section('eap').has('radius'))
+    section.problem('resumption', 'lets peers come back without RADIUS, which sets their times and counts', 'false')
   const retransmit = section.section('retransmit')
   return {
     name,

@@ -7,6 +7,7 @@ import type { TunDevice } from '../tap-tun/index.ts'
 import type { Xfrm } from '../xfrm/index.ts'
 import { AddressWatch } from './address-watch.ts'
 import { type Clock, monotonicClock } from './clock.ts'
+import { Companions } from './companions.ts'
 import { controlHandlers } from './control-handlers.ts'
 import { ControlServer } from './control-server.ts'
 import { type InnerSide, openInnerSide } from './inner-side.ts'
@@ -55,6 +56,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   readonly #negotiations = new Negotiations()
   readonly #renewals = new Renewals()
   readonly #refusals = new RefusalHistory()
+  readonly #companions: Companions
   /** What `close` takes back. */
   readonly #opened: Opened
   #closed: Promise<void> | undefined
@@ -84,6 +86,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       },
     )
     this.xfrm = this.#loop.xfrm
+    this.#companions = new Companions(options.companions ?? [], this.xfrm, this.#log)
   }
 
   /**
@@ -216,6 +219,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
 
   async #begin(options: EndpointOptions): Promise<void> {
     const loop = this.#loop
+    await this.#opened.add(this.#companions).open((ikeSaId) => this.deleteIke(ikeSaId))
     loop.begin()
     this.#inner.tun?.onFailure((error) => {
       this.#log.write('error', 'device', error.message)
@@ -242,6 +246,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#refusals.notice(event, this.#clock())
     this.#answering.notice(event)
     this.#inner.host?.notice(event)
+    this.#companions.notice(event)
     if (event.kind === 'resolve') void this.#resolve(event.token, event.name)
     this.emit('event', event)
   }
@@ -260,6 +265,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
 
   async #shutdown(): Promise<void> {
     this.#log.write('info', 'endpoint', 'closing')
+    this.#companions.closing()
     await this.#loop.end(closePatienceMs)
     this.#negotiations.abandon()
     this.#renewals.abandon()

@@ -3,7 +3,7 @@ import type { EndpointOptions } from './options.ts'
 
 /** What a configuration file says, as options of `Endpoint.start`. Log and control socket are the caller's to choose. */
 export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
-  const { connections, host, leaseFile, limits, pools, qcdSecret, tun } = config
+  const { companions, connections, host, leaseFile, limits, pools, qcdSecret, tun } = config
   const { addresses, ikePort, natPort } = config.listen
   return {
     connections,
@@ -13,6 +13,7 @@ export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
     pools,
     leaseFile,
     limits,
+    companions,
     ...(qcdSecret === undefined ? {} : { qcdSecret }),
   }
 }

@@ -1,4 +1,5 @@
 import type { Policy } from '../credentials/answers.ts'
+import type { Companion } from '../credentials/companion.ts'
 import type { PoolConfig } from '../credentials/pool.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
@@ -29,6 +30,8 @@ export interface EndpointOptions extends Policy {
   readonly leaseFile?: string
   /** What is done to the machine around a device of `TunSettings`: name servers, firewall rules, scripts. Default: nothing. */
   readonly host?: HostSettings
+  /** Those who follow the IKE_SAs, and may end them: RADIUS accounting, for example. Closed with the endpoint. */
+  readonly companions?: readonly Companion[]
   /** Default: node:crypto. */
   readonly crypto?: CryptoProvider
   /** Default: nothing is written. */

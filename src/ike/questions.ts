@@ -132,6 +132,8 @@ export type EapPeerAnswer =
 /** We are the server: `packet` is the peer's whole EAP packet, undefined to begin. */
 export interface EapServerQuestion {
   readonly kind: 'eap-server'
+  /** Whose peer it is: the core always says it. */
+  readonly sa?: IkeSaRef
   readonly auth: EapServerAuth
   readonly session: number
   readonly connection: string

@@ -16,6 +16,12 @@ export interface DisconnectTarget {
   readonly callingStationId: string | undefined
 }
 
+/** What a CoA-Request sets anew; undefined: it stays. Seconds from its arrival. RFC 2865 §5.27, §5.28. */
+export interface SessionChange {
+  readonly sessionTimeout: number | undefined
+  readonly idleTimeout: number | undefined
+}
+
 export interface DisconnectServerOptions {
   readonly crypto: CryptoProvider
   /** Who may send requests, each with its secret; any port. */
@@ -23,13 +29,15 @@ export interface DisconnectServerOptions {
   readonly nas: RadiusNas
   /** Ends the sessions that are meant, and says how many there were. */
   readonly disconnect: (target: DisconnectTarget) => number
+  /** Changes the sessions that are meant, and says how many there were. Default: nothing of a session can be changed. */
+  readonly change?: (target: DisconnectTarget, change: SessionChange) => number
   /** Seconds since 1970; requests older or newer than 300 of them are dropped. RFC 5176 §6.3. */
   readonly seconds: () => number
 }
 
 /**
- * Takes Disconnect-Requests (UDP port 3799) and answers them; CoA-Requests are refused, since nothing of a session can be changed. Requests
- * that are repeated get the same answer. RFC 5176.
+ * Takes Disconnect-Requests and CoA-Requests (UDP port 3799) and answers them. Of a session only its times can be changed. Requests that
+ * are repeated get the same answer. RFC 5176.
  */
 export class DisconnectServer {
   readonly #options: DisconnectServerOptions
@@ -69,13 +77,42 @@ export class DisconnectServer {
       identifier,
       attributes: [numberAttribute(RadiusType['Error-Cause'], cause), ...same],
     })
-    if (code === RadiusCode.CoaRequest) return no(RadiusCode.CoaNak, unsupportedService)
-    if (code !== RadiusCode.DisconnectRequest) return undefined
-    if (!this.#isForUs(attributes)) return no(RadiusCode.DisconnectNak, nasMismatch)
+    const isCoa = code === RadiusCode.CoaRequest
+    if (!isCoa && code !== RadiusCode.DisconnectRequest) return undefined
+    const [ack, nak] = isCoa
+      ? [RadiusCode.CoaAck, RadiusCode.CoaNak]
+      : [RadiusCode.DisconnectAck, RadiusCode.DisconnectNak]
+    const cause = isCoa ? this.#changed(attributes) : this.#disconnected(attributes)
+    return cause === undefined ? { code: ack, identifier, attributes: same } : no(nak, cause)
+  }
+
+  /** The Error-Cause, undefined when it is done. */
+  #disconnected(attributes: readonly RadiusAttribute[]): number | undefined {
+    const target = this.#target(attributes)
+    if (typeof target === 'number') return target
+    return this.#options.disconnect(target) === 0 ? noSuchSession : undefined
+  }
+
+  /** The same. Either all that the request sets is taken, or nothing. RFC 5176 §2.2, §3.2. */
+  #changed(attributes: readonly RadiusAttribute[]): number | undefined {
+    const { change } = this.#options
+    // Service-Type: the session is to be authorized anew, which its peer alone can begin. RFC 5176 §3.2.
+    if (change === undefined || attributes.some(({ type }) => type === RadiusType['Service-Type']))
+      return unsupportedService
+    const target = this.#target(attributes)
+    if (typeof target === 'number') return target
+    if (attributes.some(({ type }) => !mayStand.has(type))) return unsupportedAttribute
+    const sessionTimeout = radiusNumber(attributes, RadiusType['Session-Timeout'])
+    const idleTimeout = radiusNumber(attributes, RadiusType['Idle-Timeout'])
+    if (sessionTimeout === undefined && idleTimeout === undefined) return missingAttribute
+    return change(target, { sessionTimeout, idleTimeout }) === 0 ? noSuchSession : undefined
+  }
+
+  /** Whom it means, or the Error-Cause. */
+  #target(attributes: readonly RadiusAttribute[]): DisconnectTarget | number {
+    if (!this.#isForUs(attributes)) return nasMismatch
     const target = targetOf(attributes)
-    if (Object.values(target).every((part) => part === undefined)) return no(RadiusCode.DisconnectNak, missingAttribute)
-    if (this.#options.disconnect(target) === 0) return no(RadiusCode.DisconnectNak, noSuchSession)
-    return { code: RadiusCode.DisconnectAck, identifier, attributes: same }
+    return Object.values(target).every((part) => part === undefined) ? missingAttribute : target
   }
 
   #isForUs(attributes: readonly RadiusAttribute[]): boolean {
@@ -117,9 +154,23 @@ function decoded(octets: Uint8Array): RadiusPacket | undefined {
   }
 }
 
+/** True for the code of an answer that says yes. */
+export const isAcknowledgement = (code: number): boolean =>
+  code === RadiusCode.DisconnectAck || code === RadiusCode.CoaAck
+
 const proxyState = 33
 /** Error-Cause. RFC 5176 §3.5. */
 const missingAttribute = 402
 const nasMismatch = 403
 const unsupportedService = 405
 const noSuchSession = 503
+const unsupportedAttribute = 401
+
+/** What names the NAS and the session in a CoA-Request, and what can be changed. RFC 5176 §3. */
+const mayStand = new Set<number>(
+  [
+    ...(['User-Name', 'NAS-IP-Address', 'NAS-IPv6-Address', 'NAS-Identifier', 'NAS-Port-Id', 'NAS-Port-Type'] as const),
+    ...(['Framed-IP-Address', 'Framed-IPv6-Address', 'Calling-Station-Id', 'Acct-Session-Id'] as const),
+    ...(['Event-Timestamp', 'Message-Authenticator', 'Session-Timeout', 'Idle-Timeout'] as const),
+  ].map((name) => RadiusType[name]),
+).add(proxyState)

@@ -13,7 +13,12 @@ export {
   type RadiusRequest,
   type RadiusServer,
 } from './client.ts'
-export { DisconnectServer, type DisconnectServerOptions, type DisconnectTarget } from './disconnect-server.ts'
+export {
+  DisconnectServer,
+  type DisconnectServerOptions,
+  type DisconnectTarget,
+  type SessionChange,
+} from './disconnect-server.ts'
 export {
   type RadiusAsk,
   RadiusEapConversation,
@@ -23,4 +28,4 @@ export {
 export type { RadiusNas, RadiusPort } from './nas.ts'
 export { type RadiusAttribute, RadiusCode } from './packet.ts'
 export { type RadiusSession, radiusSession } from './session-data.ts'
-export { listenForDisconnect, UdpRadiusClient } from './udp.ts'
+export { type DisconnectListener, listenForDisconnect, listenForDisconnects, UdpRadiusClient } from './udp.ts'

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { formatIp, parseIp, type SocketAddress } from '../ip/address.ts'
 import { RadiusClient, type RadiusClientOptions, type RadiusOutcome, type RadiusRequest } from './client.ts'
-import type { DisconnectServer } from './disconnect-server.ts'
+import { type DisconnectServer, isAcknowledgement } from './disconnect-server.ts'
 
 /** A `RadiusClient` on UDP sockets and the clock of Node; one socket for each family of addresses, opened when it is needed. */
 export class UdpRadiusClient {
@@ -68,16 +68,41 @@ export class UdpRadiusClient {
   }
 }
 
+/** What listens, until it is closed. */
+export interface DisconnectListener {
+  readonly port: number
+  close(): void
+}
+
 /** Serves Disconnect-Requests at `at`; port 3799 is RADIUS's own. Rejects when the port is taken. The caller closes the socket. */
 export async function listenForDisconnect(server: DisconnectServer, at: SocketAddress): Promise<Socket> {
   const socket = createSocket(at.address.length === 4 ? 'udp4' : 'udp6')
+  await serve(socket, [server], at)
+  return socket
+}
+
+/** The same for several that share an address: whichever has the session answers. A socket that is idle keeps no process alive. */
+export async function listenForDisconnects(
+  servers: readonly DisconnectServer[],
+  at: SocketAddress,
+): Promise<DisconnectListener> {
+  const socket = createSocket(at.address.length === 4 ? 'udp4' : 'udp6')
+  await serve(socket, servers, at)
+  socket.unref()
+  return { port: socket.address().port, close: () => socket.close() }
+}
+
+async function serve(socket: Socket, servers: readonly DisconnectServer[], at: SocketAddress): Promise<void> {
   socket.on('message', (octets, { address, port }) => {
-    const answer = server.receive(octets, { address: parseIp(withoutZone(address)), port })
+    const from = { address: parseIp(withoutZone(address)), port }
+    const answers = servers.flatMap((server) => server.receive(octets, from) ?? [])
+    const answer = answers.find(([code]) => isAcknowledgement(code!)) ?? answers[0]
     if (answer !== undefined) socket.send(answer, port, address, () => {})
   })
   socket.bind(at.port, formatIp(at.address))
   await once(socket, 'listening')
-  return socket
+  // Later ones are of single datagrams.
+  socket.on('error', () => {})
 }
 
 const withoutZone = (address: string): string => address.split('%')[0]!

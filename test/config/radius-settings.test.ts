@@ -46,4 +46,21 @@ describe('remote.eap.radius', () => {
     expect(problemsOf({ identity: 'ask' })).toEqual([expect.stringContaining('methods: is missing')])
     expect(problemsOf({ radius: { servers: [{ address: '10.0.0.1' }] } })).toEqual([expect.stringContaining('secret')])
   })
+
+  test('tells accounting, and takes Disconnect-Requests, where the settings say so', () => {
+    const whole = (radius: object, more: object = {}) =>
+      parse({ connections: { office: { children, local, remote: { id: '%any', eap: { radius } }, ...more } } })
+    expect(whole({ servers }).companions).toHaveLength(1)
+    const accounting = { servers: [{ address: '10.0.0.3', secret: 'x' }], interim: '10m' }
+    const disconnect = { address: '127.0.0.1', port: 3800, clients: [{ address: '10.0.0.4', secret: 'y' }] }
+    expect(whole({ servers, accounting, disconnect }).companions).toHaveLength(1)
+    expect(whole({ servers, accounting: true, disconnect: false }).companions).toHaveLength(1)
+    expect(problemsOf({ radius: { servers, accounting: { every: '1m' } } })).toEqual([
+      expect.stringContaining('radius.accounting.every'),
+    ])
+    expect(problemsOf({ radius: { servers, disconnect: { clients: [{ address: 'x', secret: 'y' }] } } })).toEqual([
+      expect.stringContaining('radius.disconnect.clients[0].address'),
+    ])
+    expect(() => whole({ servers }, { resumption: true })).toThrow('resumption: lets peers come back without RADIUS')
+  })
 })

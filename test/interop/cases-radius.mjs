@@ -1,10 +1,11 @@
 // A gateway of ours that hands the EAP of strongSwan on to FreeRADIUS, which proves the user and gives the address.
+import { readFileSync } from 'node:fs'
 import { checkMalformed, establish, keysOf, nothingLeft, refusalCase, withPeers } from './case.mjs'
 import { fillFolders, ownFiles } from './cases-certificates.mjs'
 import { makeCertificates } from './certificates.mjs'
 import { Charon } from './charon.mjs'
 import { waitFor } from './processes.mjs'
-import { missingRadius, secret, startRadius } from './radius.mjs'
+import { detailFile, disconnect, missingRadius, secret, startRadius } from './radius.mjs'
 import { addresses } from './topology.mjs'
 import { ping } from './traffic.mjs'
 import { Typeswan } from './typeswan.mjs'
@@ -38,7 +39,10 @@ async function prepare(directory, given) {
           const { office } = config.connections
           delete office.psk
           Object.assign(office.local, ownFiles(made, 'server'))
-          office.remote.eap = { radius: { servers: [{ address: '127.0.0.1', secret }] } }
+          const disconnect = { address: '127.0.0.1' }
+          office.remote.eap = {
+            radius: { servers: [{ address: '127.0.0.1', secret }], accounting: true, disconnect },
+          }
         },
       },
     },
@@ -55,16 +59,39 @@ async function letIn(directory) {
       const pings = [await ping(peers.topology, 'client'), await ping(peers.topology, 'server')]
       const assigned = new RegExp(`installing new virtual IP ${user.address}`)
       await waitFor('the address at strongSwan', () => assigned.test(peers.client.log()))
-      await peers.client.terminate()
+      const stranger = await disconnect(peers.topology.server, 'User-Name = "carol"')
+      if (!/Disconnect-NAK/.test(stranger)) throw new Error(`no refusal of a stranger's session: ${stranger}`)
+      const answer = await disconnect(peers.topology.server, `User-Name = "${user.name}"`)
+      if (!/Disconnect-ACK/.test(answer)) throw new Error(`the session was not ended: ${answer}`)
       await nothingLeft(peers, 5000)
+      const detail = await accounted(`${directory}/radius`)
       for (const side of ['client', 'server']) await peers[side].stop()
       const captured = await peers.capture.finish(keysOf(peers), settings)
       checkMalformed(captured)
-      return `established ${seconds.toFixed(3)} s, ${user.address}, ping ${pings.join('+')}, ${captured.ike} IKE + ${captured.esp} ESP packets, 0 malformed`
+      return `established ${seconds.toFixed(3)} s, ${user.address}, ping ${pings.join('+')}, ended by radclient, accounting ${detail}, ${captured.ike} IKE + ${captured.esp} ESP packets, 0 malformed`
     } finally {
       await stop()
     }
   })
+}
+
+/** What FreeRADIUS wrote down of the session, in short. */
+async function accounted(directory) {
+  const records = () => readFileSync(detailFile(directory), 'utf8').split('\n\n')
+  const of = (status) => records().find((record) => record.includes(`Acct-Status-Type = ${status}`))
+  await waitFor('the end of accounting', () => of('Stop') !== undefined)
+  const value = (status, name) => new RegExp(`\\b${name} = "?([^"\n]*)`).exec(of(status) ?? '')?.[1]
+  for (const [name, wanted] of [
+    ['User-Name', user.name],
+    ['Framed-IP-Address', user.address],
+    ['Acct-Session-Id', value('Start', 'Acct-Session-Id')],
+    ['Acct-Terminate-Cause', 'Admin-Reset'],
+  ]) {
+    if (value('Stop', name) !== wanted) throw new Error(`${name} is not ${wanted} in:\n${of('Stop')}`)
+  }
+  const packets = ['Input', 'Output'].map((way) => Number(value('Stop', `Acct-${way}-Packets`)))
+  if (packets.some((count) => !(count > 0))) throw new Error(`no packets counted:\n${of('Stop')}`)
+  return `${packets.join('+')} packets`
 }
 
 export const radiusCases = [

@@ -1,4 +1,6 @@
 // A FreeRADIUS in a namespace, with a configuration of its own: EAP-MSCHAPv2 and one user.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { start, stop, waitFor } from './processes.mjs'
 
@@ -7,6 +9,32 @@ const binary = '/usr/sbin/freeradius'
 export const secret = 'between the gateway and FreeRADIUS'
 
 export const missingRadius = () => (existsSync(binary) ? undefined : `there is no ${binary}`)
+
+/** Where accounting is written down. */
+export const detailFile = (directory) => `${directory}/detail`
+
+/** Sends a Disconnect-Request for `user` with radclient; resolves to what it printed. */
+export async function disconnect(namespace, attributes) {
+  const child = spawn('ip', [
+    'netns',
+    'exec',
+    namespace,
+    'radclient',
+    '-x',
+    '-r',
+    '1',
+    '-t',
+    '5',
+    '127.0.0.1:3799',
+    'disconnect',
+    secret,
+  ])
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (printed += chunk))
+  child.stdin.end(`${attributes}\n`)
+  await once(child, 'close')
+  return printed
+}
 
 /** Listens at 127.0.0.1. The user `name` has `password` and is given `address`. Resolves, when it is ready, to what stops it. */
 export async function startRadius(namespace, directory, { name, password, address }) {
@@ -50,6 +78,7 @@ modules {
   mschap { use_mppe = yes
     require_encryption = yes
     require_strong = yes }
+  detail { filename = ${detailFile(directory)} }
   eap { default_eap_type = mschapv2
     timer_expire = 60
     max_sessions = 64
@@ -59,6 +88,12 @@ server default {
   listen { type = auth
     ipaddr = 127.0.0.1
     port = 1812 }
+  listen { type = acct
+    ipaddr = 127.0.0.1
+    port = 1813 }
+  accounting {
+    detail
+  }
   authorize {
     files
     eap

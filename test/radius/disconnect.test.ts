@@ -61,6 +61,30 @@ describe('Disconnect-Request (RFC 5176)', () => {
     expect(targets).toHaveLength(1)
   })
 
+  it('leaves no session, and CoA-Request changes the times of those that are meant, all or nothing', () => {
+    const changes: unknown[] = []
+    const server = new DisconnectServer({
+      crypto,
+      clients: [{ address: parseIp('127.0.0.1'), secret }],
+      nas: { identifier: 'moon' },
+      disconnect: () => 0,
+      change: ({ userName }, change) => (userName === 'alice' ? changes.push(change) : 0),
+      seconds: () => 1000,
+    })
+    const seconds = (type: number) => ({ type, value: Uint8Array.of(0, 0, 1, 0) })
+    const ask = (...attributes: RadiusAttribute[]) =>
+      errorCause(server.receive(request(attributes, RadiusCode.CoaRequest), from))
+    expect(ask(text(1, 'alice'), seconds(27))).toEqual([RadiusCode.CoaAck, undefined])
+    expect(changes).toEqual([{ sessionTimeout: 256, idleTimeout: undefined }])
+    const nak = (cause: number) => [RadiusCode.CoaNak, cause]
+    expect(ask(text(1, 'bob'), seconds(28))).toEqual(nak(503))
+    expect(ask(text(1, 'alice'), seconds(27), text(11, 'filter'))).toEqual(nak(401))
+    expect(ask(text(1, 'alice'))).toEqual(nak(402))
+    expect(ask(text(1, 'alice'), text(32, 'sun'), seconds(27))).toEqual(nak(403))
+    expect(ask(text(1, 'alice'), seconds(6))).toEqual(nak(405))
+    expect(changes).toHaveLength(1)
+  })
+
   it('is dropped from strangers, under another secret, changed, out of date, and malformed', () => {
     const { server, targets } = bench()
     const good = request([text(1, 'alice')])

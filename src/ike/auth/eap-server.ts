@@ -88,7 +88,7 @@ function* converse(
   for (let i = 0; i < MOST_EAP_ROUNDS; i++) {
     const connection = sa.connection.name
     const remote = copyEndpoint(sa.path.remote)
-    const answer = yield* ask({ kind: 'eap-server', auth, session, connection, id, remote, packet })
+    const answer = yield* ask({ kind: 'eap-server', sa: sa.ref, auth, session, connection, id, remote, packet })
     if (!answer.ok) {
       const refusal = explainNo({ connection: sa.connection, remoteId: sa.remoteId }, 'eap', answer)
       const failure = answer.packet ?? (packet && eapFailure(packet))
