@@ -1,122 +1,23 @@
 // A gateway and three road warriors behind one NAT: an RSA certificate, a password by EAP, EAP-TLS. Each gets its address, name server, domain and
 // network; all of it goes with the one that leaves, and the gateway knows everybody's address again after a restart.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { run, start, stop, waitFor } from './processes.mjs'
+import { stop, waitFor } from './processes.mjs'
+import { Field, gate, Host, inside, network, pki } from './road-field.mjs'
 
-const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-const gate = 'gate.example.org'
-const inside = '10.91.102.1'
-const network = '10.91.102.0/24'
-let count = 0
-
-/** Namespaces: a gateway, a router that is a NAT, and clients behind it. */
-class Field {
-  constructor(clients) {
-    const prefix = `tsw${process.pid}-${count++}`
-    this.gateway = `${prefix}g`
-    this.router = `${prefix}r`
-    this.clients = clients.map((name) => ({ name, namespace: `${prefix}${name}` }))
-    this.all = [this.gateway, this.router, ...this.clients.map(({ namespace }) => namespace)]
-  }
-
-  in(namespace, text, options = {}) {
-    return run('ip', ['netns', 'exec', namespace, 'sh', '-ec', text], options)
-  }
-
-  async create() {
-    for (const namespace of this.all) {
-      await run('ip', ['netns', 'add', namespace])
-      await this.in(
-        namespace,
-        'ip link set lo up; sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0',
-      )
-    }
-    const { gateway, router } = this
-    await this.in(
-      router,
-      `ip link add g0 type veth peer name e0 netns ${gateway}; sysctl -qw net.ipv4.ip_forward=1
-      ip addr add 10.91.2.1/24 dev g0; ip link set g0 up; iptables -t nat -A POSTROUTING -o g0 -j MASQUERADE`,
-    )
-    await this.in(
-      gateway,
-      `ip addr add 10.91.2.2/24 dev e0; ip link set e0 up; ip route add default via 10.91.2.1
-      ip addr add ${inside}/32 dev lo`,
-    )
-    for (const [at, { namespace }] of this.clients.entries()) {
-      await this.in(
-        router,
-        `ip link add c${at} type veth peer name e0 netns ${namespace}
-        ip addr add 10.92.${at}.1/24 dev c${at}; ip link set c${at} up`,
-      )
-      await this.in(
-        namespace,
-        `ip addr add 10.92.${at}.2/24 dev e0; ip link set e0 up; ip route add default via 10.92.${at}.1`,
-      )
-    }
-  }
-
-  async destroy() {
-    for (const namespace of this.all) await run('ip', ['netns', 'del', namespace], { check: false })
-  }
-}
-
-/** One `typeswan up`, with a /run and a resolv.conf of its own. */
-class Host {
-  constructor(namespace, directory, config) {
-    Object.assign(this, { namespace, directory })
-    mkdirSync(directory, { recursive: true })
-    this.logFile = `${directory}/log`
-    this.control = `${directory}/control.sock`
-    this.config = {
-      control: this.control,
-      tun: { name: 'swan0', mtu: 1400 },
-      stateFolder: `${directory}/state`,
-      ...config,
-    }
-    writeFileSync(`${directory}/resolvconf.conf`, `resolv_conf=${directory}/resolv.conf\n`)
-    writeFileSync(`${directory}/resolv.conf`, '')
-  }
-
-  async start() {
-    const file = `${this.directory}/typeswan.json`
-    writeFileSync(file, JSON.stringify(this.config, null, 2), { mode: 0o600 })
-    const logged = this.log().length
-    const script = `mount -t tmpfs tmpfs /run
-      [ ! -e /etc/resolvconf.conf ] || mount --bind ${this.directory}/resolvconf.conf /etc/resolvconf.conf
-      exec ${process.execPath} ${command} up --config ${file}`
-    this.process = start('ip', ['netns', 'exec', this.namespace, 'unshare', '-m', 'sh', '-ec', script], this.logFile)
-    await waitFor('typeswan up', () => this.process.result ?? / listening at /.test(this.log().slice(logged)))
-    if (this.process.result) throw new Error(`typeswan ended:\n${this.log()}`)
-  }
-
-  async status() {
-    const { stdout } = await run(process.execPath, [command, 'status', '--json', '--control', this.control])
-    return JSON.parse(stdout)
-  }
-
-  async stop() {
-    if (this.process === undefined) return
-    const ended = await stop(this.process, 'SIGTERM')
-    if (ended.code !== 0) throw new Error(`typeswan ended with ${JSON.stringify(ended)}:\n${this.log()}`)
-  }
-
-  log() {
-    return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : ''
-  }
-}
-
-const pki = (...args) => run(process.execPath, [command, 'pki', ...args])
+const forger = fileURLToPath(new URL('road-forger.mjs', import.meta.url))
 
 async function certificates(directory) {
   const ca = `${directory}/ca`
-  await pki('ca', '--name', 'CN=Road CA', '--out', ca)
-  await pki('server', '--ca', ca, '--name', gate)
+  await pki('ca', '--name', 'C=CH, O=Road, CN=Road CA', '--out', ca)
+  await pki('server', '--ca', ca, '--name', gate, '--key', 'rsa-2048')
   await pki('client', '--ca', ca, '--name', 'anna@example.org', '--key', 'rsa-2048')
-  await pki('client', '--ca', ca, '--name', 'carl@example.org')
+  for (const name of ['carl@example.org', 'mallory@example.org']) await pki('client', '--ca', ca, '--name', name)
   return ca
 }
 
+/** The subject of her certificate, by which she calls herself. */
+const annasName = 'C=CH, O=Road, CN=anna@example.org'
 const children = { net: { localTs: ['dynamic'], remoteTs: ['0.0.0.0/0'], start: 'start' } }
 
 function gatewayConfig(ca, directory) {
@@ -131,7 +32,7 @@ function gatewayConfig(ca, directory) {
     pools: { road: { addresses: ['10.91.200.0/24'], dns: [inside], domains: ['corp.example'], subnets: [network] } },
     eapUsers: { bert: { password: 'swordfish' } },
     connections: {
-      certificate: connection({ id: 'anna@example.org', authorities: [`${ca}/ca.crt`] }),
+      certificate: connection({ id: annasName, authorities: [`${ca}/ca.crt`] }),
       eap: connection({ id: '%any', eap: { methods: ['mschapv2', 'tls'], authorities: [`${ca}/ca.crt`] } }),
     },
   }
@@ -142,9 +43,10 @@ function clientConfig(name, ca, directory) {
   const files = (id) => ({ id, key: `${ca}/${id}.key`, certificates: [`${ca}/${id}.crt`] })
   const tls = { methods: ['tls'], authorities: [`${ca}/ca.crt`], serverNames: [gate] }
   const local = {
-    anna: files('anna@example.org'),
+    anna: { ...files('anna@example.org'), id: annasName },
     bert: { id: 'bert@example.org', eap: { methods: ['mschapv2'], identity: 'bert', password: 'swordfish' } },
     carl: { ...files('carl@example.org'), auth: 'eap', eap: tls },
+    mallory: { ...files('mallory@example.org'), auth: 'eap', eap: tls },
   }[name]
   return {
     dns: name === 'anna' ? 'resolvconf' : { serversFile: `${directory}/dnsmasq.servers` },
@@ -194,17 +96,31 @@ function nameServers({ directory }) {
     .join('|')
 }
 
-/** It left: nothing of it is on its machine, nor at the gateway. */
-async function checkGone(field, host, gateway, left) {
+/** The gateway has what belongs to these addresses, and nothing besides: SAs, routes, rules. */
+async function checkGateway(field, gateway, addresses) {
+  const wanted = [...addresses].sort().join(' ')
+  await waitFor(`the gateway's SAs are those of ${wanted}`, async () => {
+    const { ikeSas, states } = await gateway.status()
+    const assigned = ikeSas.flatMap(({ assignedIps }) => assignedIps).sort()
+    return assigned.join(' ') === wanted && states.length === 2 * addresses.length
+  })
+  const routes = (await field.in(field.gateway, 'ip route show dev swan0')).stdout
+  expectEqual('routes at the gateway', [...routes.matchAll(/^10\.91\.200\.\d+/gm)].sort().join(' '), wanted)
+  const rules = (await field.in(field.gateway, 'nft list ruleset')).stdout
+  const guarded = [...rules.matchAll(/ip saddr (\S+) counter .*drop/g)].map(([, address]) => address)
+  expectEqual('rules at the gateway', guarded.sort().join(' '), wanted)
+}
+
+/** It left: nothing of it is on its machine. */
+async function checkGone(field, host) {
   expectEqual('name servers after leaving', nameServers(host), '')
   const rules = await field.in(host.namespace, 'nft list ruleset; ip link show swan0', { check: false })
   if (rules.stdout !== '') throw new Error(`left behind: ${rules.stdout}`)
   if (!lastSeen(host).startsWith('down-client ')) throw new Error(`the script saw last: ${lastSeen(host)}`)
-  await waitFor('the gateway forgets it', async () => (await gateway.status()).ikeSas.length === left)
 }
 
 /** Killed, it leaves name servers and rules behind; the next start takes them back, and so does a stop. */
-async function crashAndReturn(field, host, gateway) {
+async function crashAndReturn(field, host) {
   await stop(host.process, 'SIGKILL')
   rmSync(`${host.directory}/seen`, { force: true })
   if (nameServers(host) === '') throw new Error('a killed client took its name servers back')
@@ -212,7 +128,7 @@ async function crashAndReturn(field, host, gateway) {
   await waitFor('what was left is taken back', () => /taking back what a killed endpoint left/.test(host.log()))
   await checkApplied(field, host, 'bert')
   await host.stop()
-  await checkGone(field, host, gateway, 2)
+  await checkGone(field, host)
 }
 
 /** Packets with the address of a client, from outside. */
@@ -232,13 +148,26 @@ async function checkForged(field, address) {
   if (!/packets [1-9]/.test(rule ?? '')) throw new Error(`the forged packet was not dropped:\n${stdout}`)
 }
 
+/** Packets with the address of another client, inside of the SA of one that was let in. */
+async function checkForgedInside(field, gateway, host, address) {
+  const count = 5
+  const before = (await gateway.status()).xfrmStats
+  const node = `${process.execPath} ${forger} ${host.file} ${address} ${inside} ${count}`
+  const { stdout } = await field.in(host.namespace, node)
+  expectEqual('answered pings', stdout.trim(), JSON.stringify({ own: count, forged: 0 }))
+  const after = (await gateway.status()).xfrmStats
+  const counted = Object.keys(after).filter((name) => name.startsWith('XfrmIn') && after[name] !== before[name])
+  const counts = counted.map((name) => `${name} ${after[name] - before[name]}`)
+  expectEqual('dropped packets', counts.join(), `XfrmInTmplMismatch ${count}`)
+}
+
 function expectEqual(what, got, wanted) {
   if (got !== wanted) throw new Error(`${what}: ${JSON.stringify(got)} instead of ${JSON.stringify(wanted)}`)
 }
 
 async function roadWarriors(directory) {
   const names = ['anna', 'bert', 'carl']
-  const field = new Field(names)
+  const field = new Field([...names, 'mallory'])
   const hosts = new Map()
   try {
     await field.create()
@@ -246,19 +175,26 @@ async function roadWarriors(directory) {
     const gateway = new Host(field.gateway, `${directory}/gate`, gatewayConfig(ca, directory))
     hosts.set('gate', gateway)
     await gateway.start()
-    for (const { name, namespace } of field.clients) {
-      const host = new Host(namespace, `${directory}/${name}`, clientConfig(name, ca, `${directory}/${name}`))
+    const makeHost = ({ name, namespace }) =>
+      new Host(namespace, `${directory}/${name}`, clientConfig(name, ca, `${directory}/${name}`))
+    const mallory = makeHost(field.clients[3])
+    mallory.writeConfig()
+    for (const client of field.clients.slice(0, 3)) {
+      const host = makeHost(client)
       writeFileSync(`${host.directory}/updown`, updown(host.directory), { mode: 0o755 })
-      hosts.set(name, host)
+      hosts.set(client.name, host)
       await host.start()
     }
     const addresses = new Map()
     for (const name of names) addresses.set(name, await checkApplied(field, hosts.get(name), name))
     if (new Set(addresses.values()).size !== 3)
       throw new Error(`two clients have one address: ${[...addresses.values()]}`)
+    await checkGateway(field, gateway, [...addresses.values()])
     await checkForged(field, addresses.get('bert'))
+    await checkForgedInside(field, gateway, mallory, addresses.get('bert'))
     await hosts.get('anna').stop()
-    await checkGone(field, hosts.get('anna'), gateway, 2)
+    await checkGone(field, hosts.get('anna'))
+    await checkGateway(field, gateway, [addresses.get('bert'), addresses.get('carl')])
     for (const name of ['bert', 'carl'])
       if (!(await pings(field, hosts.get(name)))) throw new Error(`${name} lost its tunnel`)
     for (const name of ['bert', 'carl', 'gate']) await hosts.get(name).stop()
@@ -271,8 +207,9 @@ async function roadWarriors(directory) {
         addresses.get(name),
       )
     }
-    await crashAndReturn(field, hosts.get('bert'), gateway)
-    return `three clients behind one NAT, ${[...addresses.values()].join(', ')}; forged source dropped; leases kept; clean after a crash`
+    await crashAndReturn(field, hosts.get('bert'))
+    await checkGateway(field, gateway, [addresses.get('anna'), addresses.get('carl')])
+    return `three clients behind one NAT, ${[...addresses.values()].join(', ')}; forged sources dropped inside and outside; leases kept; clean after a crash`
   } catch (error) {
     error.logs = [...hosts]
       .map(([name, host]) => `${name}:\n${host.log().split('\n').slice(-40).join('\n')}`)

@@ -9,6 +9,7 @@ import { featureCases, newerFeatureCases } from './cases-features.mjs'
 import { lifeCases } from './cases-life.mjs'
 import { radiusCases } from './cases-radius.mjs'
 import { refusedCertificateCases } from './cases-refused-certificates.mjs'
+import { roadRefusalCases } from './cases-road-refusals.mjs'
 import { roadWarriorCases } from './cases-road-warrior.mjs'
 import { Charon, Charon6 } from './charon.mjs'
 import { Typeswan } from './typeswan.mjs'
@@ -128,6 +129,7 @@ const ownCases = [
   ...configurationCases,
   ...eapCases,
   ...roadWarriorCases,
+  ...roadRefusalCases,
   ...certificateCases,
   ...authCases,
   ...authRefusals,
