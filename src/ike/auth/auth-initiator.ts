@@ -46,9 +46,13 @@ export class AuthInitiator {
   #eapRound: EapOfOurs | undefined
   /** The peer's last AUTH came with ANOTHER_AUTH_FOLLOWS. */
   #peerGoesOn = false
+  /** Of both ends, one response earlier: a peer that announces a proof and sends none would go on for ever. */
+  #proofsBefore = 0
+  /** It is by the EAP that is under way that the peer proves itself in this round. RFC 5998. */
+  #isEapOnly = false
   /** The body of the peer's IDr, and whom it names: a round without one goes on with the last. */
   #IDr: { readonly body: Uint8Array; readonly id: Identity } | undefined
-  /** The keys with the PPK mixed in, until it is clear whether they are used. */
+  /** The keys with the PPK mixed in, until the answer to our first AUTH tells whether they are used. */
   #ppkKeys: LastingKeys | undefined
 
   constructor(sa: IkeSa) {
@@ -75,12 +79,12 @@ export class AuthInitiator {
     }
   }
 
-  // HDR, SK {IDi, [CERT,] ..., [IDr,] [AUTH,] [N(PPK_IDENTITY), N(NO_PPK_AUTH),] ...} -->
+  // HDR, SK {IDi, [CERT,] ..., [IDr,] [AUTH, [N(PPK_IDENTITY), N(NO_PPK_AUTH)],] ...} -->
   *#firstRequest({ early, late }: FirstRequest): Flow<Payload[]> {
     const { connection, setUp, resumed } = this.#sa
     if (this.#ours.length > 1 && setUp?.multipleAuth !== true) throw this.#wrongRounds(false)
     if (setUp?.ppk === true) this.#ppkKeys = ppkKeys(this.#sa, connection.ppk!)
-    const { certificates, proof } = yield* this.#ownRound(this.#ppkKeys)
+    const { certificates, proof } = yield* this.#ownRound()
     const wanted = connection.remote.id
     const isEapOnly = resumed === undefined && connection.remote.auth.method === 'eap-only'
     return [
@@ -89,7 +93,6 @@ export class AuthInitiator {
       ...early,
       ...(wanted === undefined || isWildcard(wanted) ? [] : [idPayload('IDr', wanted)]),
       ...proof,
-      ...(yield* this.#ppkPayloads()),
       ...late,
       ...(isEapOnly ? [notify(NotifyType.EAP_ONLY_AUTHENTICATION)] : []),
       ...(setUp?.multipleAuth === true && hasFurtherRounds(connection)
@@ -99,14 +102,15 @@ export class AuthInitiator {
   }
 
   /** Our AUTH of the next round; none where EAP is to begin. */
-  *#ownRound(keys?: LastingKeys): Flow<{ readonly certificates: readonly Payload[]; readonly proof: Payload[] }> {
+  *#ownRound(): Flow<{ readonly certificates: readonly Payload[]; readonly proof: Payload[] }> {
     const round = this.#ours[this.#ownDone]!
     const { auth, id } = round
     const isEap = auth.method === 'eap' && this.#sa.resumed === undefined
     this.#eapRound = isEap ? { auth, id, idBody: ownIdBody('initiator', round) } : undefined
     if (isEap) return { certificates: [], proof: [] }
-    const { certificates, AUTH } = yield* ownProof(this.#sa, 'initiator', round, keys)
-    return { certificates, proof: [AUTH, ...this.#ownRoundOver()] }
+    const { certificates, AUTH } = yield* ownProof(this.#sa, 'initiator', round, this.#ppkKeys)
+    const withoutPpk = this.#canDoWithoutPpk ? (yield* ownProof(this.#sa, 'initiator', round)).AUTH.data : undefined
+    return { certificates, proof: [AUTH, ...this.#ownRoundOver(), ...this.#ppkPayloads(withoutPpk)] }
   }
 
   // [N(ANOTHER_AUTH_FOLLOWS)]
@@ -115,13 +119,16 @@ export class AuthInitiator {
     return this.#ownDone < this.#ours.length ? [notify(NotifyType.ANOTHER_AUTH_FOLLOWS)] : []
   }
 
-  /** Where we can do without the PPK, what proves us then stands beside. RFC 8784 §3. */
-  *#ppkPayloads(): Flow<Payload[]> {
-    const { ppk } = this.#sa.connection
-    if (this.#ppkKeys === undefined || ppk === undefined) return []
-    if (ppk.required) return [ppkIdentity(ppk)]
-    const { AUTH } = yield* ownProof(this.#sa, 'initiator', this.#ours[0]!)
-    return [ppkIdentity(ppk), notify(NotifyType.NO_PPK_AUTH, AUTH.data)]
+  get #canDoWithoutPpk(): boolean {
+    return this.#ppkKeys !== undefined && this.#sa.connection.ppk?.required === false
+  }
+
+  /** Beside our first AUTH; `withoutPpk` is what proves us without the PPK, where we can do without it. RFC 8784 §3. */
+  // [N(PPK_IDENTITY), [N(NO_PPK_AUTH)]]
+  #ppkPayloads(withoutPpk: Uint8Array | undefined): Payload[] {
+    if (this.#ppkKeys === undefined) return []
+    const rest = withoutPpk === undefined ? [] : [notify(NotifyType.NO_PPK_AUTH, withoutPpk)]
+    return [ppkIdentity(this.#sa.connection.ppk!), ...rest]
   }
 
   // HDR, SK {IDi, [CERT,] [AUTH, [N(ANOTHER_AUTH_FOLLOWS)]]} -->, or HDR, SK {} --> when only the peer goes on
@@ -140,11 +147,10 @@ export class AuthInitiator {
     const isFirst = this.#IDr === undefined
     if (!hasEap && find(response, 'AUTH') === undefined && (isFirst || isRefusal(response)))
       throw refusedByPeer(this.#sa, response)
-    this.#peerGoesOn = false
     this.#noteIdentity(response)
-    if (isFirst) this.#settlePpk(response)
-    yield* this.#checkPeer(response, hasEap)
     const eap = this.#eapRound
+    if (eap === undefined) this.#settlePpk(response)
+    yield* this.#checkPeer(response, hasEap)
     if (hasEap && eap !== undefined) return yield* this.#eap(eap, response)
     if (!hasEap && eap === undefined) return response
     const problem = hasEap ? 'the peer asks for it, and we prove ourselves otherwise' : 'the peer did not begin it'
@@ -164,8 +170,7 @@ export class AuthInitiator {
 
   *#afterEap(own: EapOfOurs, { msk, mutual }: EapKey): Flow<readonly Payload[]> {
     const sa = this.#sa
-    const peer = this.#theirs[this.#proofs.count]
-    const isOnly = peer?.auth.method === 'eap-only'
+    const isOnly = this.#isEapOnly
     const { name } = sa.connection
     if (isOnly && (msk === undefined || !mutual)) {
       const problem = `the method ${msk === undefined ? 'made no key' : 'did not prove the peer'}, and nothing else does`
@@ -177,10 +182,14 @@ export class AuthInitiator {
         ),
       )
     }
-    const data = sharedAuth(sa, msk ?? ownKey(sa, 'initiator'), 'initiator', own.idBody)
-    const last = yield* exchange([authPayload(AuthMethod.SHARED_KEY_MIC, data), ...this.#ownRoundOver()])
+    const ours = (keys?: LastingKeys) =>
+      sharedAuth(sa, msk ?? ownKey(sa, 'initiator', keys), 'initiator', own.idBody, keys)
+    const AUTHi = authPayload(AuthMethod.SHARED_KEY_MIC, ours(this.#ppkKeys))
+    const ppk = this.#ppkPayloads(this.#canDoWithoutPpk ? ours() : undefined)
+    const last = yield* exchange([AUTHi, ...this.#ownRoundOver(), ...ppk])
     const AUTH = find(last, 'AUTH')
     if (AUTH === undefined) throw refusedByPeer(sa, last)
+    this.#settlePpk(last)
     const expected = sharedAuth(sa, msk ?? ownKey(sa, 'responder'), 'responder', this.#IDr!.body)
     if (AUTH.method !== AuthMethod.SHARED_KEY_MIC || !equalConstantTime(expected, AUTH.data)) {
       const problem = "the peer's AUTH does not verify with the key that the method made"
@@ -188,9 +197,8 @@ export class AuthInitiator {
         explainEap(this.#subject, problem, 'somebody may stand between the two ends; else their methods of EAP differ'),
       )
     }
-    if (!isOnly) return last
-    this.#proofs.add('eap-only')
-    this.#peerGoesOn = goesOn(last)
+    if (isOnly) this.#proofs.add('eap-only')
+    this.#peerGoesOn ||= goesOn(last)
     return last
   }
 
@@ -205,13 +213,15 @@ export class AuthInitiator {
     this.#sa.remoteId ??= this.#IDr.id
   }
 
-  /** The responder says by its own PPK_IDENTITY that it used the PPK. */
+  /** In the answer to our first AUTH the responder says by its own PPK_IDENTITY that it used the PPK. RFC 8784 §3. */
   #settlePpk(response: readonly Payload[]): void {
     const keys = this.#ppkKeys
     if (keys === undefined) return
+    const isUsed = ppkIdIn(response) !== undefined
+    if (!isUsed && !this.#canDoWithoutPpk) throw new Refused(explainNoPpk(this.#subject))
     this.#ppkKeys = undefined
-    if (ppkIdIn(response) === undefined) discardPpk(keys)
-    else adoptPpk(this.#sa, keys)
+    if (isUsed) adoptPpk(this.#sa, keys)
+    else discardPpk(keys)
   }
 
   /** The peer's proof in this response, if it owes us one. */
@@ -219,18 +229,19 @@ export class AuthInitiator {
     const sa = this.#sa
     const { connection, resumed } = sa
     const round = this.#theirs[this.#proofs.count]
-    // It has proved itself already, and may do so once more.
-    if (round === undefined) return
-    const { body: idBody, id } = this.#IDr!
-    const refusal = this.#misfit(round, response)
-    if (refusal !== undefined) throw new Refused(refusal)
-    // RFC 5998 §3: the method of EAP is to prove it, whether or not it does so besides.
-    if (round.auth.method === 'eap-only' && hasEap) return
     const AUTH = find(response, 'AUTH')
+    this.#isEapOnly = hasEap && round?.auth.method === 'eap-only'
+    // Later it may let us go on first.
+    if (AUTH === undefined && !this.#isEapOnly && this.#proofs.count > 0) return
+    if (round === undefined) throw this.#wrongRounds(true)
+    const { body: idBody, id } = this.#IDr!
+    const refusal = this.#misfit(round)
+    if (refusal !== undefined) throw new Refused(refusal)
+    this.#peerGoesOn = false
+    // RFC 5998 §3: the method of EAP is to prove it, whether or not it does so besides.
+    if (this.#isEapOnly) return
     const { auth } = round
     const failed = () => explainAuthenticationFailed({ connection, remoteId: id, method: AUTH?.method, auth })
-    // Later it may let us go on first.
-    if (AUTH === undefined && this.#proofs.count > 0) return
     if (AUTH === undefined) throw new Refused(failed())
     this.#peerGoesOn = goesOn(response)
     const verdict = yield* checkAuth(sa, { connection, auth, id, idBody, side: 'responder' }, AUTH, response)
@@ -241,22 +252,23 @@ export class AuthInitiator {
     )
   }
 
-  #misfit(round: RemoteRound, response: readonly Payload[]): Refusal | undefined {
+  #misfit(round: RemoteRound): Refusal | undefined {
     const { connection, resumed } = this.#sa
     const remoteId = this.#IDr!.id
     if (!identityMatches(round.id, remoteId)) return explainWrongIdentity({ connection, remoteId, expected: round.id })
     if (resumed !== undefined && !equalIdentities(remoteId, resumed.remoteId))
       return explainNotResumed({ connection, remoteId, expected: resumed.remoteId })
-    const lacksPpk = resumed === undefined && connection.ppk?.required === true && ppkIdIn(response) === undefined
-    return lacksPpk && this.#proofs.count === 0 ? explainNoPpk({ connection, remoteId }) : undefined
+    return undefined
   }
 
   /** True when either end has to prove itself once more. */
   get #goesOn(): boolean {
     const haveMore = this.#ownDone < this.#ours.length
     const wantsMore = this.#proofs.count < this.#theirs.length
-    const isAsAgreed = this.#peerGoesOn ? wantsMore : !wantsMore || haveMore
-    if (!isAsAgreed) throw this.#wrongRounds(true)
+    const proofs = this.#ownDone + this.#proofs.count
+    const isStuck = proofs === this.#proofsBefore
+    this.#proofsBefore = proofs
+    if (this.#peerGoesOn !== wantsMore || isStuck) throw this.#wrongRounds(true)
     return haveMore || wantsMore
   }
 

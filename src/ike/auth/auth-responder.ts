@@ -139,32 +139,38 @@ export class AuthResponder {
       throw new Refused(
         explainAuthenticationFailed({ connection: sa.connection, remoteId: sa.remoteId!, method: undefined, auth }),
       )
-    if (sa.connection.ppk?.required === true)
+    const isFirst = this.#proofs.count === 0
+    // Which PPK the peer uses is known when it is over; that it uses none, before. RFC 8784 §3.
+    if (isFirst && sa.connection.ppk?.required === true && sa.setUp?.ppk !== true)
       throw new Refused(explainNoPpk({ connection: sa.connection, remoteId: sa.remoteId }))
     const own = this.#ours[Math.min(this.#ownDone, this.#ours.length - 1)]!
-    const isOnly = own.auth.method === 'eap-only'
-    const begin = yield* this.#ownRound()
+    const isOnly = own.auth.method === 'eap-only' && this.#ownDone < this.#ours.length
+    const begin = yield* this.#ownRound(true)
     const round: EapRound = {
-      ...{ auth, idBody, isOnly },
+      ...{ auth, idBody, isOnly, isFirst },
       id: identityIn(need(request, 'IDi')),
       ownIdBody: ownIdBody('responder', own),
     }
-    const { request: last, AUTH, success } = yield* eapAsServer(sa, round, begin)
+    const { request: last, response, success } = yield* eapAsServer(sa, round, begin)
     this.#proofs.addEap(success)
-    return { request: last, response: [AUTH] }
+    return { request: last, response: isOnly ? [...response, ...this.#announced()] : response }
   }
 
   /** What proves us in this exchange: nothing when we have proved ourselves as often as configured. */
   // HDR, SK {IDr, [CERT,] AUTH, [N(ANOTHER_AUTH_FOLLOWS)]} -->
-  *#ownRound(): Flow<Payload[]> {
+  *#ownRound(isEap = false): Flow<Payload[]> {
     const round = this.#ours[this.#ownDone]
     if (round === undefined) return []
     this.#ownDone++
     const IDr = idPayload('IDr', round.id)
     // RFC 5998 §3: what EAP makes will prove us.
-    if (round.auth.method === 'eap-only') return [IDr]
+    if (round.auth.method === 'eap-only' && isEap) return [IDr]
     const { certificates, AUTH } = yield* ownProof(this.#sa, 'responder', round)
-    const hasMore = this.#ownDone < this.#ours.length
-    return [IDr, ...certificates, AUTH, ...(hasMore ? [notify(NotifyType.ANOTHER_AUTH_FOLLOWS)] : [])]
+    return [IDr, ...certificates, AUTH, ...this.#announced()]
+  }
+
+  // [N(ANOTHER_AUTH_FOLLOWS)]
+  #announced(): Payload[] {
+    return this.#ownDone < this.#ours.length ? [notify(NotifyType.ANOTHER_AUTH_FOLLOWS)] : []
   }
 }

@@ -13,7 +13,7 @@ import type { No, ProvenCertificate } from '../questions.ts'
 import { sharedAuth } from './auth-payloads.ts'
 import { equalIdentities } from './identity.ts'
 import { checkAuth, type PeerRound, type Verdict } from './peer-auth.ts'
-import { discardPpk, ppkIdIn, ppkKeys } from './ppk.ts'
+import { choosePpk, discardPpk, wantedPpk } from './ppk.ts'
 
 /** The initiator is who it says. `ppkKeys`: by a PPK, whose keys are to be adopted. */
 export interface Proof {
@@ -42,23 +42,17 @@ export function* provePeer(
     if (!equalIdentities(sa.remoteId!, sa.resumed.remoteId)) return { no: undefined }
     return outcome(yield* checkAuth(sa, round, AUTH, payloads))
   }
-  const wanted = wantedPpk(sa, payloads)
-  if (wanted !== undefined && connection.ppk !== undefined && equalConstantTime(wanted, connection.ppk.id)) {
-    const keys = ppkKeys(sa, connection.ppk)
-    const isAdopted = { value: false }
-    try {
-      const proof = outcome(yield* checkAuth(sa, round, AUTH, payloads, keys), keys)
-      isAdopted.value = 'ppkKeys' in proof
-      return proof
-    } finally {
-      if (!isAdopted.value) discardPpk(keys)
-    }
+  const ppk = choosePpk(sa, connection, payloads, AUTH.data)
+  if (ppk === undefined) return { no: undefined }
+  const { keys, data } = ppk
+  let isProven = false
+  try {
+    const proof = outcome(yield* checkAuth(sa, round, { method: AUTH.method, data }, payloads, keys), keys)
+    isProven = 'ppkKeys' in proof
+    return proof
+  } finally {
+    if (!isProven && keys !== undefined) discardPpk(keys)
   }
-  if (connection.ppk?.required === true) return { no: undefined }
-  // With a PPK that we do not have, what proves the peer without one stands in a notify, if the peer takes that.
-  const data = wanted === undefined ? AUTH.data : findNotify(payloads, NotifyType.NO_PPK_AUTH)?.data
-  if (data === undefined) return { no: undefined }
-  return outcome(yield* checkAuth(sa, round, { method: AUTH.method, data }, payloads))
 }
 
 const outcome = (verdict: Verdict, keys?: LastingKeys): Proof | Unproven =>
@@ -91,10 +85,6 @@ export function explainUnproven(
   if (isGoodWithout || withoutPpk === undefined) return explainUnknownPpk({ ...subject, id: wanted })
   return failed()
 }
-
-/** The PPK that the initiator used; one that was not agreed on in IKE_SA_INIT does not count. */
-const wantedPpk = (sa: IkeSa, payloads: readonly Payload[]): Uint8Array | undefined =>
-  sa.setUp?.ppk === true ? ppkIdIn(payloads) : undefined
 
 function verifies(sa: IkeSa, { remote }: ConnectionConfig, data: Uint8Array, idBody: Uint8Array): boolean {
   if (remote.auth.method !== 'psk') return false

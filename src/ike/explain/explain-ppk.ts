@@ -55,7 +55,7 @@ function refusal(subject: PpkSubject, message: string, hint: string): Authentica
     by: 'local',
     localId: formatIdentity(connection.local.id),
     remoteId: remoteId === undefined ? undefined : formatIdentity(remoteId),
-    method: 'psk',
+    method: connection.remote.auth.method,
     message,
     hint,
   }

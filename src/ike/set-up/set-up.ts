@@ -49,14 +49,10 @@ export function requestNotifies(connection: ConnectionConfig, redirectedFrom: Ip
       : notify(NotifyType.REDIRECTED_FROM, encodeGateway({ address: redirectedFrom }))
   return [
     hashesPayload(),
-    ...(takesPpk(connection) ? [notify(NotifyType.USE_PPK)] : []),
+    ...(connection.ppk !== undefined ? [notify(NotifyType.USE_PPK)] : []),
     ...(redirect.follow ? [elsewhere] : []),
   ]
 }
-
-/** As initiator: a PPK goes into the AUTH of a single round that is not EAP. RFC 8784 §3. */
-const takesPpk = (connection: ConnectionConfig): boolean =>
-  connection.ppk !== undefined && connection.local.auth.method !== 'eap' && !hasFurtherRounds(connection)
 
 /** In the responder's IKE_SA_INIT, and in IKE_AUTH of an initiator whose responder has said it too. RFC 9593 §3.1. */
 export function authMethodsPayload(connections: readonly ConnectionConfig[]): Payload[] {
@@ -94,7 +90,7 @@ export function answerSetUp(
 /** What the response came to, as initiator. */
 export function setUpOf(connection: ConnectionConfig, response: readonly Payload[]): SetUp {
   return {
-    ppk: takesPpk(connection) && has(response, NotifyType.USE_PPK),
+    ppk: connection.ppk !== undefined && has(response, NotifyType.USE_PPK),
     childless: has(response, NotifyType.CHILDLESS_IKEV2_SUPPORTED),
     peerHashes: hashesIn(response),
     ...saidOfAuth(response),

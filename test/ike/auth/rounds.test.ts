@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { ConnectionConfig, LocalAuth, RemoteAuth } from '../../../src/ike/config.ts'
 import { parseIdentity } from '../../../src/ike/index.ts'
 import { alterPayloads } from '../alter.ts'
 import { alterInit, withoutNotify } from '../alter-init.ts'
@@ -7,61 +6,20 @@ import {
   attempt,
   authMessages,
   authPair,
-  eapOnly,
   eapServer,
   eapUser,
-  nobody,
   psk,
   refusals,
-  type Side,
   signs,
   stands,
   trusts,
 } from './answering.ts'
+import { alice, bob, both, byEap, carol, eap, keyless, none, shared, side, type Ways } from './rounds-support.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
 const ANOTHER_AUTH_FOLLOWS = 16405
 const MULTIPLE_AUTH_SUPPORTED = 16404
-
-type Ways = readonly [LocalAuth, RemoteAuth][]
-
-/** One side of a pair in which each end proves itself by these, one after the other. */
-function side(own: readonly LocalAuth[], peers: readonly RemoteAuth[]): Side {
-  return {
-    local: own[0]!,
-    remote: peers[0]!,
-    change: (connection: ConnectionConfig) => ({
-      ...connection,
-      local: { ...connection.local, further: own.slice(1).map((auth, i) => ({ id: parseIdentity(`user${i}`), auth })) },
-      remote: {
-        ...connection.remote,
-        further: peers.slice(1).map((auth, i) => ({ id: parseIdentity(`user${i}`), auth })),
-      },
-    }),
-  }
-}
-
-function both(initiator: Ways, responder: Ways) {
-  const a = side(
-    initiator.map(([local]) => local),
-    responder.map(([, remote]) => remote),
-  )
-  const b = side(
-    responder.map(([local]) => local),
-    initiator.map(([, remote]) => remote),
-  )
-  return attempt(a, b)
-}
-
-const shared: Ways[number] = [psk, psk]
-const alice: Ways[number] = [signs('alice'), trusts('alice')]
-const bob: Ways[number] = [signs('bob'), trusts('bob')]
-const carol: Ways[number] = [signs('carol'), trusts('carol')]
-const eap: Ways[number] = [eapUser('u:p'), eapServer('u:p')]
-const keyless: Ways[number] = [eapUser('v:q keyless'), eapServer('v:q keyless')]
-const none: Ways[number] = [nobody, nobody]
-const byEap: Ways[number] = [eapOnly, eapOnly]
 
 describe('multiple authentication (RFC 4739)', () => {
   it.each([
