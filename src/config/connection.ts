@@ -92,7 +92,7 @@ export interface PskConnection {
   readonly retransmit?: Partial<RetransmitConfig>
   readonly livenessDelayMs?: number
   readonly keepaliveMs?: number
-  /** Weak algorithms that the proposals may name: `sha1`, `modp1024`, `modp1536`. */
+  /** Weak algorithms that the proposals may name: `sha1`, `3des`, `null` (no encryption), `modp1024`, `modp1536`. */
   readonly allowWeak?: readonly string[]
   readonly lifetime?: Partial<IkeLifetimeConfig>
   readonly uniqueness?: ConnectionConfig['uniqueness']

@@ -22,7 +22,7 @@ export class NobleAead implements Aead {
   #key: Uint8Array | undefined
 
   constructor(info: EncrInfo, key: Uint8Array) {
-    this.nonceBytes = info.saltBytes + info.ivBytes
+    this.nonceBytes = info.nonceBytes
     this.tagBytes = info.tagBytes
     this.#cipher = aeadFunctions.get(info.id)!
     this.#key = key.slice()
@@ -101,6 +101,10 @@ const aeadFunctions: ReadonlyMap<number, AeadFunction> = new Map<number, AeadFun
   [Encr.ENCR_AES_GCM_12, shortGcm(12)],
   [Encr.ENCR_AES_GCM_16, gcm],
   [Encr.ENCR_CHACHA20_POLY1305, chacha20poly1305],
+  [Encr.ENCR_AES_CCM_8_IIV, ccm(8)],
+  [Encr.ENCR_AES_GCM_16_IIV, gcm],
+  [Encr.ENCR_CHACHA20_POLY1305_IIV, chacha20poly1305],
+  [Encr.ENCR_NULL_AUTH_AES_GMAC, gcm],
 ])
 
 /** Encrypts and decrypts to an array of the same length. */

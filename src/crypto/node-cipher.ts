@@ -14,7 +14,7 @@ export class NodeAead implements Aead {
   #key: KeyObject | undefined
 
   constructor(info: EncrInfo, key: Uint8Array) {
-    this.nonceBytes = info.saltBytes + info.ivBytes
+    this.nonceBytes = info.nonceBytes
     this.tagBytes = info.tagBytes
     this.#name = aeadName(info, key)
     this.#isCcm = this.#name.endsWith('-ccm')
@@ -120,12 +120,18 @@ export class NodeCipher implements Cipher {
   }
 }
 
-const ccmIds: ReadonlySet<number> = new Set([Encr.ENCR_AES_CCM_8, Encr.ENCR_AES_CCM_12, Encr.ENCR_AES_CCM_16])
+const ccmIds: ReadonlySet<number> = new Set([
+  Encr.ENCR_AES_CCM_8,
+  Encr.ENCR_AES_CCM_12,
+  Encr.ENCR_AES_CCM_16,
+  Encr.ENCR_AES_CCM_8_IIV,
+])
+const chachaIds: ReadonlySet<number> = new Set([Encr.ENCR_CHACHA20_POLY1305, Encr.ENCR_CHACHA20_POLY1305_IIV])
 const one = Uint8Array.of(0, 0, 0, 1)
 
 function aeadName(info: EncrInfo, key: Uint8Array): CipherGCMTypes {
   // The options and methods are the same for both; the type declarations know them under two names.
-  if (info.id === Encr.ENCR_CHACHA20_POLY1305) return 'chacha20-poly1305' as CipherGCMTypes
+  if (chachaIds.has(info.id)) return 'chacha20-poly1305' as CipherGCMTypes
   const mode = ccmIds.has(info.id) ? 'ccm' : 'gcm'
   return `aes-${8 * key.length}-${mode}` as CipherGCMTypes
 }

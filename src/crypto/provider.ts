@@ -20,7 +20,10 @@ export interface CryptoProvider {
   /** prf(key, data) of an IKE SA, the key of any length (RFC 7296 §2.13, RFC 4434 §2, RFC 4615 §3): `PrfInfo.bytes` octets, copied. */
   prf(prf: number, key: Uint8Array, data: Uint8Array): Uint8Array
 
-  /** A keyed AEAD. `key` is copied: `keyBits/8` octets, without the salt. */
+  /**
+   * A keyed AEAD. `key` is copied: `keyBits/8` octets, without the salt. Of AES-GMAC it is AES-GCM, whose caller gives all as
+   * associated data.
+   */
   aead(encr: number, key: Uint8Array): Aead
 
   /** A keyed cipher without integrity of its own (AES-CBC, AES-CTR, 3DES-CBC). `key` is copied: `keyBits/8` octets, without the salt. */
@@ -111,7 +114,7 @@ export interface Aead {
 
 /**
  * Encryption in place without integrity and without padding: `length` is a multiple of `EncrInfo.blockBytes`. `iv` is salt | IV,
- * `EncrInfo.saltBytes + EncrInfo.ivBytes` octets.
+ * `EncrInfo.nonceBytes` octets.
  */
 export interface Cipher {
   encrypt(iv: Uint8Array, buffer: Uint8Array, offset: number, length: number): void

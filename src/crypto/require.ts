@@ -3,6 +3,7 @@ import type { Aead } from './provider.ts'
 import {
   type EncrInfo,
   encrInfo,
+  hasOwnIntegrity,
   type IntegInfo,
   integInfo,
   type KeGroupInfo,
@@ -16,7 +17,7 @@ import {
 /** The sizes of an AEAD for which `key` has a permitted length. Throws `UsageError` otherwise. */
 export function requireAead(encr: number, key: Uint8Array): EncrInfo {
   const info = encrInfo(encr)
-  if (info?.kind !== 'aead') {
+  if (info === undefined || !hasOwnIntegrity(info)) {
     throw new UsageError('encr', `${transformName(TransformType.ENCR, encr)} is not an AEAD that is implemented`)
   }
   requireKeyBits(info, key)
@@ -35,7 +36,7 @@ export function requireNonce(aead: Aead, nonce: Uint8Array): void {
 
 /** The same for the IV of a cipher, salt included. */
 export function requireIv(info: EncrInfo, iv: Uint8Array): void {
-  const bytes = info.saltBytes + info.ivBytes
+  const bytes = info.nonceBytes
   if (iv.length !== bytes) throw new UsageError('iv', `must have ${bytes} octets, not ${iv.length}`)
 }
 
@@ -48,7 +49,7 @@ export function requireLive<T>(name: string, key: T | undefined): T {
 /** The sizes of a cipher without integrity for which `key` has a permitted length. Throws `UsageError` otherwise. */
 export function requireCipher(encr: number, key: Uint8Array): EncrInfo {
   const info = encrInfo(encr)
-  if (info === undefined || info.kind === 'aead') {
+  if (info === undefined || (info.kind !== 'cbc' && info.kind !== 'ctr')) {
     throw new UsageError(
       'encr',
       `${transformName(TransformType.ENCR, encr)} is not an unauthenticated cipher that is implemented`,

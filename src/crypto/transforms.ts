@@ -34,6 +34,9 @@ export const Encr = {
   ENCR_AES_GCM_16: 20,
   ENCR_NULL_AUTH_AES_GMAC: 21,
   ENCR_CHACHA20_POLY1305: 28,
+  ENCR_AES_CCM_8_IIV: 29,
+  ENCR_AES_GCM_16_IIV: 30,
+  ENCR_CHACHA20_POLY1305_IIV: 31,
 } as const
 
 export const Prf = {
@@ -103,17 +106,22 @@ export type AesMacName = 'aes-xcbc' | 'aes-cmac'
 /** Tells the MACs of AES from the hashes of HMAC. */
 export const isAesMac = (algorithm: HashName | AesMacName): algorithm is AesMacName => algorithm.startsWith('aes-')
 
-/** Sizes in octets of an encryption transform that the providers implement. */
+/** Sizes in octets of an encryption transform that is implemented. */
 export interface EncrInfo {
   readonly id: number
-  readonly kind: 'aead' | 'cbc' | 'ctr'
+  /** `gmac`: an AEAD that authenticates all and encrypts nothing (RFC 4543). `null`: no cipher at all (RFC 2410), nor asked of a provider. */
+  readonly kind: 'aead' | 'gmac' | 'cbc' | 'ctr' | 'null'
+  /** Set for what protects ESP alone, and never an IKE_SA. RFC 4543, RFC 8750, RFC 8247 §2.1. */
+  readonly espOnly?: true
   /** Key lengths that may be negotiated, in bits; the key length attribute is omitted when `fixedKey`. */
   readonly keyBits: readonly number[]
   readonly fixedKey: boolean
   /** Octets of salt (a nonce in RFC 3686) that KEYMAT and SK_e carry after the key (RFC 4106 §8.1, RFC 4309 §7.1, RFC 3686 §5.1, RFC 7634 §2). */
   readonly saltBytes: number
-  /** Octets of explicit IV in each packet. */
+  /** Octets of explicit IV in each packet; 0 where the sequence number takes its place (RFC 8750). */
   readonly ivBytes: number
+  /** Octets of the cipher's nonce or IV: salt | IV, the implicit one too. */
+  readonly nonceBytes: number
   /** Octets of ICV that the cipher itself makes, 0 when a separate integrity transform is needed. */
   readonly tagBytes: number
   /** Multiple of octets that the plaintext is padded to: the block for CBC, 1 for AEADs and CTR (ESP itself aligns to 4). */
@@ -162,6 +170,7 @@ const cbc = (id: number, keyBits: readonly number[], blockBytes: number): EncrIn
   fixedKey: keyBits.length === 1,
   saltBytes: 0,
   ivBytes: blockBytes,
+  nonceBytes: blockBytes,
   tagBytes: 0,
   blockBytes,
 })
@@ -169,23 +178,43 @@ const cbc = (id: number, keyBits: readonly number[], blockBytes: number): EncrIn
 /** An AEAD or CTR: the cipher counts, and the IV is a part of its nonce. */
 const counting = (
   id: number,
-  kind: 'aead' | 'ctr',
+  kind: 'aead' | 'gmac' | 'ctr',
   keyBits: readonly number[],
   saltBytes: number,
   tagBytes: number,
-): EncrInfo => ({ id, kind, keyBits, fixedKey: keyBits.length === 1, saltBytes, ivBytes: 8, tagBytes, blockBytes: 1 })
+): EncrInfo => ({
+  ...{ id, kind, keyBits, fixedKey: keyBits.length === 1, saltBytes },
+  ...{ ivBytes: 8, nonceBytes: saltBytes + 8, tagBytes, blockBytes: 1 },
+})
+
+/** The same AEAD with the sequence number for an IV, which the packet need not carry twice. RFC 8750 §4. */
+const implicitIv = (id: number, explicit: EncrInfo): EncrInfo => ({ ...explicit, id, ivBytes: 0, espOnly: true })
+
+const ccm8 = counting(Encr.ENCR_AES_CCM_8, 'aead', aesKeyBits, 3, 8)
+const gcm16 = counting(Encr.ENCR_AES_GCM_16, 'aead', aesKeyBits, 4, 16)
+const chacha20Poly1305 = counting(Encr.ENCR_CHACHA20_POLY1305, 'aead', [256], 4, 16)
+
+const noCipher: EncrInfo = {
+  ...{ id: Encr.ENCR_NULL, kind: 'null', keyBits: [0], fixedKey: true, espOnly: true },
+  ...{ saltBytes: 0, ivBytes: 0, nonceBytes: 0, tagBytes: 0, blockBytes: 1 },
+}
 
 const encrTable: readonly EncrInfo[] = [
   cbc(Encr.ENCR_3DES, [192], 8),
   cbc(Encr.ENCR_AES_CBC, aesKeyBits, 16),
   counting(Encr.ENCR_AES_CTR, 'ctr', aesKeyBits, 4, 0),
-  counting(Encr.ENCR_AES_CCM_8, 'aead', aesKeyBits, 3, 8),
+  ccm8,
   counting(Encr.ENCR_AES_CCM_12, 'aead', aesKeyBits, 3, 12),
   counting(Encr.ENCR_AES_CCM_16, 'aead', aesKeyBits, 3, 16),
   counting(Encr.ENCR_AES_GCM_8, 'aead', aesKeyBits, 4, 8),
   counting(Encr.ENCR_AES_GCM_12, 'aead', aesKeyBits, 4, 12),
-  counting(Encr.ENCR_AES_GCM_16, 'aead', aesKeyBits, 4, 16),
-  counting(Encr.ENCR_CHACHA20_POLY1305, 'aead', [256], 4, 16),
+  gcm16,
+  chacha20Poly1305,
+  implicitIv(Encr.ENCR_AES_CCM_8_IIV, ccm8),
+  implicitIv(Encr.ENCR_AES_GCM_16_IIV, gcm16),
+  implicitIv(Encr.ENCR_CHACHA20_POLY1305_IIV, chacha20Poly1305),
+  { ...counting(Encr.ENCR_NULL_AUTH_AES_GMAC, 'gmac', aesKeyBits, 4, 16), espOnly: true },
+  noCipher,
 ]
 
 const prfTable: readonly PrfInfo[] = [
@@ -250,6 +279,9 @@ const keTable: readonly KeGroupInfo[] = [
   mlKem(KeGroup.ML_KEM_768, 1184, 1088),
   mlKem(KeGroup.ML_KEM_1024, 1568, 1568),
 ]
+
+/** True for a transform that makes the ICV itself and takes no integrity transform beside it. */
+export const hasOwnIntegrity = ({ kind }: EncrInfo): boolean => kind === 'aead' || kind === 'gmac'
 
 const byId = <T extends { readonly id: number }>(table: readonly T[]) => new Map(table.map((row) => [row.id, row]))
 const encrById = byId(encrTable)

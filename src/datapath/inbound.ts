@@ -87,6 +87,10 @@ export class Inbound {
   }
 
   #refuse(state: XfrmState, opened: number): number {
+    if (opened === DecapStatus.USAGE_LIMIT) {
+      this.#xfrm.expireHard(state)
+      return this.#drop(XfrmCounter.XfrmInStateExpired)
+    }
     if (opened === DecapStatus.REPLAY_OLD) state.replayWindowDrops++
     else if (opened === DecapStatus.REPLAY_DUPLICATE) state.replayDrops++
     else {

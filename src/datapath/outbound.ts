@@ -83,10 +83,10 @@ export class Outbound implements XfrmWaiter {
 
   #refuse(state: XfrmState, status: number): number {
     if (status === EncapStatus.NO_ROOM) return this.#drop(XfrmCounter.XfrmOutBundleGenError)
-    if (status !== EncapStatus.SEQUENCE_EXHAUSTED) return this.#drop(XfrmCounter.XfrmOutStateProtoError)
     // It will never send again; IKE must not believe that it does.
     this.#xfrm.expireHard(state)
-    return this.#drop(XfrmCounter.XfrmOutStateSeqError)
+    const isUsedUp = status === EncapStatus.USAGE_LIMIT
+    return this.#drop(isUsedUp ? XfrmCounter.XfrmOutStateExpired : XfrmCounter.XfrmOutStateSeqError)
   }
 
   #hold(policy: XfrmPolicy, buffer: Uint8Array, offset: number, now: number): number {

@@ -3,7 +3,10 @@ import type { CryptoProvider } from '../crypto/provider.ts'
 import { packetLength } from '../ip/header.ts'
 import { IpProtocol } from '../ip/protocol.ts'
 import { inferSequenceHigh } from './esn.ts'
-import { createEspCipher, type EspCipher } from './esp-crypto.ts'
+import { EsnResync, RESYNC_TRIALS } from './esn-resync.ts'
+import type { EspCipher } from './esp-cipher.ts'
+import { createEspCipher } from './esp-crypto.ts'
+import { EspUsage } from './esp-usage.ts'
 import {
   checkSpi,
   type DecapResult,
@@ -21,11 +24,16 @@ export class EspDecapsulator {
   readonly esn: boolean
   /** Which sequence numbers were received. For display; only this object moves it. */
   readonly replay: ReplayWindow
+  /** What the key was used for. For display; only this object counts. */
+  readonly usage: EspUsage
   readonly #cipher: EspCipher
   /** Octets in front of the ciphertext. */
   readonly #headerBytes: number
   /** Octets of the shortest packet: one aligned text that holds only a trailer. */
   readonly #minLength: number
+  readonly #resync = new EsnResync()
+  /** The packet that other high halves are tried on, as it came. */
+  #scratch = new Uint8Array(0)
 
   /** Keys are copied. Throws `UsageError` on parameters that do not fit. */
   constructor(crypto: CryptoProvider, parameters: EspSaParameters) {
@@ -33,6 +41,7 @@ export class EspDecapsulator {
     this.esn = parameters.esn
     this.replay = new ReplayWindow(parameters.replayWindow)
     this.#cipher = createEspCipher(crypto, parameters)
+    this.usage = new EspUsage(parameters.encr.id, parameters.esn)
     this.#headerBytes = ESP_HEADER_BYTES + this.#cipher.ivBytes
     this.#minLength = this.#headerBytes + Math.max(ESP_ALIGNMENT, this.#cipher.blockBytes) + this.#cipher.icvBytes
   }
@@ -47,13 +56,19 @@ export class EspDecapsulator {
     if (offset < 0 || length < this.#minLength || offset + length > buffer.length) return DecapStatus.TOO_SHORT
     const textLength = length - this.#headerBytes - this.#cipher.icvBytes
     if (textLength % this.#cipher.blockBytes !== 0) return DecapStatus.BAD_LENGTH
+    if (!this.usage.allows(textLength)) return DecapStatus.USAGE_LIMIT
     const replay = this.replay
     const low = readU32(buffer, offset + 4)
-    const high = this.esn ? inferSequenceHigh(replay.high, replay.low, replay.size, low) : 0
+    let high = this.esn ? inferSequenceHigh(replay.high, replay.low, replay.size, low) : 0
     if (high < 0) return DecapStatus.REPLAY_OLD
     const seen = replay.check(low, high)
     if (seen !== ReplayStatus.OK) return replayRefusal(seen)
-    if (!this.#cipher.open(buffer, offset, textLength, high)) return DecapStatus.BAD_ICV
+    high = this.#open(buffer, offset, length, high)
+    if (high < 0) {
+      this.usage.forgeries++
+      return DecapStatus.BAD_ICV
+    }
+    this.usage.count(textLength)
     const moved = replay.advance(low, high)
     if (moved !== ReplayStatus.OK) return replayRefusal(moved)
     return findInner(buffer, offset + this.#headerBytes, textLength, result)
@@ -62,6 +77,34 @@ export class EspDecapsulator {
   /** Wipes the keys; the object must not be used afterwards. */
   destroy(): void {
     this.#cipher.destroy()
+    this.#scratch.fill(0)
+  }
+
+  /** Opens the packet. Returns the high half of its sequence number: the inferred one, or the right one after a large loss; -1 when the ICV is wrong. */
+  #open(buffer: Uint8Array, offset: number, length: number, high: number): number {
+    const resync = this.#resync
+    const textLength = length - this.#headerBytes - this.#cipher.icvBytes
+    const tryFurther = this.esn && resync.isDue
+    if (tryFurther) this.#keep(buffer, offset, length)
+    if (this.#cipher.open(buffer, offset, textLength, high)) {
+      resync.succeeded()
+      return high
+    }
+    resync.failed()
+    if (!tryFurther) return -1
+    for (let trial = high + 1; trial <= high + RESYNC_TRIALS && trial <= 0xffff_ffff; trial++) {
+      for (let i = 0; i < length; i++) buffer[offset + i] = this.#scratch[i]!
+      if (!this.#cipher.open(buffer, offset, textLength, trial)) continue
+      resync.succeeded()
+      return trial
+    }
+    return -1
+  }
+
+  /** A packet that is refused is left unspecified, so that each trial needs it anew. */
+  #keep(buffer: Uint8Array, offset: number, length: number): void {
+    if (this.#scratch.length < length) this.#scratch = new Uint8Array(2 * length)
+    for (let i = 0; i < length; i++) this.#scratch[i] = buffer[offset + i]!
   }
 }
 

@@ -1,7 +1,9 @@
 import { writeU32 } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
-import { createEspCipher, type EspCipher } from './esp-crypto.ts'
+import type { EspCipher } from './esp-cipher.ts'
+import { createEspCipher } from './esp-crypto.ts'
+import { EspUsage } from './esp-usage.ts'
 import {
   checkSpi,
   EncapStatus,
@@ -27,6 +29,8 @@ export class EspEncapsulator {
   readonly headerBytes: number
   /** Octets behind the inner packet at most: padding, pad length, next header, ICV. */
   readonly maxTrailerBytes: number
+  /** What the key was used for. For display; only this object counts. */
+  readonly usage: EspUsage
   readonly #cipher: EspCipher
   readonly #alignment: number
   readonly #random: RandomSource
@@ -42,6 +46,7 @@ export class EspEncapsulator {
     this.#cipher = createEspCipher(crypto, parameters)
     this.#alignment = Math.max(ESP_ALIGNMENT, this.#cipher.blockBytes)
     this.#random = random
+    this.usage = new EspUsage(parameters.encr.id, parameters.esn)
     this.headerBytes = ESP_HEADER_BYTES + this.#cipher.ivBytes
     this.maxTrailerBytes = this.#alignment - 1 + ESP_TRAILER_BYTES + this.#cipher.icvBytes
   }
@@ -96,16 +101,30 @@ export class EspEncapsulator {
    * Returns its length in octets, or a negative `EncapStatus` with the buffer and the counter untouched; never throws.
    */
   encapsulate(buffer: Uint8Array, offset: number, length: number, nextHeader: number): number {
+    return this.encapsulatePadded(buffer, offset, length, nextHeader, length)
+  }
+
+  /**
+   * The same with zeros behind the inner packet until it has `padTo` octets, if it is shorter: padding for traffic flow
+   * confidentiality, which the receiver knows by the length that the inner packet names, and cuts off. `length` 0 with next header 59
+   * is a dummy packet of `padTo` octets. RFC 4303 §2.6, §2.7.
+   */
+  encapsulatePadded(buffer: Uint8Array, offset: number, length: number, nextHeader: number, padTo: number): number {
     const at = offset - this.headerBytes
-    const total = this.sealedLength(length)
+    const padded = padTo > length ? padTo : length
+    const total = this.sealedLength(padded)
     if (at < 0 || length < 0 || at + total > buffer.length) return EncapStatus.NO_ROOM
+    const padding = paddingBytes(padded, this.#alignment)
+    const text = padded + padding + ESP_TRAILER_BYTES
+    if (!this.usage.allows(text)) return EncapStatus.USAGE_LIMIT
     if (!this.#nextSequence()) return EncapStatus.SEQUENCE_EXHAUSTED
+    this.usage.count(text)
     writeU32(buffer, at, this.spi)
     writeU32(buffer, at + 4, this.#sequenceLow)
     this.#writeIv(buffer, at + ESP_HEADER_BYTES)
-    const padding = paddingBytes(length, this.#alignment)
-    writeTrailer(buffer, offset + length, padding, nextHeader)
-    this.#cipher.seal(buffer, at, length + padding + ESP_TRAILER_BYTES, this.#sequenceHigh)
+    if (padded > length) buffer.fill(0, offset + length, offset + padded)
+    writeTrailer(buffer, offset + padded, padding, nextHeader)
+    this.#cipher.seal(buffer, at, text, this.#sequenceHigh)
     return total
   }
 
@@ -128,13 +147,14 @@ export class EspEncapsulator {
   }
 
   #writeIv(buffer: Uint8Array, at: number): void {
+    const bytes = this.#cipher.ivBytes
+    if (bytes === 0) return
     if (!this.#cipher.unpredictableIv) {
       // The sequence number never comes twice under one key, which is all that a counter mode asks. RFC 4106 §3.1.
       writeU32(buffer, at, this.#sequenceHigh)
       writeU32(buffer, at + 4, this.#sequenceLow)
       return
     }
-    const bytes = this.#cipher.ivBytes
     if (this.#ivAt + bytes > this.#ivPool.length) {
       this.#ivPool = new Uint8Array(this.#random(IV_POOL_BYTES, 'iv'))
       this.#ivAt = 0

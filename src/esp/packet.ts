@@ -50,6 +50,8 @@ export const EncapStatus = {
   SEQUENCE_EXHAUSTED: -1,
   /** Less headroom or tailroom than `headerBytes` and `maxTrailerBytes` ask for. */
   NO_ROOM: -2,
+  /** The key was used as much as its algorithm allows (`usageLimits`): only a rekeyed SA can go on. */
+  USAGE_LIMIT: -3,
 } as const
 
 /** What became of a received packet. Everything but `OK` means that there is no inner packet. */
@@ -69,6 +71,8 @@ export const DecapStatus = {
   BAD_PADDING: 6,
   /** Authentic, and sent only to be thrown away: next header 59. RFC 4303 §2.6. */
   DUMMY: 7,
+  /** The key was used as much as its algorithm allows (`usageLimits`). The SA can take no packet any more. */
+  USAGE_LIMIT: 8,
 } as const
 
 /** Where the inner packet (or a dummy's filling) stands after a decapsulation that returned `OK` or `DUMMY`; unspecified otherwise. */

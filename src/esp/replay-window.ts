@@ -13,7 +13,7 @@ const BLOCKS_IN_SUBSPACE = 0x100000000 / BLOCK_BITS
 
 /** Smallest and largest window, in packets. RFC 4303 §3.4.3 asks for 32 at least. */
 export const MIN_REPLAY_WINDOW = 32
-export const MAX_REPLAY_WINDOW = 1 << 24
+export const MAX_REPLAY_WINDOW = 1 << 20
 
 /**
  * The anti-replay window: which of the last `size` sequence numbers were received. A ring of 32-bit blocks; going forward

@@ -88,7 +88,7 @@ class ToyAead implements Aead {
   #key: ToyMixer | undefined
 
   constructor(info: EncrInfo, key: Uint8Array) {
-    this.nonceBytes = info.saltBytes + info.ivBytes
+    this.nonceBytes = info.nonceBytes
     this.tagBytes = info.tagBytes
     this.#key = new ToyMixer().absorb(key)
   }

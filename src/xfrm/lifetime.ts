@@ -12,8 +12,16 @@ export function hardLimitReached(state: XfrmState, now: number): boolean {
 export function softLimitReached(state: XfrmState, now: number): boolean {
   const { lifetime } = state
   return (
-    state.bytes >= lifetime.softBytes || state.packets >= lifetime.softPackets || now - state.addedAt >= lifetime.softMs
+    state.bytes >= lifetime.softBytes ||
+    state.packets >= lifetime.softPackets ||
+    now - state.addedAt >= lifetime.softMs ||
+    keyIsUsedUp(state)
   )
+}
+
+/** True when the algorithm will not bear much more under this key, whatever is configured; see `usageLimits`. */
+function keyIsUsedUp({ encapsulator, decapsulator }: XfrmState): boolean {
+  return encapsulator?.usage.isNearLimit === true || decapsulator?.usage.isNearLimit === true
 }
 
 /** When the state's next time limit comes (soft only if it was not told yet), `Infinity` for never. */

@@ -215,7 +215,7 @@ describe('parseConfig', () => {
       'did you mean tcp',
     ],
     ['"aes128gcm16"]', '"aes128gcm16-sha256"]', 'connections.office.children.net.espProposals[0]', 'own integrity'],
-    ['4096', '31', 'connections.office.children.net.replayWindow', '32 to 16777216'],
+    ['4096', '31', 'connections.office.children.net.replayWindow', '32 to 1048576'],
     ['"start": "trap"', '"start": "always"', 'connections.office.children.net.start', 'none, start, trap'],
     ['"bytes": 1000', '"bytes": 3000', 'connections.office.children.net.lifetime.soft.bytes', 'above the hard limit'],
     ['"soft"', '"sofft"', 'connections.office.children.net.lifetime.sofft', 'did you mean soft?'],

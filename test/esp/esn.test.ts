@@ -21,7 +21,7 @@ const nearEdge = fc.oneof(
   fc.nat(3000),
   fc.nat(3000).map((n) => 0xffffffff - n),
 )
-const windows = fc.constantFrom(32, 64, 1024, 1056, 2 ** 24)
+const windows = fc.constantFrom(32, 64, 1024, 1056, 2 ** 20)
 
 describe('inferSequenceHigh', () => {
   it('finds the number that a search over the subspaces finds', () => {

@@ -278,8 +278,12 @@ describe('parameters that do not fit are refused', () => {
     ['an SPI above 32 bits', { ...gcmParameters, spi: 2 ** 32 }],
     ['an unknown cipher', { ...gcmParameters, encr: { ...gcmParameters.encr, id: 99 } }],
     [
-      'NULL encryption',
-      { ...cbcParameters, encr: { id: Encr.ENCR_NULL, key: new Uint8Array(0), salt: new Uint8Array(0) } },
+      'NULL encryption without integrity',
+      { ...gcmParameters, encr: { id: Encr.ENCR_NULL, key: new Uint8Array(0), salt: new Uint8Array(0) } },
+    ],
+    [
+      'NULL encryption with a key',
+      { ...cbcParameters, encr: { id: Encr.ENCR_NULL, key: new Uint8Array(16), salt: new Uint8Array(0) } },
     ],
     ['a key of a wrong length', { ...gcmParameters, encr: { ...gcmParameters.encr, key: new Uint8Array(17) } }],
     ['a missing salt', { ...gcmParameters, encr: { ...gcmParameters.encr, salt: new Uint8Array(0) } }],
@@ -290,7 +294,10 @@ describe('parameters that do not fit are refused', () => {
       { ...gcmParameters, encr: { id: Encr.ENCR_AES_CTR, key: new Uint8Array(16), salt: new Uint8Array(4) } },
     ],
     ['a salt of a wrong length', { ...gcmParameters, encr: { ...gcmParameters.encr, id: Encr.ENCR_AES_CCM_16 } }],
-    ['AES-GMAC', { ...gcmParameters, encr: { ...gcmParameters.encr, id: Encr.ENCR_NULL_AUTH_AES_GMAC } }],
+    [
+      'AES-GMAC with integrity',
+      { ...gcmParameters, encr: { ...gcmParameters.encr, id: Encr.ENCR_NULL_AUTH_AES_GMAC }, integ: sha256 },
+    ],
     ['an integrity key of a wrong length', { ...cbcParameters, integ: { ...sha256, key: new Uint8Array(31) } }],
   ])('%s', (_, parameters) => {
     expect(() => new EspEncapsulator(nodeProvider, parameters, countingRandom())).toThrow(UsageError)

@@ -70,11 +70,43 @@ describe('ReplayWindow', () => {
     expect([...statuses].sort()).toEqual([ReplayStatus.OK, ReplayStatus.OLD, ReplayStatus.DUPLICATE])
   })
 
+  it.each([2 ** 16, 2 ** 20])('decides so with a window of %i packets, over jumps within it and far beyond', (size) => {
+    const jump = BigInt(size)
+    const jumps = fc.array(
+      fc.oneof(
+        dense,
+        fc.bigInt({ min: -jump - 40n, max: -jump + 40n }),
+        fc.bigInt({ min: -jump, max: 2n * jump }),
+        fc.bigInt({ min: 0n, max: 2n ** 33n }),
+      ),
+      { minLength: 20, maxLength: 80 },
+    )
+    fc.assert(
+      fc.property(starts, jumps, (start, offsets) => {
+        const ring = new ReplayWindow(size)
+        const model = new SetWindow(ring.size)
+        for (const offset of [0n, ...offsets]) {
+          const n = BigInt.asUintN(64, (model.top === 0n ? start : model.top) + offset)
+          const expected = model.advance(n)
+          expect(ring.advance(low(n), high(n))).toBe(expected)
+        }
+        for (const n of model.seen) expect(ring.check(low(n), high(n))).toBe(model.check(n))
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  it('takes memory in proportion to its size: at most two bits a packet, and those of one block', () => {
+    for (const size of [32, 64, 1024, 4096, 2 ** 20]) {
+      expect(new ReplayWindow(size).bitmap.byteLength).toBeLessThanOrEqual((2 * size) / 8 + 8)
+    }
+  })
+
   it('rounds the size up to whole blocks', () => {
     expect([32, 33, 1024, 1025].map((size) => new ReplayWindow(size).size)).toEqual([32, 64, 1024, 1056])
   })
 
-  it.each([0, 31, -1, 1.5, Number.NaN, 2 ** 24 + 1])('refuses a size of %s', (size) => {
+  it.each([0, 31, -1, 1.5, Number.NaN, 2 ** 20 + 1])('refuses a size of %s', (size) => {
     expect(() => new ReplayWindow(size)).toThrow(UsageError)
   })
 

@@ -36,6 +36,10 @@ const cbc = (bits: number, name: string, integ: number, integBytes: number): Sui
   integBytes,
 })
 
+const nothing = (name: string, integ: number, integBytes: number): Suite => ({
+  ...{ name: `NULL + ${name}`, encr: Encr.ENCR_NULL, keyBytes: 0, saltBytes: 0, integ, integBytes },
+})
+
 export const suites: readonly Suite[] = [
   gcm(128),
   gcm(192),
@@ -59,6 +63,17 @@ export const suites: readonly Suite[] = [
     ...{ name: '3DES + HMAC-SHA2-256-128', encr: Encr.ENCR_3DES, keyBytes: 24, saltBytes: 0 },
     ...{ integ: Integ.AUTH_HMAC_SHA2_256_128, integBytes: 32 },
   },
+  {
+    ...{ name: 'AES-CTR 128 + HMAC-SHA2-256-128', encr: Encr.ENCR_AES_CTR, keyBytes: 16, saltBytes: 4 },
+    ...{ integ: Integ.AUTH_HMAC_SHA2_256_128, integBytes: 32 },
+  },
+  nothing('HMAC-SHA2-256-128', Integ.AUTH_HMAC_SHA2_256_128, 32),
+  nothing('AES-CMAC-96', Integ.AUTH_AES_CMAC_96, 16),
+  { name: 'AES-GMAC 128', encr: Encr.ENCR_NULL_AUTH_AES_GMAC, keyBytes: 16, saltBytes: 4 },
+  { name: 'AES-GMAC 256', encr: Encr.ENCR_NULL_AUTH_AES_GMAC, keyBytes: 32, saltBytes: 4 },
+  { name: 'AES-GCM-16 128, implicit IV', encr: Encr.ENCR_AES_GCM_16_IIV, keyBytes: 16, saltBytes: 4 },
+  { name: 'AES-CCM-8 256, implicit IV', encr: Encr.ENCR_AES_CCM_8_IIV, keyBytes: 32, saltBytes: 3 },
+  { name: 'ChaCha20-Poly1305, implicit IV', encr: Encr.ENCR_CHACHA20_POLY1305_IIV, keyBytes: 32, saltBytes: 4 },
 ]
 
 /** Every suite with every provider, with and without ESN. */

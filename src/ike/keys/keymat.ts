@@ -4,6 +4,7 @@ import type { CryptoProvider } from '../../crypto/provider.ts'
 import {
   type EncrInfo,
   encrInfo,
+  hasOwnIntegrity,
   Integ,
   integInfo,
   type PrfInfo,
@@ -229,10 +230,10 @@ function keyBits(encr: EncrInfo, negotiated: number): number {
 }
 
 function integBytes(encr: EncrInfo, integ: number): number {
-  if (integ === Integ.NONE && encr.kind === 'aead') return 0
+  if (integ === Integ.NONE && hasOwnIntegrity(encr)) return 0
   const info = integInfo(integ)
   if (info === undefined) throw notImplemented('integ', TransformType.INTEG, integ)
-  if (encr.kind !== 'aead') return info.keyBytes
+  if (!hasOwnIntegrity(encr)) return info.keyBytes
   throw new UsageError('integ', `${transformName(TransformType.ENCR, encr.id)} takes no integrity transform beside it`)
 }
 

@@ -247,7 +247,9 @@ function closedPayload(message: Uint8Array): EncryptedPayload | undefined {
 
 function resolveSuite(ids: IkeCipherIds, skeBytes: number, skaBytes: number): IkeCipherSuite {
   const encr = encrInfo(ids.encr)
-  if (encr === undefined) throw new UsageError('suite.encr', `${transformName(1, ids.encr)} is not implemented`)
+  if (encr === undefined || encr.espOnly === true) {
+    throw new UsageError('suite.encr', `${transformName(1, ids.encr)} is not implemented for an IKE_SA`)
+  }
   const keyBits = 8 * (skeBytes - encr.saltBytes)
   if (!encr.keyBits.includes(keyBits))
     throw new UsageError('SK_e', `${skeBytes} octets for ${transformName(1, encr.id)}`)

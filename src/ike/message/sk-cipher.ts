@@ -42,7 +42,7 @@ export class AeadCipher implements SkCipher {
     this.#aead = crypto.aead(encr.id, SK_e.subarray(0, keyBytes))
     this.#saltBytes = encr.saltBytes
     this.#ivBytes = encr.ivBytes
-    this.#nonce = new Uint8Array(encr.saltBytes + encr.ivBytes)
+    this.#nonce = new Uint8Array(encr.nonceBytes)
     this.#nonce.set(SK_e.subarray(keyBytes))
   }
 
@@ -100,7 +100,7 @@ export class EncryptThenMac implements SkCipher {
     this.#mac = crypto.mac(integ.id, SK_a)
     this.#saltBytes = encr.saltBytes
     this.#ivBytes = encr.ivBytes
-    this.#iv = new Uint8Array(encr.saltBytes + encr.ivBytes)
+    this.#iv = new Uint8Array(encr.nonceBytes)
     this.#iv.set(SK_e.subarray(keyBytes))
     const counter = new CounterIv()
     this.#nextIv = encr.kind === 'ctr' ? () => counter.next() : () => random(encr.ivBytes, 'iv')

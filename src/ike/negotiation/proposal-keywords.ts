@@ -1,4 +1,13 @@
-import { encrInfo, Integ, isAdditionalKe, KeGroup, Prf, Sn, TransformType } from '../../crypto/transforms.ts'
+import {
+  encrInfo,
+  hasOwnIntegrity,
+  Integ,
+  isAdditionalKe,
+  KeGroup,
+  Prf,
+  Sn,
+  TransformType,
+} from '../../crypto/transforms.ts'
 import { UsageError } from '../../errors.ts'
 import type { ProposalConfig, TransformConfig } from '../config.ts'
 import { didYouMean } from './nearest-words.ts'
@@ -104,7 +113,7 @@ export function weakKeywords(proposal: ProposalLike): string[] {
 }
 
 /** Algorithms that must be named in `allowWeak` before a configuration may use them, as far as the providers have them. */
-export const weakAlgorithms: readonly string[] = ['sha1', '3des', 'modp1024', 'modp1536']
+export const weakAlgorithms: readonly string[] = ['sha1', '3des', 'null', 'modp1024', 'modp1536']
 
 function parseKeyword(keyword: string, text: string): TransformKeyword {
   const row = transformOf(keyword)
@@ -121,11 +130,14 @@ function parseKeyword(keyword: string, text: string): TransformKeyword {
 
 const isUsable = (transform: TransformLike) => isProvided(transform.type, transform.id, keyBitsOf(transform))
 
+const ESP_ONLY = 'null, gmac and implicit IVs (iiv) are for ESP: an IKE proposal needs a cipher such as aes128gcm16'
+
 /** What is missing or too much; the transforms are usable ones. RFC 7296 §3.3.3. */
 function kindProblem(transforms: readonly TransformLike[], what: ProposalKind): string | undefined {
   const has = (type: TransformType) => transforms.some((transform) => transform.type === type)
   const ciphers = transforms.filter(({ type }) => type === TransformType.ENCR).map(({ id }) => encrInfo(id)!)
-  const aeads = ciphers.filter(({ kind }) => kind === 'aead').length
+  const aeads = ciphers.filter(hasOwnIntegrity).length
+  if (what === 'IKE' && ciphers.some(({ espOnly }) => espOnly === true)) return ESP_ONLY
   if (ciphers.length === 0) return `an ${what} proposal needs an encryption algorithm, such as aes128gcm16`
   // RFC 7296 §3.3: AEADs and other ciphers need two proposals, since only one of them has an integrity transform.
   if (aeads > 0 && aeads < ciphers.length) return 'AEADs and other ciphers cannot share a proposal: write two proposals'

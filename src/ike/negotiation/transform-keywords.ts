@@ -24,8 +24,11 @@ export interface TransformKeyword extends TransformConfig {
 const { ENCR, PRF, INTEG, KE, SN } = TransformType
 
 /** One row for each of AES' key lengths. */
-const aes = (suffix: string, id: number): TransformKeyword[] =>
-  [128, 192, 256].map((keyBits) => ({ keyword: `aes${keyBits}${suffix}`, type: ENCR, id, keyBits }))
+const aes = (suffix: string, id: number, weakAs?: string): TransformKeyword[] =>
+  [128, 192, 256].map((keyBits) => {
+    const row = { keyword: `aes${keyBits}${suffix}`, type: ENCR, id, keyBits }
+    return weakAs === undefined ? row : { ...row, weakAs }
+  })
 
 const rows = (
   type: TransformType,
@@ -81,7 +84,7 @@ const additionalKe = (): TransformKeyword[] =>
     })),
   )
 
-/** Every keyword, the canonical one of a transform first. strongSwan's notation. */
+/** Every keyword, the canonical one of a transform first. strongSwan's notation; `iiv` is ours, for the implicit IVs of RFC 8750. */
 const table: readonly TransformKeyword[] = [
   ...aes('', Encr.ENCR_AES_CBC),
   ...aes('gcm16', Encr.ENCR_AES_GCM_16),
@@ -91,7 +94,9 @@ const table: readonly TransformKeyword[] = [
   ...aes('ccm16', Encr.ENCR_AES_CCM_16),
   ...aes('ccm12', Encr.ENCR_AES_CCM_12),
   ...aes('ccm8', Encr.ENCR_AES_CCM_8),
-  ...aes('gmac', Encr.ENCR_NULL_AUTH_AES_GMAC),
+  ...aes('gmac', Encr.ENCR_NULL_AUTH_AES_GMAC, 'null'),
+  ...aes('gcm16iiv', Encr.ENCR_AES_GCM_16_IIV),
+  ...aes('ccm8iiv', Encr.ENCR_AES_CCM_8_IIV),
   ...aes('gcm', Encr.ENCR_AES_GCM_16),
   ...aes('gcm128', Encr.ENCR_AES_GCM_16),
   ...aes('gcm96', Encr.ENCR_AES_GCM_12),
@@ -102,7 +107,12 @@ const table: readonly TransformKeyword[] = [
   { keyword: 'aes', type: ENCR, id: Encr.ENCR_AES_CBC, keyBits: 128 },
   ...rows(
     ENCR,
-    { chacha20poly1305: Encr.ENCR_CHACHA20_POLY1305, '3des': Encr.ENCR_3DES, null: Encr.ENCR_NULL },
+    {
+      chacha20poly1305: Encr.ENCR_CHACHA20_POLY1305,
+      chacha20poly1305iiv: Encr.ENCR_CHACHA20_POLY1305_IIV,
+      '3des': Encr.ENCR_3DES,
+      null: Encr.ENCR_NULL,
+    },
     { '3des': '3des', null: 'null' },
   ),
   ...rows(
