@@ -31,7 +31,7 @@ export {
 } from './credentials/pool.ts'
 export { poolAttributes } from './credentials/pool-attributes.ts'
 export { type RadiusEapServerOptions, radiusEapServer } from './credentials/radius.ts'
-export { Trust, type TrustOptions, type TrustWorld } from './credentials/trust.ts'
+export { type RawPeerKey, Trust, type TrustOptions, type TrustWorld } from './credentials/trust.ts'
 export type { CryptoProvider, RandomSource } from './crypto/provider.ts'
 export * from './endpoint/index.ts'
 export {

@@ -1,4 +1,5 @@
 import type { Identity, LocalAuth, LocalConfig, RemoteAuth, RemoteConfig } from '../ike/config.ts'
+import { checkEapOnly } from './eap-only-rule.ts'
 import { readEapPeer, readEapServer } from './read-eap.ts'
 import { parseLocalId, parseRemoteId } from './read-identity.ts'
 import { hasCredential, type OwnCredential, readCredential } from './read-key.ts'
@@ -17,8 +18,8 @@ export interface Auths {
   readonly certificate: Uint8Array | undefined
 }
 
-/** Without any word about it, the pre-shared key of `psk` is meant for both sides. */
-export function readAuths(connection: Section, context: ReadContext): Auths {
+/** Without any word about it, the pre-shared key of `psk` is meant for both sides. `peerId`: whom `remote.id` takes, undefined for any. */
+export function readAuths(connection: Section, context: ReadContext, peerId: Identity | undefined): Auths {
   const local = connection.section('local')
   const remote = connection.section('remote')
   const hasPsk = connection.has('psk')
@@ -28,12 +29,21 @@ export function readAuths(connection: Section, context: ReadContext): Auths {
   const world: World = { context, secret, own: ownCredential(local, localMethod, context) }
   const isUnsaid = !hasPsk && (localMethod === 'psk' || remoteMethod === 'psk')
   if (isUnsaid) connection.problem('psk', 'is missing, and nothing says how to authenticate without one', pskRule)
-  return {
+  const auths = {
     local: { auth: localAuth(local, localMethod, world), ...furtherLocal(local, world) },
-    remote: { auth: remoteAuth(remote, remoteMethod, world), ...furtherRemote(remote, world) },
-    certificate: world.own?.certificates[0],
+    remote: { auth: remoteAuth(remote, remoteMethod, world, peerId), ...furtherRemote(remote, world) },
   }
+  if (isEapOnly(auths.remote)) eapSections(local).forEach(checkEapOnly)
+  if (isEapOnly(auths.local)) eapSections(remote).forEach(checkEapOnly)
+  return { ...auths, certificate: world.own?.certificates[0] }
 }
+
+const isEapOnly = ({ auth, further = [] }: Auths['local'] | Auths['remote']): boolean =>
+  [auth, ...further.map((round) => round.auth)].some(({ method }) => method === 'eap-only')
+
+/** Of all rounds of one side. */
+const eapSections = (side: Section): Section[] =>
+  [side, ...(side.list('further') ?? [])].filter((round) => round.has('eap')).map((round) => round.section('eap'))
 
 const pskRule = 'a pre-shared key, or local.auth and remote.auth of another kind'
 
@@ -74,12 +84,17 @@ function localAuth(section: Section, method: Method, { context, secret, own }: W
   }
 }
 
-function remoteAuth(section: Section, method: Method, { context, secret, own }: World): RemoteAuth {
+function remoteAuth(
+  section: Section,
+  method: Method,
+  { context, secret, own }: World,
+  peerId: Identity | undefined,
+): RemoteAuth {
   switch (method) {
     case 'psk':
       return { method, secret: secret ?? new Uint8Array(0) }
     case 'pubkey':
-      return { method, ...readTrust(section, context) }
+      return { method, ...readTrust(section, context, peerId) }
     case 'eap':
       return { method, methods: readEapServer(eapSection(section), own, context) }
     default:
@@ -119,7 +134,7 @@ function furtherRemote(remote: Section, world: World): Pick<RemoteConfig, 'furth
       const method = round.choice('auth', methods) ?? likelyMethod(round, forTrust)
       noPsk(round, method)
       const id = round.text('id') === '%any' ? undefined : round.parsed('id', parseRemoteId, 'an identity, or %any')
-      return { id, auth: remoteAuth(round, method, world) }
+      return { id, auth: remoteAuth(round, method, world, id) }
     }),
   }
 }

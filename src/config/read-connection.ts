@@ -45,7 +45,8 @@ export function readConnection(name: string, section: Section, context: ReadCont
   const natPort = remote.number('natPort') ?? connectionDefaults.natPort
   if (port === natPort)
     remote.problem('natPort', 'is the same as port', 'another port: IKE changes from one to the other')
-  const auths = readAuths(section, context)
+  const remoteId = readRemoteId(remote, remoteAddress)
+  const auths = readAuths(section, context, remoteId)
   if (section.flag('resumption') === true && remote.section('eap').has('radius'))
     section.problem('resumption', 'lets peers come back without RADIUS, which sets their times and counts', 'false')
   const retransmit = section.section('retransmit')
@@ -58,7 +59,7 @@ export function readConnection(name: string, section: Section, context: ReadCont
       ...readVirtualIps(local),
     },
     remote: {
-      ...{ address: remoteAddress, port, natPort, id: readRemoteId(remote, remoteAddress), ...auths.remote },
+      ...{ address: remoteAddress, port, natPort, id: remoteId, ...auths.remote },
       ...readPoolNames(remote, context),
     },
     ikeProposals: readProposals(section, 'proposals', 'IKE', context) ?? defaultIkeProposals,

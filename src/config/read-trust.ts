@@ -3,26 +3,32 @@ import { Trust, type TrustOptions, type TrustWorld } from '../credentials/trust.
 import { nodeProvider } from '../crypto/node.ts'
 import { nodeSignatures } from '../crypto/node-signature.ts'
 import { UsageError } from '../errors.ts'
-import type { PubkeyPeerAuth } from '../ike/config.ts'
+import type { Identity, PubkeyPeerAuth } from '../ike/config.ts'
 import { decodePem, pemText } from '../pki/pem.ts'
-import { readPublicKey } from '../pki/public-files.ts'
 import { readDuration } from './duration.ts'
-import { formatSetting, type SettingPath } from './problems.ts'
+import { formatSetting } from './problems.ts'
+import { readFiles } from './read-files.ts'
 import { certificatesOf } from './read-key.ts'
+import { readRawKeys } from './read-raw-keys.ts'
 import type { ReadContext } from './read-secret.ts'
 import type { Section } from './section.ts'
 
-/** Whom we believe, as `remote` says; nobody when something is wrong with it, which is then reported. */
-export function readTrust(section: Section, context: ReadContext): Omit<PubkeyPeerAuth, 'method'> {
-  const authorities = readFiles(section, 'authorities', context, certificatesOf)
+/**
+ * Whom we believe, as `remote` says; nobody when something is wrong with it, which is then reported. `peerId`: the identity that it takes,
+ * undefined for any.
+ */
+export function readTrust(
+  section: Section,
+  context: ReadContext,
+  peerId: Identity | undefined,
+): Omit<PubkeyPeerAuth, 'method'> {
+  const authorities = readFiles(section, section.texts('authorities') ?? [], context, certificatesOf)
   const options: TrustOptions = {
     description: formatSetting([...section.path, 'authorities']),
     authorities,
-    peers: readFiles(section, 'certificates', context, certificatesOf),
-    intermediates: readFiles(section, 'intermediates', context, certificatesOf),
-    rawKeys: readFiles(section, 'publicKeys', context, (octets, path) => [
-      readPublicKey(octets, { setting: formatSetting(path) }).spki,
-    ]),
+    peers: readFiles(section, section.texts('certificates') ?? [], context, certificatesOf),
+    intermediates: readFiles(section, section.texts('intermediates') ?? [], context, certificatesOf),
+    rawKeys: readRawKeys(section, context, peerId),
     ...readRevocation(section, context),
     signatures: section.texts('signatures')?.map(({ text }) => text) ?? [],
     allowSha1: context.allowWeak.includes('sha1'),
@@ -52,7 +58,7 @@ export function readRevocation(
 ): Pick<TrustOptions, 'crls' | 'crlMaxAgeMs' | 'revocation'> {
   const crlMaxAgeMs = readDuration(section, 'crlMaxAge')
   return {
-    crls: readFiles(section, 'crls', context, (octets) => [crlOf(octets)]),
+    crls: readFiles(section, section.texts('crls') ?? [], context, (octets) => [crlOf(octets)]),
     ...(crlMaxAgeMs === undefined ? {} : { crlMaxAgeMs }),
     revocation: section.choice('revocation', ['strict', 'ifuri', 'relaxed']) ?? 'relaxed',
   }
@@ -79,28 +85,4 @@ const world = {
   signatures: nodeSignatures,
   hash: nodeProvider.hash,
   random: (length: number) => new Uint8Array(randomBytes(length)),
-}
-
-/** What the files of a list hold, and of each folder in it those whose names end as such files do. */
-function readFiles<T>(
-  section: Section,
-  name: string,
-  { readSecretFile, listFolder }: ReadContext,
-  read: (octets: Uint8Array, path: SettingPath) => T[],
-): T[] {
-  return (section.texts(name) ?? []).flatMap(({ text, path }) => {
-    const found = section.attempt(
-      path,
-      () => {
-        const names = listFolder(text)
-        if (names === undefined) return read(readSecretFile(text), path)
-        const files = names.filter((one) => /\.(pem|crt|cer|der|crl|pub)$/i.test(one)).sort()
-        if (files.length === 0)
-          throw new UsageError('file', `the folder ${text} has no .pem, .crt, .cer, .der, .crl or .pub`)
-        return files.flatMap((one) => read(readSecretFile(`${text}/${one}`), path))
-      },
-      'a file that can be read, or a folder with such files',
-    )
-    return found ?? []
-  })
 }

@@ -4,8 +4,8 @@ import type { RandomSource } from '../crypto/provider.ts'
 import { decodePublicKey } from '../crypto/public-key.ts'
 import type { PublicKey, SignatureProvider } from '../crypto/signature.ts'
 import { DecodeError, UsageError } from '../errors.ts'
-import { formatIdentity } from '../ike/auth/identity.ts'
-import type { Handle } from '../ike/config.ts'
+import { equalIdentities, formatIdentity, isWildcard } from '../ike/auth/identity.ts'
+import type { Handle, Identity } from '../ike/config.ts'
 import type { No, ProvenCertificate, VerifyAnswer, VerifyQuestion } from '../ike/questions.ts'
 import { type Certificate, decodeCertificate, isSameCertificate, nameOfCertificate } from '../pki/certificate.ts'
 import { type Crl, decodeCrl } from '../pki/crl.ts'
@@ -36,6 +36,14 @@ export interface TrustWorld {
   readonly cache?: RevocationCache
 }
 
+/** A key without a certificate, which names nobody: whose it is, is said here. RFC 7670. */
+export interface RawPeerKey {
+  /** SubjectPublicKeyInfo in DER. */
+  readonly spki: Uint8Array
+  /** The one identity that its holder may have. */
+  readonly id: Identity
+}
+
 /** Whom we believe, and on what conditions. All certificates, lists and keys in DER. */
 export interface TrustOptions {
   /** For messages; begins like `the authorities of office`. */
@@ -46,8 +54,8 @@ export interface TrustOptions {
   readonly peers?: readonly Uint8Array[]
   /** Certificates of authorities that lie between, for peers that do not send them. */
   readonly intermediates?: readonly Uint8Array[]
-  /** SubjectPublicKeyInfo of peers that have no certificate (RFC 7670). Whose key it is, the connection's `remote.id` says. */
-  readonly rawKeys?: readonly Uint8Array[]
+  /** Keys of peers that have no certificate. */
+  readonly rawKeys?: readonly RawPeerKey[]
   readonly crls?: readonly Uint8Array[]
   /** How long after its thisUpdate a list without nextUpdate (RFC 5280 §5.1.2.5 demands one) clears anybody, ms. Default: a day. */
   readonly crlMaxAgeMs?: number
@@ -79,7 +87,7 @@ export class Trust implements Handle {
   readonly #authorities: readonly Certificate[]
   readonly #peers: readonly Certificate[]
   readonly #intermediates: readonly Certificate[]
-  readonly #rawKeys: readonly PublicKey[]
+  readonly #rawKeys: readonly { readonly key: PublicKey; readonly id: Identity }[]
   readonly #crls: readonly Crl[]
   readonly #rules: readonly SignatureRule[]
 
@@ -92,7 +100,10 @@ export class Trust implements Handle {
     this.#authorities = readAll('authorities', options.authorities, decodeCertificate)
     this.#peers = readAll('peers', options.peers, decodeCertificate)
     this.#intermediates = readAll('intermediates', options.intermediates, decodeCertificate)
-    this.#rawKeys = readAll('rawKeys', options.rawKeys, decodePublicKey)
+    this.#rawKeys = readAll('rawKeys', options.rawKeys, ({ spki, id }) => ({ key: decodePublicKey(spki), id }))
+    const ofMany = this.#rawKeys.find(({ id }) => isWildcard(id))
+    if (ofMany !== undefined)
+      throw new UsageError('rawKeys', `${formatIdentity(ofMany.id)} stands for many identities, and a key is of one`)
     this.#crls = readAll('crls', options.crls, decodeCrl)
     this.#rules = (options.signatures ?? []).map(parseSignatureRule)
     this.authorityHashes = this.#authorities.map(({ spki }) => world.hash('sha1', spki))
@@ -160,8 +171,8 @@ export class Trust implements Handle {
         this.#signatureProblem(question, one.publicKey) === undefined,
     )
     if (certificate !== undefined) return yield* this.#verifyCertificate(question, certificate, sent)
-    const key = this.#rawKeys.find((one) => this.#signatureProblem(question, one) === undefined)
-    if (key !== undefined) return { ok: true }
+    const signing = this.#rawKeys.filter(({ key }) => this.#signatureProblem(question, key) === undefined)
+    if (signing.length > 0) return ofKey(question, signing)
     const configured = this.#peers.length + this.#rawKeys.length
     return no(
       configured === 0
@@ -173,17 +184,18 @@ export class Trust implements Handle {
 
   /** Only a key that is configured is trusted; that the peer has it says its signature. RFC 7670 §§3, 5. */
   #verifyRawKey(question: VerifyQuestion, spki: Uint8Array): VerifyAnswer {
-    const key = this.#rawKeys.find((one) => equalBytes(one.spki, spki))
-    if (key === undefined) {
+    const known = this.#rawKeys.filter(({ key }) => equalBytes(key.spki, spki))
+    const [first] = known
+    if (first === undefined) {
       const fingerprint = toHex(this.#world.hash('sha256', spki))
       return no(
         `peer ${formatIdentity(question.id)} sent a raw public key (SHA-256 ${fingerprint}) that is not configured for it`,
         'add the key to the keys of the peer, if it is the right one',
       )
     }
-    const reason = this.#signatureProblem(question, key)
+    const reason = this.#signatureProblem(question, first.key)
     return reason === undefined
-      ? { ok: true }
+      ? ofKey(question, known)
       : no(`raw public key of ${formatIdentity(question.id)}: ${reason}`, SIGNATURE_HINT)
   }
 
@@ -225,14 +237,24 @@ export const provenCertificate = (certificate: Certificate): ProvenCertificate =
   notAfter: certificate.notAfter,
 })
 
+/** The peer has the key of all of these: is it who it says? */
+function ofKey({ id }: VerifyQuestion, keys: readonly Pick<RawPeerKey, 'id'>[]): VerifyAnswer {
+  if (keys.some((one) => equalIdentities(one.id, id))) return { ok: true }
+  const owners = keys.map((one) => formatIdentity(one.id)).join(', ')
+  return no(
+    `peer sent ID ${formatIdentity(id)}, and the raw public key that it proves to have is that of ${owners}`,
+    'let the peer use that identity, or configure the key for the other one as well',
+  )
+}
+
 const DEFAULT_RSA_BITS = 2048
 const SIGNATURE_HINT =
   'check that the peer signs with the key of the certificate that it sends, and which signatures are taken'
 
-function readAll<T>(what: string, all: readonly Uint8Array[] | undefined, decode: (octets: Uint8Array) => T): T[] {
-  return (all ?? []).map((octets, at) => {
+function readAll<F, T>(what: string, all: readonly F[] | undefined, decode: (one: F) => T): T[] {
+  return (all ?? []).map((one, at) => {
     try {
-      return decode(octets)
+      return decode(one)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       throw new UsageError(what, `number ${at + 1} cannot be read: ${error.message}`)

@@ -73,6 +73,24 @@ describe('how both sides prove themselves', () => {
   })
 })
 
+describe('what is safe, or named', () => {
+  const unsafe = { methods: ['mschapv2'], eapOnlyUnsafe: true }
+
+  test('is taken where EAP alone is to prove the responder', () => {
+    const eapOnly = { id: 'gate.example', auth: 'eap-only' }
+    const tls = { methods: ['tls', 'ttls'], password: 'x', authorities: ['root.pem'], serverNames: ['gate.example'] }
+    expect(problemsOf({ local: { ...me, auth: 'eap', eap: tls }, remote: eapOnly })).toEqual([])
+    expect(problemsOf({ local: { id: 'bob', eap: { ...unsafe, password: 'x' } }, remote: eapOnly })).toEqual([])
+    expect(problemsOf({ local: eapOnly, remote: { id: '%any', eap: unsafe } }, { eapUsers })).toEqual([])
+  })
+
+  test('of hosts for hash and URL, an age for lists, and an identity for each raw key', () => {
+    const publicKeys = [{ file: 'alice.pub', id: 'alice@example' }]
+    const remote = { ...them, id: '%any', publicKeys, crlMaxAge: '7d', hashAndUrl: ['PKI.example.org'] }
+    expect(read({ local: me, remote }).remote.auth).toMatchObject({ method: 'pubkey', hashAndUrl: true })
+  })
+})
+
 describe('a mistake', () => {
   test.each<[string, object, string]>([
     ['no word about it', { local: { id: 'a' } }, 'connections.office.psk: is missing, and nothing says how'],
@@ -116,6 +134,55 @@ describe('a mistake', () => {
       'a further shared key',
       { local: { ...me, further: [{ id: 'a', auth: 'psk' }] }, remote: them, psk: 'x' },
       'local.further[0].auth: a pre-shared key is for the first',
+    ],
+    [
+      'a raw key for anybody',
+      { local: me, remote: { id: '%any', publicKeys: ['alice.pub'] } },
+      'remote.publicKeys[0]: is the key of nobody in particular: any identity is taken',
+    ],
+    [
+      'a raw key for many',
+      { local: me, remote: { id: '*@example', publicKeys: ['alice.pub'] } },
+      'remote.publicKeys[0]: is the key of nobody in particular: *@example is taken',
+    ],
+    [
+      'a raw key of somebody else',
+      { local: me, remote: { id: '*@example', publicKeys: [{ file: 'alice.pub', id: 'a@other' }] } },
+      'remote.publicKeys[0].id: "a@other" is not taken here',
+    ],
+    [
+      'a raw key of many',
+      { local: me, remote: { id: '%any', publicKeys: [{ file: 'alice.pub', id: '*@example' }] } },
+      'stands for many identities',
+    ],
+    [
+      'EAP alone with a password that an impostor may guess at, as client',
+      {
+        local: { id: 'a', eap: { methods: ['tls', 'mschapv2'], password: 'x' } },
+        remote: { id: 'g', auth: 'eap-only' },
+      },
+      'local.eap.methods[1]: "mschapv2" is not safe here: EAP alone is to prove the responder (eap-only): RFC 5998 §4',
+    ],
+    [
+      'EAP alone with a method that is not mutual, as gateway',
+      { local: { id: 'g', auth: 'eap-only' }, remote: { id: '%any', eap: { methods: ['md5'] } } },
+      'remote.eap.methods[0]: "md5" is not safe here',
+    ],
+    [
+      'EAP alone with whatever RADIUS chooses',
+      {
+        local: { id: 'g', auth: 'eap-only' },
+        remote: { id: '%any', eap: { radius: { servers: [{ address: '192.0.2.1', secret: 'secret' }] } } },
+      },
+      'remote.eap.radius: may choose any method',
+    ],
+    [
+      'EAP alone in a further round',
+      {
+        local: { ...me, further: [{ id: 'b', eap: { methods: ['mschapv2'], password: 'x' } }] },
+        remote: { ...them, further: [{ id: 'g', auth: 'eap-only' }] },
+      },
+      'local.further[0].eap.methods[0]: "mschapv2" is not safe here',
     ],
     ['a peer that is no CRL', { local: me, remote: { ...them, crls: ['root.pem'] } }, 'remote.crls[0]: '],
   ])('%s is told with its setting', (_, connection, message) => {

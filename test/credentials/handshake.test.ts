@@ -81,10 +81,11 @@ describe('IKE_AUTH with certificates and signatures', () => {
 
   it('stands with raw public keys', () => {
     const [a, b] = [holderOf('a', 'ed25519'), holderOf('b', 'ecdsa-p256')]
-    const rawKeys = (holder: Holder) => trusts({ authorities: [], rawKeys: [holder.key.publicKey.spki] })
+    const rawKeys = (holder: Holder, id: string) =>
+      trusts({ authorities: [], rawKeys: [{ spki: holder.key.publicKey.spki, id: parseIdentity(id) }] })
     const pair = attempt(
-      side('a', signs(a, { certificates: [] }), rawKeys(b)),
-      side('b', signs(b, { certificates: [] }), rawKeys(a)),
+      side('a', signs(a, { certificates: [] }), rawKeys(b, ids.b)),
+      side('b', signs(b, { certificates: [] }), rawKeys(a, ids.a)),
     )
     expect(refusals(pair.b).map(({ message }) => message)).toEqual([])
     expect(stands(pair)).toBe(true)

@@ -287,11 +287,24 @@ describe('a peer whose own certificate or key is configured', () => {
   })
 
   it('is believed with a raw public key, sent or not (RFC 7670)', async () => {
-    const raw = { authorities: [], rawKeys: [peer.key.publicKey.spki] }
+    const raw = { authorities: [], rawKeys: [{ spki: peer.key.publicKey.spki, id: parseIdentity('anybody') }] }
     const certificates = [{ encoding: 15, data: peer.key.publicKey.spki }]
     expect(verify({ trust: raw, certificates, id: 'anybody' })).toEqual({ ok: true })
     expect((await verify({ trust: raw, certificates: [], id: 'anybody' })).ok).toBe(true)
     expect(await refusal({ trust: raw, certificates, holder: self })).toContain('does not verify')
+  })
+
+  it('is not believed with a raw public key to be another than the one whose key it is', async () => {
+    const { spki } = peer.key.publicKey
+    const raw = { authorities: [], rawKeys: [{ spki, id: parseIdentity('alice@example.org') }] }
+    for (const certificates of [[{ encoding: 15, data: spki }], []]) {
+      expect(await refusal({ trust: raw, certificates, id: 'boss@example.org' })).toBe(
+        'peer sent ID boss@example.org, and the raw public key that it proves to have is that of alice@example.org',
+      )
+      expect(await verify({ trust: raw, certificates, id: 'Alice@example.org' })).toEqual({ ok: true })
+    }
+    const many = { ...raw, rawKeys: [{ spki, id: parseIdentity('*@example.org') }] }
+    expect(() => trustOf({ trust: many })).toThrow('stands for many identities')
   })
 
   it('must be someone', () => {

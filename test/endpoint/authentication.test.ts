@@ -107,9 +107,13 @@ describe('with the settings of a file', () => {
   })
 
   test('nothing but EAP that proves both sides', async () => {
+    const unsafe = { eapOnlyUnsafe: true }
     const { outcome } = await connect(
-      { local: bob, remote: { id: 'gate.example', auth: 'eap-only' } },
-      { local: { id: 'gate.example', auth: 'eap-only' }, remote: { id: '%any', eap: { methods: ['mschapv2'] } } },
+      { local: { ...bob, eap: { ...bob.eap, ...unsafe } }, remote: { id: 'gate.example', auth: 'eap-only' } },
+      {
+        local: { id: 'gate.example', auth: 'eap-only' },
+        remote: { id: '%any', eap: { methods: ['mschapv2'], ...unsafe } },
+      },
       { eapUsers },
     )
     expect(await outcome).toMatchObject({ child: { name: 'net' } })
