@@ -1,6 +1,7 @@
 import type { SocketAddress } from '../ip/index.ts'
 import type { Xfrm } from '../xfrm/xfrm.ts'
 import { type Deliver, Inbound } from './inbound.ts'
+import type { DatapathOptions } from './options.ts'
 import { Outbound, type SendEsp } from './outbound.ts'
 import { type OuterFields, unknownOuter } from './outer.ts'
 
@@ -16,9 +17,9 @@ export class Datapath {
   readonly #outbound: Outbound
 
   /** One datapath for each `Xfrm`: it becomes the one who holds packets back for it. */
-  constructor(xfrm: Xfrm, sinks: DatapathSinks) {
-    this.#inbound = new Inbound(xfrm, sinks.deliver)
-    this.#outbound = new Outbound(xfrm, sinks.sendEsp)
+  constructor(xfrm: Xfrm, sinks: DatapathSinks, options: DatapathOptions = {}) {
+    this.#inbound = new Inbound(xfrm, sinks.deliver, options)
+    this.#outbound = new Outbound(xfrm, sinks.sendEsp, sinks.deliver, options)
   }
 
   /**

@@ -1,12 +1,33 @@
 import { readU32 } from '../bytes/index.ts'
 import { DecapStatus, ESP_HEADER_BYTES, newDecapResult } from '../esp/index.ts'
-import { FlowStatus, IpProtocol, newPacketFlow, parseFlow, type SocketAddress } from '../ip/index.ts'
+import {
+  clampMss,
+  correctAddressChecksum,
+  decapsulatedEcn,
+  EcnFate,
+  ecnOf,
+  FlowStatus,
+  fateOf,
+  IpProtocol,
+  isTcpSyn,
+  newIcmpError,
+  newPacketFlow,
+  parseFlow,
+  type SocketAddress,
+  trafficClass,
+  writeTrafficClass,
+} from '../ip/index.ts'
 import { endpointChanged } from '../nat-t/mapping.ts'
 import { PolicyDirection } from '../xfrm/policy.ts'
 import { StatePhase, type XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
 import { POLICY_OK, type Xfrm } from '../xfrm/xfrm.ts'
+import { FragmentRule } from './fragment-rule.ts'
+import type { DatapathOptions } from './options.ts'
 import type { OuterFields } from './outer.ts'
+import { mssOf } from './path-mtu.ts'
+import { quotedBack } from './quotation.ts'
+import { Rebuilding } from './rebuilding.ts'
 import { DatapathStatus, droppedStatus } from './status.ts'
 
 /** Takes an inner IP packet at `buffer[offset, offset + length)`, borrowed during the call. */
@@ -19,10 +40,14 @@ export class Inbound {
   // Filled anew for each packet. Nothing is read from them once the packet is delivered, because that may lead back here.
   readonly #result = newDecapResult()
   readonly #flow = newPacketFlow()
+  readonly #icmp = newIcmpError()
+  readonly #fragments: FragmentRule
+  readonly #rebuilding = new Rebuilding()
 
-  constructor(xfrm: Xfrm, deliver: Deliver) {
+  constructor(xfrm: Xfrm, deliver: Deliver, options: DatapathOptions = {}) {
     this.#xfrm = xfrm
     this.#deliver = deliver
+    this.#fragments = new FragmentRule(options.fragments)
   }
 
   /** See `Datapath.receiveEsp`. */
@@ -33,7 +58,7 @@ export class Inbound {
     remote: SocketAddress,
     local: SocketAddress,
     now: number,
-    _outer: Readonly<OuterFields>,
+    outer: Readonly<OuterFields>,
   ): number {
     if (offset < 0 || length < 0 || offset + length > buffer.length) return this.#drop(XfrmCounter.XfrmInBufferError)
     if (length < ESP_HEADER_BYTES) return this.#drop(XfrmCounter.XfrmInHdrError)
@@ -55,28 +80,87 @@ export class Inbound {
     const newest = esp.replay.low !== low || esp.replay.high !== high
     this.#xfrm.account(state, opened === DecapStatus.OK ? this.#result.length : 0, now)
 
-    const status = opened === DecapStatus.OK ? this.#passInner(buffer, state) : DatapathStatus.DUMMY
+    const status = opened === DecapStatus.OK ? this.#passInner(buffer, offset, state, outer, now) : DatapathStatus.DUMMY
     if (status === DatapathStatus.DUMMY) state.dummies++
     if (newest) this.#followSource(state, remote, now)
     this.#xfrm.tellSoftExpire(state, now)
     return status
   }
 
-  /** Checks the opened packet against its SA and policy, and delivers it. */
-  #passInner(buffer: Uint8Array, state: XfrmState): number {
-    const { offset, length, nextHeader } = this.#result
+  /** Makes an IP packet of what was opened, checks it against its SA and policy, and delivers it. */
+  #passInner(buffer: Uint8Array, espAt: number, state: XfrmState, outer: Readonly<OuterFields>, now: number): number {
+    const { mode } = state
+    if (mode === 'tunnel') {
+      const { offset, length, nextHeader } = this.#result
+      if (nextHeader !== IpProtocol.IPV4 && nextHeader !== IpProtocol.IPV6) {
+        return this.#drop(XfrmCounter.XfrmInStateModeError)
+      }
+      return this.#check(buffer, offset, length, nextHeader === IpProtocol.IPV4 ? 4 : 6, state, outer, now)
+    }
+    const built = this.#rebuilding
+    const bytes =
+      mode === 'transport'
+        ? built.transport(state, buffer, espAt, this.#result, outer)
+        : built.beet(state, buffer, this.#result, outer)
+    if (bytes < 0) return this.#drop(XfrmCounter.XfrmInStateModeError)
+    const family = built.buffer[built.offset]! >>> 4
+    return this.#check(built.buffer, built.offset, bytes, family, state, outer, now)
+  }
+
+  #check(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    family: number,
+    state: XfrmState,
+    outer: Readonly<OuterFields>,
+    now: number,
+  ): number {
     const flow = this.#flow
-    if (nextHeader !== IpProtocol.IPV4 && nextHeader !== IpProtocol.IPV6) {
+    if (parseFlow(buffer, offset, length, flow) !== FlowStatus.OK || flow.family !== family) {
       return this.#drop(XfrmCounter.XfrmInStateModeError)
     }
-    if (parseFlow(buffer, offset, length, flow) !== FlowStatus.OK) return this.#drop(XfrmCounter.XfrmInStateModeError)
-    if (flow.family !== (nextHeader === IpProtocol.IPV4 ? 4 : 6)) return this.#drop(XfrmCounter.XfrmInStateModeError)
+    if (state.originalSource !== undefined) {
+      correctAddressChecksum(buffer, offset, flow, state.originalSource, state.originalDestination!)
+    }
+    if (!this.#fragments.admit(flow, now)) return this.#drop(XfrmCounter.XfrmInPolBlock)
     // A device that hands packets to a kernel cannot say which of them will be routed on, so all are asked of `in`;
     // IKE installs `fwd` policies with equal selectors.
     const refused = this.#xfrm.checkInbound(PolicyDirection.IN, flow, state)
-    if (refused !== POLICY_OK) return this.#drop(refused)
+    if (refused !== POLICY_OK && !this.#passesByQuotation(buffer, offset, state)) return this.#drop(refused)
+    if (state.mode === 'tunnel' && outer.trafficClass >= 0 && !this.#takeTrafficClass(buffer, offset, state, outer)) {
+      return this.#drop(XfrmCounter.XfrmInError)
+    }
+    if (state.path.mss !== undefined && isTcpSyn(buffer, offset, flow)) this.#clampMss(buffer, offset, state)
     this.#deliver(buffer, offset, flow.totalLength)
     return DatapathStatus.DONE
+  }
+
+  /** An ICMP error of a router behind the peer, about a packet that went the other way through this SA. RFC 4301 §6. */
+  #passesByQuotation(buffer: Uint8Array, offset: number, state: XfrmState): boolean {
+    if (state.flags.icmp !== true) return false
+    const quoted = quotedBack(buffer, offset, this.#flow, this.#icmp)
+    return quoted !== undefined && this.#xfrm.checkInbound(PolicyDirection.IN, quoted, state) === POLICY_OK
+  }
+
+  /** Congestion that was marked outside is told inside. False for a packet to drop. RFC 6040 §4.2. */
+  #takeTrafficClass(buffer: Uint8Array, offset: number, state: XfrmState, outer: Readonly<OuterFields>): boolean {
+    const inner = trafficClass(buffer, offset)
+    const combined = state.flags.noEcn === true ? inner & 3 : decapsulatedEcn(inner, outer.trafficClass)
+    const fate = fateOf(combined)
+    if (fate >= EcnFate.ALARM) state.ecnAlarms++
+    if (fate === EcnFate.DROP) return false
+    const dscp = state.flags.decapDscp === true ? outer.trafficClass : inner
+    writeTrafficClass(buffer, offset, (dscp & 0xfc) | ecnOf(combined))
+    return true
+  }
+
+  /** What the far end announces is how long the packets to it may be, which go out by the other state. */
+  #clampMss(buffer: Uint8Array, offset: number, state: XfrmState): void {
+    const outbound = this.#xfrm.outboundOf(state)
+    if (outbound !== undefined) {
+      clampMss(buffer, offset, this.#flow, mssOf(outbound, this.#flow.family === 4 ? 4 : 6))
+    }
   }
 
   /** The packet is authentic and the newest: if it came from elsewhere, a NAT has a new mapping for the peer. */

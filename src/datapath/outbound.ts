@@ -1,13 +1,20 @@
 import { EncapStatus } from '../esp/index.ts'
-import { FlowStatus, IpProtocol, newPacketFlow, parseFlow } from '../ip/index.ts'
+import { clampMss, FlowStatus, Ipv4Fragmenter, isTcpSyn, newIcmpError, newPacketFlow, parseFlow } from '../ip/index.ts'
 import { PolicyDirection, type XfrmPolicy } from '../xfrm/policy.ts'
 import type { XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
 import type { Xfrm, XfrmWaiter } from '../xfrm/xfrm.ts'
+import { FragmentRule } from './fragment-rule.ts'
+import type { Deliver } from './inbound.ts'
+import type { DatapathOptions } from './options.ts'
 import { newOuterFields, type OuterFields } from './outer.ts'
+import { agePathMtu, innerMtuOf, LEAST_IPV6_MTU, mostEspBytesOf, mssOf } from './path-mtu.ts'
+import { quotedBack } from './quotation.ts'
 import { HEADROOM, TAILROOM } from './room.ts'
 import { DatapathStatus, droppedStatus } from './status.ts'
+import { TooBig } from './too-big.ts'
 import { WaitingPackets } from './waiting.ts'
+import { Wrapping } from './wrapping.ts'
 
 /**
  * Takes an ESP packet at `buffer[offset, offset + length)`, borrowed during the call. It goes to `state.daddr` (from
@@ -22,22 +29,37 @@ export type SendEsp = (
   outer: Readonly<OuterFields>,
 ) => void
 
-/** The longest UDP payload over IPv4; an ESP packet above it cannot be sent. */
-const MAX_UDP_PAYLOAD = 65_507
+/** Where a packet is cut, and each fragment made. */
+interface Workbench {
+  readonly fragmenter: Ipv4Fragmenter
+  readonly buffer: Uint8Array
+}
+
+/** The longest inner packet. */
+const MOST_PACKET_BYTES = 65_535
 
 /** From the inner packet to ESP. RFC 4303 §3.3, RFC 4301 §5.1. */
 export class Outbound implements XfrmWaiter {
   readonly #xfrm: Xfrm
   readonly #sendEsp: SendEsp
   readonly #waiting = new WaitingPackets()
-  // Filled anew for each packet. Nothing is read from it once the packet is sent, because that may lead back here.
+  readonly #fragments: FragmentRule
+  readonly #tooBig: TooBig
+  /** Undefined while a packet is cut. */
+  #workbench: Workbench | undefined
+  // Filled anew for each packet. Nothing is read from them once the packet is sent, because that may lead back here.
   readonly #flow = newPacketFlow()
+  readonly #icmp = newIcmpError()
   readonly #outer = newOuterFields()
+  readonly #wrapping: Wrapping
 
-  /** Registers itself as the one who holds packets back. */
-  constructor(xfrm: Xfrm, sendEsp: SendEsp) {
+  /** Registers itself as the one who holds packets back. `deliver` takes our ICMP errors. */
+  constructor(xfrm: Xfrm, sendEsp: SendEsp, deliver: Deliver, options: DatapathOptions = {}) {
     this.#xfrm = xfrm
     this.#sendEsp = sendEsp
+    this.#fragments = new FragmentRule(options.fragments)
+    this.#tooBig = new TooBig(deliver, options.icmpSource)
+    this.#wrapping = new Wrapping(options)
     xfrm.waiter = this
   }
 
@@ -46,14 +68,20 @@ export class Outbound implements XfrmWaiter {
     const xfrm = this.#xfrm
     const flow = this.#flow
     if (parseFlow(buffer, offset, length, flow) !== FlowStatus.OK) return this.#drop(XfrmCounter.XfrmOutError)
+    if (!this.#fragments.admit(flow, now)) return this.#drop(XfrmCounter.XfrmOutPolBlock)
     const policy = xfrm.policyFor(PolicyDirection.OUT, flow)
     // What no policy names is discarded, as RFC 4301 §5.1 asks.
-    if (policy === undefined || policy.block) return this.#drop(XfrmCounter.XfrmOutPolBlock)
+    if (policy === undefined || policy.block) {
+      const state = this.#stateByQuotation(buffer, offset)
+      if (state === undefined) return this.#drop(XfrmCounter.XfrmOutPolBlock)
+      if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
+      return this.#carry(state, buffer, offset, now)
+    }
     if (policy.template === undefined) return this.#drop(XfrmCounter.XfrmOutPolError)
     const state = xfrm.stateFor(policy)
     if (state === undefined) return this.#hold(policy, buffer, offset, now)
     if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
-    return this.#encapsulate(state, buffer, offset, now)
+    return this.#carry(state, buffer, offset, now)
   }
 
   resume(policy: XfrmPolicy): void {
@@ -67,16 +95,95 @@ export class Outbound implements XfrmWaiter {
     for (const _ of this.#waiting.take(policy)) this.#xfrm.stats.count(counter)
   }
 
-  #encapsulate(state: XfrmState, buffer: Uint8Array, offset: number, now: number): number {
+  /**
+   * The state for an ICMP error of a router inside, whose own address no policy names: the one that the packet which it quotes came
+   * through, if that says so (`flags.icmp`). RFC 4301 §6.
+   */
+  #stateByQuotation(buffer: Uint8Array, offset: number): XfrmState | undefined {
+    const quoted = quotedBack(buffer, offset, this.#flow, this.#icmp)
+    if (quoted === undefined) return undefined
+    const policy = this.#xfrm.policyFor(PolicyDirection.OUT, quoted)
+    if (policy === undefined || policy.block || policy.template === undefined) return undefined
+    const state = this.#xfrm.stateFor(policy)
+    return state?.flags.icmp === true && state.mode === 'tunnel' ? state : undefined
+  }
+
+  /** Sends the packet, whole or in fragments, or tells its sender that it is too long. */
+  #carry(state: XfrmState, buffer: Uint8Array, offset: number, now: number): number {
     const esp = state.encapsulator
     if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateProtoError)
-    const { family, totalLength } = this.#flow
-    if (esp.sealedLength(totalLength) > MAX_UDP_PAYLOAD) return this.#drop(XfrmCounter.XfrmOutStateModeError)
-    const nextHeader = family === 4 ? IpProtocol.IPV4 : IpProtocol.IPV6
-    const espLength = esp.encapsulate(buffer, offset, totalLength, nextHeader)
+    const flow = this.#flow
+    agePathMtu(state, now)
+    if (state.path.mss !== undefined && isTcpSyn(buffer, offset, flow)) {
+      clampMss(buffer, offset, flow, mssOf(state, flow.family === 4 ? 4 : 6))
+    }
+    const outer = this.#outer
+    if (!this.#wrapping.find(state, buffer, offset, flow, outer)) return this.#drop(XfrmCounter.XfrmOutStateModeError)
+    if (esp.sealedLength(this.#wrapping.length) > mostEspBytesOf(state) - outer.optionBytes) {
+      return this.#carryTooLong(state, buffer, offset, now)
+    }
+    return this.#encapsulate(state, buffer, now)
+  }
+
+  #carryTooLong(state: XfrmState, buffer: Uint8Array, offset: number, now: number): number {
+    const flow = this.#flow
+    const outer = this.#outer
+    const { totalLength } = flow
+    const isIpv4 = flow.family === 4
+    const mayCut = isIpv4 && (buffer[offset + 6]! & 0x40) === 0
+    const mtu = innerMtuOf(state, isIpv4 ? 4 : 6)
+    if (mayCut && state.mode === 'tunnel') return this.#carryFragments(state, buffer, offset, mtu, now)
+    // No IPv6 link may ask for less (RFC 8200 §5), so it is for us to get those through.
+    const isLeast = !isIpv4 && totalLength <= LEAST_IPV6_MTU
+    const isWhole = mayCut || isLeast || state.flags.noPmtuDisc === true || state.path.df === 'clear'
+    if (isWhole && this.#mayBeFragmentedOutside(state)) {
+      outer.dontFragment = false
+      return this.#encapsulate(state, buffer, now)
+    }
+    this.#tooBig.tell(buffer, offset, totalLength, isIpv4 ? mtu : Math.max(mtu, LEAST_IPV6_MTU), now)
+    return this.#drop(XfrmCounter.XfrmOutStateModeError)
+  }
+
+  /** What is too long for the path and still fits the length fields of the outer headers. */
+  #mayBeFragmentedOutside(state: XfrmState): boolean {
+    const sealed = state.encapsulator!.sealedLength(this.#wrapping.length)
+    return sealed + this.#outer.optionBytes <= mostEspBytesOf(state, Number.POSITIVE_INFINITY)
+  }
+
+  /** Fragments before encryption: each arrives by itself, and none is put together again before it is decrypted. RFC 4301 §8.2.1. */
+  #carryFragments(state: XfrmState, buffer: Uint8Array, offset: number, mtu: number, now: number): number {
+    const bench = this.#workbench ?? newWorkbench()
+    this.#workbench = undefined
+    const { fragmenter, buffer: spare } = bench
+    let status: number = DatapathStatus.DONE
+    if (!fragmenter.begin(buffer, offset, mtu)) status = this.#drop(XfrmCounter.XfrmOutStateModeError)
+    while (status === DatapathStatus.DONE) {
+      const bytes = fragmenter.next(spare, HEADROOM)
+      if (bytes === 0) break
+      if (state.encapsulator === undefined || this.#xfrm.expired(state, now)) {
+        status = this.#drop(XfrmCounter.XfrmOutStateExpired)
+        break
+      }
+      parseFlow(spare, HEADROOM, bytes, this.#flow)
+      this.#wrapping.find(state, spare, HEADROOM, this.#flow, this.#outer)
+      status = this.#encapsulate(state, spare, now)
+    }
+    this.#workbench = bench
+    return status
+  }
+
+  /** Makes what `#wrapping` found into an ESP packet and sends it. */
+  #encapsulate(state: XfrmState, buffer: Uint8Array, now: number): number {
+    const esp = state.encapsulator
+    if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateProtoError)
+    const { totalLength } = this.#flow
+    const { at, length, nextHeader } = this.#wrapping
+    const outer = this.#outer
+    if (!this.#wrapping.write(buffer, outer, esp.headerBytes)) return this.#drop(XfrmCounter.XfrmOutBundleGenError)
+    const espLength = esp.encapsulate(buffer, at, length, nextHeader)
     if (espLength < 0) return this.#refuse(state, espLength)
     this.#xfrm.account(state, totalLength, now)
-    this.#sendEsp(buffer, offset - esp.headerBytes, espLength, state, this.#outer)
+    this.#sendEsp(buffer, at - esp.headerBytes, espLength, state, outer)
     this.#xfrm.tellSoftExpire(state, now)
     return DatapathStatus.DONE
   }
@@ -101,3 +208,8 @@ export class Outbound implements XfrmWaiter {
     return droppedStatus(counter)
   }
 }
+
+const newWorkbench = (): Workbench => ({
+  fragmenter: new Ipv4Fragmenter(),
+  buffer: new Uint8Array(HEADROOM + MOST_PACKET_BYTES + TAILROOM),
+})

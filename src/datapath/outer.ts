@@ -11,6 +11,13 @@ export interface OuterFields {
   dontFragment: boolean
   /** IPv6's, 20 bits; 0 for none. */
   flowLabel: number
+  /**
+   * IPv4 options or IPv6 extension headers of a packet in transport mode: so many octets right in front of the ESP packet in its
+   * buffer. 0 unless `headerOptions` is `carry`. RFC 4303 §3.1.1.
+   */
+  optionBytes: number
+  /** IPv6: what the octets in front begin with, for the next header field; 50 when there are none. */
+  firstHeader: number
 }
 
 export const newOuterFields = (): OuterFields => ({
@@ -18,6 +25,8 @@ export const newOuterFields = (): OuterFields => ({
   hopLimit: 0,
   dontFragment: false,
   flowLabel: 0,
+  optionBytes: 0,
+  firstHeader: 50,
 })
 
 /** For whoever cannot tell: an outer header of which nothing is known. */

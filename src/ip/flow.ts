@@ -1,4 +1,4 @@
-import { readU16 } from '../bytes/index.ts'
+import { readU16, readU32 } from '../bytes/index.ts'
 import {
   IPV4_HEADER_BYTES,
   IPV6_HEADER_BYTES,
@@ -50,6 +50,8 @@ export interface PacketFlow {
   destinationPort: number
   /** A `Fragment` value. */
   fragment: number
+  /** What a fragment has in common with the others of its packet; 0 when it is none. */
+  identification: number
   /** Where the transport header (or the fragment's data) begins in the buffer. */
   transportOffset: number
   /** Octets of the packet by its own header; never more than were given. */
@@ -68,6 +70,7 @@ export function newPacketFlow(): PacketFlow {
     sourcePort: 0,
     destinationPort: 0,
     fragment: Fragment.NONE,
+    identification: 0,
     transportOffset: 0,
     totalLength: 0,
   }
@@ -78,19 +81,32 @@ export function newPacketFlow(): PacketFlow {
  * length are ignored; the header checksum is not looked at. Returns a `FlowStatus`; never throws, for any octets.
  */
 export function parseFlow(buffer: Uint8Array, offset: number, length: number, flow: PacketFlow): number {
+  return parse(buffer, offset, length, flow, false)
+}
+
+/**
+ * The same for the beginning of a packet, as an ICMP error quotes it: it may end before its own length field says. Then
+ * `totalLength` is what is there.
+ */
+export function parseQuotedFlow(buffer: Uint8Array, offset: number, length: number, flow: PacketFlow): number {
+  return parse(buffer, offset, length, flow, true)
+}
+
+function parse(buffer: Uint8Array, offset: number, length: number, flow: PacketFlow, quoted: boolean): number {
   if (offset < 0 || length < 1 || offset + length > buffer.length) return FlowStatus.TRUNCATED
   const version = ipVersion(buffer, offset)
-  if (version === 4) return parseIpv4(buffer, offset, length, flow)
-  if (version === 6) return parseIpv6(buffer, offset, length, flow)
+  if (version === 4) return parseIpv4(buffer, offset, length, flow, quoted)
+  if (version === 6) return parseIpv6(buffer, offset, length, flow, quoted)
   return FlowStatus.BAD_VERSION
 }
 
-function parseIpv4(buffer: Uint8Array, offset: number, length: number, flow: PacketFlow): number {
+function parseIpv4(buffer: Uint8Array, offset: number, length: number, flow: PacketFlow, quoted: boolean): number {
   if (length < IPV4_HEADER_BYTES) return FlowStatus.TRUNCATED
   const headerBytes = ipv4HeaderBytes(buffer, offset)
-  const total = ipv4TotalLength(buffer, offset)
-  if (headerBytes < IPV4_HEADER_BYTES || total < headerBytes) return FlowStatus.BAD_HEADER
-  if (total > length) return FlowStatus.TRUNCATED
+  const own = ipv4TotalLength(buffer, offset)
+  if (headerBytes < IPV4_HEADER_BYTES || own < headerBytes) return FlowStatus.BAD_HEADER
+  if (headerBytes > length || (own > length && !quoted)) return FlowStatus.TRUNCATED
+  const total = Math.min(own, length)
   flow.family = 4
   flow.addressBytes = 4
   flow.totalLength = total
@@ -99,15 +115,17 @@ function parseIpv4(buffer: Uint8Array, offset: number, length: number, flow: Pac
   flow.protocol = ipv4Protocol(buffer, offset)
   if (ipv4FragmentOffset(buffer, offset) !== 0) flow.fragment = Fragment.LATER
   else flow.fragment = ipv4MoreFragments(buffer, offset) ? Fragment.FIRST : Fragment.NONE
+  flow.identification = flow.fragment === Fragment.NONE ? 0 : readU16(buffer, offset + 4)
   flow.transportOffset = offset + headerBytes
   readPorts(buffer, offset + total, flow)
   return FlowStatus.OK
 }
 
-function parseIpv6(buffer: Uint8Array, offset: number, length: number, flow: PacketFlow): number {
+function parseIpv6(buffer: Uint8Array, offset: number, length: number, flow: PacketFlow, quoted: boolean): number {
   if (length < IPV6_HEADER_BYTES) return FlowStatus.TRUNCATED
-  const total = ipv6TotalLength(buffer, offset)
-  if (total > length) return FlowStatus.TRUNCATED
+  const own = ipv6TotalLength(buffer, offset)
+  if (own > length && !quoted) return FlowStatus.TRUNCATED
+  const total = Math.min(own, length)
   flow.family = 6
   flow.addressBytes = 16
   flow.totalLength = total
@@ -115,6 +133,7 @@ function parseIpv6(buffer: Uint8Array, offset: number, length: number, flow: Pac
   copyAddress(buffer, offset + 24, 16, flow.destination)
   flow.protocol = ipv6NextHeader(buffer, offset)
   flow.fragment = Fragment.NONE
+  flow.identification = 0
   flow.transportOffset = offset + IPV6_HEADER_BYTES
   const status = walkExtensions(buffer, offset + total, flow)
   if (status === FlowStatus.OK) readPorts(buffer, offset + total, flow)
@@ -141,6 +160,9 @@ function walkExtensions(buffer: Uint8Array, end: number, flow: PacketFlow): numb
     if (flow.protocol !== IpProtocol.FRAGMENT) bytes += buffer[at + 1]! * 8
     else if ((readU16(buffer, at + 2) & 0xfff8) !== 0) flow.fragment = Fragment.LATER
     else if ((buffer[at + 3]! & 1) !== 0) flow.fragment = Fragment.FIRST
+    // An atomic fragment (RFC 6946) is a whole packet.
+    if (flow.protocol === IpProtocol.FRAGMENT && flow.fragment !== Fragment.NONE)
+      flow.identification = readU32(buffer, at + 4)
     if (at + bytes > end) return FlowStatus.TRUNCATED
     flow.protocol = buffer[at]!
     flow.transportOffset = at + bytes

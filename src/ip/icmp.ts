@@ -3,6 +3,7 @@ import type { IpAddress } from './address.ts'
 import { buildIcmp, buildIcmpEcho } from './build.ts'
 import { FlowStatus, Fragment, newPacketFlow, parseFlow } from './flow.ts'
 import { ipv4HeaderBytes } from './header.ts'
+import { isIcmpError } from './icmp-error.ts'
 import { IpProtocol, isIcmp } from './protocol.ts'
 
 /**
@@ -58,11 +59,6 @@ export function buildPacketTooBig(
   }
   message.set(quoted, 8)
   return buildIcmp({ source: from, destination: source }, message)
-}
-
-function isIcmpError(protocol: number, type: number): boolean {
-  if (protocol === IpProtocol.ICMPV6) return type < 128
-  return protocol === IpProtocol.ICMP && (type === 3 || type === 4 || type === 5 || type === 11 || type === 12)
 }
 
 function isSingleHost(address: IpAddress): boolean {

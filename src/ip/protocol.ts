@@ -17,6 +17,8 @@ export const IpProtocol = {
   /** Nothing follows; an ESP dummy packet (RFC 4303 §2.6). */
   NO_NEXT_HEADER: 59,
   DESTINATION_OPTIONS: 60,
+  /** IPv4 options in front of what follows, in ESP's BEET mode. */
+  BEET: 94,
   SCTP: 132,
   MOBILITY: 135,
   UDP_LITE: 136,

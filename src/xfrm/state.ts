@@ -81,6 +81,8 @@ export class XfrmState {
   integrityFailures: number
   /** RFC 4303 §2.6 dummy packets, authentic and dropped. */
   dummies: number
+  /** Packets with a pair of ECN codepoints that must not be. RFC 6040 §4.2. */
+  ecnAlarms: number
 
   private constructor(config: LarvalState | XfrmStateConfig, now: number, parts: SharedParts) {
     const installed = 'encr' in config ? config : undefined
@@ -121,6 +123,7 @@ export class XfrmState {
     this.replayDrops = 0
     this.integrityFailures = 0
     this.dummies = 0
+    this.ecnAlarms = 0
   }
 
   /** Takes an SPI without keys. Addresses are copied. */

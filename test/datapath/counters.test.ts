@@ -241,9 +241,11 @@ describe('outbound, one packet for each counter', () => {
     expect(left.send(inner())).toBe(DatapathStatus.QUEUED)
   })
 
-  it('XfrmOutStateModeError: longer than a UDP datagram', () => {
+  it('XfrmOutStateModeError: longer than a UDP datagram and not to be fragmented, which its sender is told', () => {
     const { left } = twoSides()
-    expectNotSent(left, left.send(inner('10.1.0.1', '10.2.0.1', 65_450)), 'XfrmOutStateModeError')
+    const status = left.send(inner('10.1.0.1', '10.2.0.1', 65_450))
+    expect(left.delivered.splice(0)).toMatchObject([{ 9: 1, 20: 3, 21: 4 }])
+    expectNotSent(left, status, 'XfrmOutStateModeError')
   })
 
   it('counts octets and packets of both ends alike, and limits by octets', () => {

@@ -1,12 +1,28 @@
 import { nodeProvider } from '../../src/crypto/node.ts'
 import type { CryptoProvider } from '../../src/crypto/provider.ts'
-import { Datapath, HEADROOM, TAILROOM } from '../../src/datapath/index.ts'
+import {
+  Datapath,
+  type DatapathOptions,
+  type DatapathSinks,
+  HEADROOM,
+  type OuterFields,
+  TAILROOM,
+  unknownOuter,
+} from '../../src/datapath/index.ts'
 import { buildUdp, parseIp, type SocketAddress } from '../../src/ip/index.ts'
 import type { XfrmLifetime } from '../../src/xfrm/port.ts'
 import type { XfrmState } from '../../src/xfrm/state.ts'
 import type { Xfrm } from '../../src/xfrm/xfrm.ts'
 import type { Suite } from '../esp/suites.ts'
 import { newXfrm, policyConfig, Recorder, selector, stateConfig, type VirtualClock } from '../xfrm/support.ts'
+
+/** An ESP packet on its way: what is in front of it are IPv4 options or IPv6 extension headers. */
+export interface Sent {
+  readonly packet: Uint8Array
+  readonly state: XfrmState
+  readonly outer: OuterFields
+  readonly front: Uint8Array
+}
 
 /** One end of a tunnel: databases, datapath, and everything that came out of it, copied. */
 export class Side {
@@ -15,18 +31,29 @@ export class Side {
   readonly told = new Recorder()
   readonly xfrm: Xfrm
   readonly datapath: Datapath
-  readonly sent: { readonly packet: Uint8Array; readonly state: XfrmState }[] = []
+  readonly sent: Sent[] = []
   readonly delivered: Uint8Array[] = []
 
-  constructor(address: string, clock: VirtualClock = { now: 0 }, crypto: CryptoProvider = nodeProvider) {
+  constructor(
+    address: string,
+    clock: VirtualClock = { now: 0 },
+    crypto: CryptoProvider = nodeProvider,
+    options: DatapathOptions = {},
+  ) {
     this.address = address
     this.clock = clock
     this.xfrm = newXfrm(this.told, clock, crypto)
-    this.datapath = new Datapath(this.xfrm, {
-      sendEsp: (buffer, offset, length, state) =>
-        this.sent.push({ packet: buffer.slice(offset, offset + length), state }),
+    const sinks: DatapathSinks = {
+      sendEsp: (buffer, offset, length, state, outer) =>
+        this.sent.push({
+          packet: buffer.slice(offset, offset + length),
+          state,
+          outer: { ...outer },
+          front: buffer.slice(offset - outer.optionBytes, offset),
+        }),
       deliver: (buffer, offset, length) => this.delivered.push(buffer.slice(offset, offset + length)),
-    })
+    }
+    this.datapath = new Datapath(this.xfrm, sinks, options)
   }
 
   get socket(): SocketAddress {
@@ -41,10 +68,22 @@ export class Side {
   }
 
   /** Hands in an ESP packet, copied into a buffer at an odd place. */
-  receive(esp: Uint8Array, from: SocketAddress): number {
-    const buffer = new Uint8Array(7 + esp.length + 5).fill(0xa5)
-    buffer.set(esp, 7)
-    return this.datapath.receiveEsp(buffer, 7, esp.length, from, this.socket, this.clock.now)
+  receive(
+    esp: Uint8Array,
+    from: SocketAddress,
+    outer: OuterFields = unknownOuter,
+    front: Uint8Array = new Uint8Array(0),
+  ): number {
+    const at = 7 + front.length
+    const buffer = new Uint8Array(at + esp.length + 5).fill(0xa5)
+    buffer.set(front, 7)
+    buffer.set(esp, at)
+    return this.datapath.receiveEsp(buffer, at, esp.length, from, this.socket, this.clock.now, outer)
+  }
+
+  /** Hands in what another side sent, with all that its outer header says. */
+  take(sent: Sent, from: SocketAddress): number {
+    return this.receive(sent.packet, from, sent.outer, sent.front)
   }
 
   /** The ESP packet of an inner packet that must be sent. */
