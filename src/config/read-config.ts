@@ -8,6 +8,7 @@ import { connectionDefaults } from './connection.ts'
 import { JsonSource } from './json-source.ts'
 import type { EndpointConfig } from './model.ts'
 import { ConfigProblems, ProblemList } from './problems.ts'
+import { readAkaSubscribers, SqnFiles } from './read-aka.ts'
 import { readConnection } from './read-connection.ts'
 import { readEapUsers } from './read-eap.ts'
 import { readHost } from './read-host.ts'
@@ -60,6 +61,8 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
   const pools = readPools(root)
   const eapUsers = readEapUsers(root, { readSecretFile })
   const radius = new RadiusSettings()
+  const sqnFiles = new SqnFiles(resolvePath)
+  const akaSubscribers = readAkaSubscribers(root, { readSecretFile, sqnFiles })
   const listFolder = options.listFolder ?? (() => undefined)
   const fetch = root.choice('fetch', ['auto', 'none']) === 'none' ? undefined : httpFetch()
   const connections = root
@@ -75,6 +78,8 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
         pools,
         eapUsers,
         radius,
+        akaSubscribers,
+        sqnFiles,
       })
       checkListens(section.section('local'), connection.local.address, listen.addresses)
       return connection
@@ -102,7 +107,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
     pools,
     leaseFile: resolvePath(root.text('leaseFile') ?? '/var/lib/typeswan/leases'),
     host: readHost(root, resolvePath),
-    companions: radius.companions,
+    companions: [...sqnFiles.all, ...radius.companions],
   }
 }
 

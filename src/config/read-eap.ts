@@ -3,10 +3,11 @@ import { EapMethods, type EapMethodsOptions } from '../credentials/eap.ts'
 import { eapTrust } from '../credentials/eap-trust.ts'
 import { nodeProvider } from '../crypto/node.ts'
 import type { RandomSource } from '../crypto/provider.ts'
-import { type EapMethod, gtc, md5Challenge, mschapv2 } from '../eap/index.ts'
-import { type EapTlsOptions, eapPeap, eapTls, eapTtls, type TtlsInner } from '../eap-tls/index.ts'
+import { type EapMethod, gtc, md5Challenge, mschapv2, newAka, newAkaPrime } from '../eap/index.ts'
+import { type EapPeapOptions, type EapTlsOptions, eapPeap, eapTls, eapTtls, type TtlsInner } from '../eap-tls/index.ts'
 import { UsageError } from '../errors.ts'
 import { formatSetting } from './problems.ts'
+import { akaPeer, akaServer } from './read-aka.ts'
 import { hasCredential, type OwnCredential, readCertificateFiles, readCredential } from './read-key.ts'
 import { readRadius } from './read-radius.ts'
 import { type ReadContext, readSecret } from './read-secret.ts'
@@ -42,10 +43,17 @@ export function readEapPeer(section: Section, own: OwnCredential | undefined, co
   if (needsPassword !== undefined && password === undefined) {
     section.problem('password', `is missing, and ${needsPassword.name} needs one`, 'a password, or {"file": "path"}')
   }
+  const needsUsim = methods.find(({ name }) => akaMethods.includes(name))
+  if (needsUsim !== undefined && !section.has('usim')) {
+    section.problem('usim', `is missing, and ${needsUsim.name} needs one`, 'an object with k, opc and sqnFile')
+  }
   return eapMethods(section, {
     peer: {
       methods,
-      credentials: password === undefined ? {} : { password: () => password },
+      credentials: {
+        ...(password === undefined ? {} : { password: () => password }),
+        ...(section.has('usim') ? akaPeer(section.section('usim'), context) : {}),
+      },
       ...(identity === undefined ? {} : { identity }),
       ...(anonymousIdentity === undefined ? {} : { anonymousIdentity }),
     },
@@ -68,14 +76,29 @@ export function readEapServer(section: Section, own: OwnCredential | undefined, 
   if (needsUsers !== undefined && eapUsers.size === 0) {
     section.problem('methods', `${needsUsers.name} needs users, and eapUsers has none`, 'an entry in eapUsers')
   }
+  checkSubscribers(section, methods, context)
   return eapMethods(section, {
     server: {
       methods,
-      credentials: { password: (name) => eapUsers.get(name) },
+      credentials: { password: (name) => eapUsers.get(name), ...akaServer(context.akaSubscribers, random) },
       identity: section.choice('identity', ['ask', 'ike']) ?? 'ask',
     },
     ...readUsers(section),
   })
+}
+
+function checkSubscribers(section: Section, methods: readonly EapMethod[], { akaSubscribers }: ReadContext): void {
+  const aka = methods.find(({ name }) => akaMethods.includes(name))
+  if (aka === undefined) return
+  const { byName } = akaSubscribers
+  if (byName.size === 0) {
+    section.problem('methods', `${aka.name} needs subscribers, and akaSubscribers has none`, 'an entry there')
+  }
+  // RFC 9048 §3.1, 3GPP TS 33.102 annex H: vectors for EAP-AKA' have the bit set, and a peer refuses others.
+  const [wrong] = [...byName].find(([, { amf }]) => amf !== undefined && (amf[0]! & 0x80) === 0) ?? []
+  if (wrong !== undefined && methods.some(({ name }) => name === 'aka-prime')) {
+    section.problem('methods', `aka-prime needs the highest bit of amf, which ${wrong} has not`, 'an amf such as 8000')
+  }
 }
 
 function readUsers(section: Section): Pick<EapMethodsOptions, 'users'> {
@@ -84,6 +107,8 @@ function readUsers(section: Section): Pick<EapMethodsOptions, 'users'> {
 }
 
 const passwordMethods: readonly string[] = ['mschapv2', 'md5', 'gtc', 'ttls', 'peap']
+
+const akaMethods: readonly string[] = ['aka', 'aka-prime']
 
 const random: RandomSource = (length) => new Uint8Array(randomBytes(length))
 
@@ -110,7 +135,8 @@ function readMethods(
   })
 }
 
-const allowedMethods = 'mschapv2, tls, ttls, peap, md5, gtc; those on TLS with authorities, key and certificates'
+const allowedMethods =
+  'mschapv2, tls, ttls, peap, aka, aka-prime, md5, gtc; those on TLS with authorities, key and certificates'
 
 function methodNamed(name: string, tunnel: Tunnel): EapMethod | undefined {
   const inner = tunnel.section.texts('inner')?.map(({ text }) => text)
@@ -121,17 +147,41 @@ function methodNamed(name: string, tunnel: Tunnel): EapMethod | undefined {
       return md5Challenge
     case 'gtc':
       return gtc
+    case 'aka':
+      return newAka()
+    case 'aka-prime':
+      return newAkaPrime(networkOf(tunnel.section))
     case 'tls':
       return onTls(name, tunnel, (options) => eapTls(options))
     case 'peap':
       return onTls(name, tunnel, (options) =>
-        eapPeap({ ...options, methods: (inner ?? ['mschapv2']).map(innerMethod) }),
+        eapPeap({ ...options, ...bindingOf(tunnel.section), methods: (inner ?? ['mschapv2']).map(innerMethod) }),
       )
     case 'ttls':
       return onTls(name, tunnel, (options) => eapTtls({ ...options, ...ttlsInners(inner ?? ['mschapv2']) }))
     default:
       throw new UsageError('methods', `"${name}" is not known`)
   }
+}
+
+function networkOf(section: Section): { networkName?: string } {
+  const networkName = section.text('networkName')
+  return networkName === undefined ? {} : { networkName }
+}
+
+/** Of PEAP: whether TLS and what runs inside are shown to have the same ends. */
+function bindingOf(section: Section): Pick<EapPeapOptions, 'cryptobinding'> {
+  const cryptobinding = section.choice('cryptobinding', ['required', 'offered', 'never'])
+  return cryptobinding === undefined ? {} : { cryptobinding }
+}
+
+/** Of all methods on TLS. */
+function versionsOf(section: Section): Pick<EapTlsOptions, 'minimumVersion' | 'maximumVersion'> {
+  const tls = section.section('tls')
+  const minimumVersion = tls.choice('minimum', ['1.2', '1.3'])
+  const maximumVersion = tls.choice('maximum', ['1.2', '1.3'])
+  if (minimumVersion === '1.3' && maximumVersion === '1.2') tls.problem('maximum', 'is below minimum', '1.3')
+  return { ...(minimumVersion && { minimumVersion }), ...(maximumVersion && { maximumVersion }) }
 }
 
 function innerMethod(name: string): EapMethod {
@@ -180,6 +230,7 @@ function onTls(name: string, { section, own, context, role }: Tunnel, make: (opt
     : undefined
   return make({
     ca,
+    ...versionsOf(section),
     ...(verify === undefined ? {} : { verify }),
     ...(credential === undefined ? {} : { certificates: credential.certificates, key: credential.privateKey.pkcs8 }),
     ...(serverNames === undefined ? {} : { serverNames }),

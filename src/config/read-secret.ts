@@ -1,5 +1,6 @@
 import type { PoolConfig } from '../credentials/pool.ts'
 import type { Fetch } from '../pki/fetching.ts'
+import type { AkaSubscribers, SqnFiles } from './read-aka.ts'
 import type { RadiusSettings } from './read-radius.ts'
 import { parseSecret, secretOfFile } from './secret.ts'
 import type { Section } from './section.ts'
@@ -16,6 +17,8 @@ export interface ReadContext {
   readonly carriesTransport: boolean
   /** Passwords by name. */
   readonly eapUsers: ReadonlyMap<string, string>
+  readonly akaSubscribers: AkaSubscribers
+  readonly sqnFiles: SqnFiles
   /** What sections `radius` share. */
   readonly radius: RadiusSettings
   /** The octets of a secret's file, by its path as written. Throws `UsageError`. */

@@ -6,6 +6,8 @@ import { type MilenageKey, milenage, xor } from './milenage.ts'
 /** One subscriber at either end: the key, and the highest sequence number (48 bits) that was used. Programs may keep it. */
 export interface AkaSubscriber extends MilenageKey {
   sqn: number
+  /** Authentication management field of its vectors, 2 octets. Undefined: the separation bit alone (80 00). */
+  readonly amf?: Uint8Array
 }
 
 /**
@@ -54,8 +56,9 @@ export function softwareAuc(
       subscriber.sqn += 32
       const sqn = sqnOctets(subscriber.sqn)
       const rand = random(16, 'nonce')
-      const { macA, res, ck, ik, ak } = milenage(crypto, subscriber, rand, sqn, separationAmf)
-      return { rand, autn: concat(xor(sqn, ak), separationAmf, macA), xres: res, ck, ik }
+      const { amf = separationAmf } = subscriber
+      const { macA, res, ck, ik, ak } = milenage(crypto, subscriber, rand, sqn, amf)
+      return { rand, autn: concat(xor(sqn, ak), amf, macA), xres: res, ck, ik }
     },
   }
 }

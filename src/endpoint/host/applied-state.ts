@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { readIfThere, writeFileAtomically } from '../../credentials/atomic-file.ts'
 import type { Log } from '../log.ts'
 import { systemCode } from '../system-code.ts'
-import { readIfThere, writeFileAtomically } from './atomic-file.ts'
 import { isRecord } from './lines-file.ts'
 
 /** Something done to the machine that would stay there if this process were killed. Plain JSON. */

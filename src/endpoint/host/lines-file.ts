@@ -1,9 +1,9 @@
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { readIfThere, writeFileAtomically } from '../../credentials/atomic-file.ts'
 import { PlatformError } from '../../errors.ts'
 import type { Log } from '../log.ts'
 import { systemCode } from '../system-code.ts'
-import { readIfThere, writeFileAtomically } from './atomic-file.ts'
 
 /** What a file of records is made of. */
 export interface LinesFormat<T> {

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { readIfThere, writeFileAtomically } from '../../../credentials/atomic-file.ts'
 import { PlatformError } from '../../../errors.ts'
 import { systemCode } from '../../system-code.ts'
-import { readIfThere, writeFileAtomically } from '../atomic-file.ts'
 import type { DnsBackend, DnsGroup } from './dns-backend.ts'
 
 export interface DnsmasqFiles {
