@@ -233,6 +233,7 @@ describe('an IKE_SA that is replaced while message ids are being agreed on', () 
       expect(peer.eventsOf('ike-rekeyed')).toHaveLength(1)
       expect(peer.ike.status().map(({ state }) => state)).toEqual(['established'])
       expect(childrenOf(peer)).toBe(1)
+      expect(peer.eventsOf('refused')).toEqual([])
     }
   }
 

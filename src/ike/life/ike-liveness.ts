@@ -37,6 +37,8 @@ export function closeUnheard(sa: IkeSa, refusal: Refusal): void {
   // What our user or a refusal ends ends for that reason, and not because nobody answered: that would be cause to set it up again.
   const { ending } = sa
   if (ending !== undefined && ending.reason !== 'expired') return sa.close(ending.reason, ending.refusal)
-  if (ending === undefined) sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
+  // Of one that another has the place of nobody waits for anything.
+  if (ending === undefined && sa.successor === undefined)
+    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal })
   sa.close('timeout', refusal)
 }
