@@ -117,11 +117,11 @@ function furtherLocal(local: Section, world: World): Pick<LocalConfig, 'further'
   return {
     further: rounds.map((round) => {
       const method = round.choice('auth', methods) ?? likelyMethod(round, ['key', 'pkcs12'])
-      noPsk(round, method)
       const own = ownCredential(round, method, world.context)
+      const secret = roundSecret(round, method, world)
       const id = round.parsed('id', parseLocalId, 'an identity')
       if (id === undefined && !round.has('id')) round.problem('id', 'is missing', 'who we are in this round')
-      return { id: id ?? noIdentity, auth: localAuth(round, method, { ...world, own }) }
+      return { id: id ?? noIdentity, auth: localAuth(round, method, { ...world, own, secret }) }
     }),
   }
 }
@@ -132,15 +132,24 @@ function furtherRemote(remote: Section, world: World): Pick<RemoteConfig, 'furth
   return {
     further: rounds.map((round) => {
       const method = round.choice('auth', methods) ?? likelyMethod(round, forTrust)
-      noPsk(round, method)
+      const secret = roundSecret(round, method, world)
       const id = round.text('id') === '%any' ? undefined : round.parsed('id', parseRemoteId, 'an identity, or %any')
-      return { id, auth: remoteAuth(round, method, world, id) }
+      return { id, auth: remoteAuth(round, method, { ...world, secret }, id) }
     }),
   }
 }
 
-function noPsk(round: Section, method: Method): void {
-  if (method === 'psk') round.problem('auth', 'a pre-shared key is for the first round', 'pubkey or eap')
+/** The pre-shared key of one round, or else that of the connection. */
+function roundSecret(round: Section, method: Method, { secret, context }: World): Uint8Array | undefined {
+  if (round.has('psk')) {
+    if (method !== 'psk') round.problem('psk', `is of no use with auth "${method}"`, 'auth: psk')
+    return readSecret(round, 'psk', context)
+  }
+  if (method === 'psk' && secret === undefined) {
+    const rule = 'a pre-shared key, here or for the whole connection, or what another kind of auth needs'
+    round.problem('psk', 'is missing, and nothing says how to authenticate without one', rule)
+  }
+  return secret
 }
 
 const noIdentity: Identity = { type: 0, data: new Uint8Array(0) }

@@ -57,6 +57,28 @@ describe('how both sides prove themselves', () => {
     expect(remote.further).toMatchObject([{ id: undefined, auth: { method: 'pubkey' } }])
   })
 
+  test('may take further rounds with a pre-shared key, of their own or that of the connection', () => {
+    const { local, remote } = read({
+      local: {
+        ...me,
+        further: [
+          { id: 'bob', psk: '0x0102' },
+          { id: 'bob', auth: 'psk' },
+        ],
+      },
+      remote: { ...them, further: [{ id: 'carol', auth: 'psk', psk: { file: 'password' } }, { id: 'carol' }] },
+      psk: 'ab',
+    })
+    expect(local.further!.map(({ auth }) => auth)).toEqual([
+      { method: 'psk', secret: Uint8Array.of(1, 2) },
+      { method: 'psk', secret: Uint8Array.of(0x61, 0x62) },
+    ])
+    expect(remote.further!.map(({ auth }) => auth)).toEqual([
+      { method: 'psk', secret: new TextEncoder().encode(files.password!.trimEnd()) },
+      { method: 'psk', secret: Uint8Array.of(0x61, 0x62) },
+    ])
+  })
+
   test('gives us the subject of our certificate as identity where none stands', () => {
     const { key, certificates } = me
     expect(formatIdentity(read({ local: { key, certificates }, remote: them }).local.id)).toContain('CN=alice@example')
@@ -131,9 +153,19 @@ describe('a mistake', () => {
       'local.further[0].id: is missing',
     ],
     [
-      'a further shared key',
-      { local: { ...me, further: [{ id: 'a', auth: 'psk' }] }, remote: them, psk: 'x' },
-      'local.further[0].auth: a pre-shared key is for the first',
+      'a further shared key that stands nowhere',
+      { local: { ...me, further: [{ id: 'a', auth: 'psk' }] }, remote: them },
+      'local.further[0].psk: is missing',
+    ],
+    [
+      'a further round about which there is no word',
+      { local: me, remote: { ...them, further: [{ id: 'a' }] } },
+      'remote.further[0].psk: is missing',
+    ],
+    [
+      'a shared key where a signature is to follow',
+      { local: me, remote: { ...them, further: [{ id: 'a', authorities: ['root.pem'], psk: 'x' }] } },
+      'remote.further[0].psk: is of no use with auth "pubkey"',
     ],
     [
       'a raw key for anybody',

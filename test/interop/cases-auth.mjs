@@ -13,6 +13,8 @@ const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)
 const suite = { ike: 'aes128gcm16-prfsha256-ecp256', esp: 'aes128gcm16', psk: 'correct horse battery staple' }
 const user = 'carol'
 const password = 'Ar3etTnp'
+const ppkId = 'ppk.example.org'
+const ppkSecret = 'a post-quantum pre-shared key of more than thirty-two octets'
 
 /** With a private key, which swanctl takes from a folder of its own. */
 class Charon extends PlainCharon {
@@ -65,12 +67,13 @@ const theirsOfPeer = {
 }
 
 /** `local`, `remote`: names of ways, one for each round. */
-function settingsOf(side, ca, local, remote) {
+function settingsOf(side, ca, local, remote, ppk) {
   const peer = side === 'client' ? 'server' : 'client'
   const rounds = (ways, of, owner) => {
-    const [first, second] = ways.map((way) => of[way](ca, owner))
+    const [first, ...further] = ways.map((way) => of[way](ca, owner))
     const id = owner === 'client' ? user : identities[owner]
-    return { ...first, ...(second === undefined ? {} : { further: [{ id, ...second }] }) }
+    const ofRound = (settings, at) => ({ id, ...settings, ...(ways[at + 1] === 'psk' ? { psk: suite.psk } : {}) })
+    return { ...first, ...(further.length === 0 ? {} : { further: further.map(ofRound) }) }
   }
   const section = (name, ways, of, owner) =>
     ways.map((way, at) => {
@@ -84,7 +87,8 @@ function settingsOf(side, ca, local, remote) {
         const { office } = config.connections
         Object.assign(office.local, rounds(local, ours, side))
         Object.assign(office.remote, rounds(remote, oursOfPeer, peer))
-        if (![...local, ...remote].includes('psk')) delete office.psk
+        if (local[0] !== 'psk' && remote[0] !== 'psk') delete office.psk
+        if (ppk) office.ppk = { id: ppkId, secret: ppkSecret, required: true }
         if (remote.some((way) => way.startsWith('eap'))) config.eapUsers = { [user]: { password } }
         config.fetch = 'none'
       },
@@ -93,11 +97,16 @@ function settingsOf(side, ca, local, remote) {
       plugins: 'eap-identity eap-mschapv2 eap-md5 md5 mgf1 gmp revocation',
       swanctl: [
         'connections { office {',
+        ...(ppk ? [`ppk_id = ${ppkId}`, 'ppk_required = yes'] : []),
         ...section('local', local, theirs, side),
         ...section('remote', remote, theirsOfPeer, peer),
         '} }',
       ],
-      secrets: [`eap-carol { id = ${user}\nsecret = "${password}" }`],
+      secrets: [
+        `eap-carol { id = ${user}\nsecret = "${password}" }`,
+        `ike-carol { id-1 = ${user}\nid-2 = ${identities.server}\nsecret = "${suite.psk}" }`,
+        ...(ppk ? [`ppk-office { id-1 = ${ppkId}\nsecret = "${ppkSecret}" }`] : []),
+      ],
       key: `${ca}/${identities[side]}.key`,
     },
   }
@@ -108,11 +117,11 @@ const roles = [
   { role: 'responder', client: Charon, server: Typeswan },
 ]
 
-function body({ client, server, initiator, responder, key }) {
+function body({ client, server, initiator, responder, key, ppk }) {
   return async (directory) => {
     const ca = await makeCertificates(directory, key)
-    const clientSettings = settingsOf('client', ca, initiator, responder)
-    const serverSettings = settingsOf('server', ca, responder, initiator)
+    const clientSettings = settingsOf('client', ca, initiator, responder, ppk)
+    const serverSettings = settingsOf('server', ca, responder, initiator, ppk)
     return withPeers({ client, server, nat: false, directory, clientSettings, serverSettings }, async (peers) => {
       const seconds = await establish(peers)
       const pings = [await ping(peers.topology, 'client'), await ping(peers.topology, 'server')]
@@ -131,6 +140,26 @@ const ways = [
   { name: 'EAP-MD5', initiator: ['eapMd5'], responder: ['pubkey'], key: 'ecdsa-p256' },
   { name: 'EAP-MSCHAPv2', nightly: true, initiator: ['eap'], responder: ['pubkey'], key: 'ecdsa-p256' },
   { name: 'ECDSA then EAP-MSCHAPv2', initiator: ['pubkey', 'eap'], responder: ['pubkey'], key: 'ecdsa-p256' },
+  { name: 'ECDSA then PSK', initiator: ['pubkey', 'psk'], responder: ['pubkey'], key: 'ecdsa-p256' },
+  { name: 'PSK then EAP-MD5', nightly: true, initiator: ['psk', 'eapMd5'], responder: ['psk'], key: 'ecdsa-p256' },
+  { name: 'EAP-MD5 then PSK', nightly: true, initiator: ['eapMd5', 'psk'], responder: ['pubkey'], key: 'ecdsa-p256' },
+  {
+    ...{ name: 'EAP-MSCHAPv2 then EAP-MD5', nightly: true },
+    ...{ initiator: ['eap', 'eapMd5'], responder: ['pubkey'], key: 'ecdsa-p256' },
+  },
+  {
+    ...{ name: 'ECDSA then PSK by both', nightly: true },
+    ...{ initiator: ['pubkey', 'psk'], responder: ['pubkey', 'psk'], key: 'ecdsa-p256' },
+  },
+  { name: 'EAP-MSCHAPv2 with PPK', initiator: ['eap'], responder: ['pubkey'], key: 'ecdsa-p256', ppk: true },
+  {
+    ...{ name: 'ECDSA then EAP-MSCHAPv2 with PPK', nightly: true, ppk: true },
+    ...{ initiator: ['pubkey', 'eap'], responder: ['pubkey'], key: 'ecdsa-p256' },
+  },
+  {
+    ...{ name: 'EAP-MD5 then PSK with PPK', nightly: true, ppk: true },
+    ...{ initiator: ['eapMd5', 'psk'], responder: ['pubkey'], key: 'ecdsa-p256' },
+  },
   { name: 'PSK by one, ECDSA by the other', initiator: ['pubkey'], responder: ['psk'], key: 'ecdsa-p256' },
 ]
 

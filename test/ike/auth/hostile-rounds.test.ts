@@ -15,6 +15,7 @@ import {
   refusals,
   signs,
   stands,
+  text,
   trusts,
 } from './answering.ts'
 import { alice, bob, both, byEap, carol, eap, keyless, shared, side, type Ways } from './rounds-support.ts'
@@ -257,4 +258,58 @@ describe('EAP alone as a further proof of the responder (RFC 5998)', () => {
     expect(refusals(wrong.a)[0]?.message).toContain('somebody')
     expect(wrong.a.status()).toEqual([])
   })
+})
+
+describe('a proof that fails', () => {
+  const secret = (word: string) => ({ method: 'psk', secret: text(word) }) as const
+  /** What the prover has is not what the other end wants. */
+  const wrong = {
+    signature: [signs('mallory'), trusts('carol')],
+    'pre-shared key': [secret('wrong'), psk],
+    'password of EAP': [eapUser('u:x'), eapServer('u:p')],
+    'user of EAP': [eapUser('x:p'), eapServer('u:p')],
+    'key of EAP': [eapUser('u:p keyless'), eapServer('u:p')],
+  } as const satisfies Record<string, Ways[number]>
+  const places = [
+    ['alone', (bad: Ways[number]): Ways => [bad]],
+    ['first of two', (bad: Ways[number]): Ways => [bad, shared]],
+    ['after a signature', (bad: Ways[number]): Ways => [alice, bad]],
+    ['after EAP', (bad: Ways[number]): Ways => [eap, bad]],
+    ['third', (bad: Ways[number]): Ways => [shared, keyless, bad]],
+  ] as const
+  const all = Object.keys(wrong).flatMap((name) => places.map(([place, rounds]) => [name, place, rounds] as const))
+
+  it.each(all)('of the initiator, %s, %s: our side knows why, and the peer hears that it failed', (name, _, rounds) => {
+    const pair = both(rounds([...wrong[name as keyof typeof wrong]]), [bob])
+    const [refusal] = refusals(pair.b)
+    expect(refusal).toMatchObject({ kind: 'authentication-failed', by: 'local' })
+    expect(refusal!.hint).not.toBe('')
+    const last = authMessages(pair).at(-1)!
+    // EAP has its own word for it: Failure.
+    expect(last).toMatch(/^< (EAP|N\(AUTHENTICATION_FAILED\))$/)
+    expect(refusals(pair.a)[0]).toMatchObject({ by: 'peer' })
+    expect([...pair.a.status(), ...pair.b.status()]).toEqual([])
+    expect([...pair.a.eventsOf('ike-established'), ...pair.b.eventsOf('ike-established')]).toEqual([])
+  })
+
+  const ofResponder = ['signature', 'pre-shared key'].flatMap((name) =>
+    places.slice(0, 3).map(([place, rounds]) => [name, place, rounds] as const),
+  )
+  it.each(ofResponder)(
+    'of the responder, %s, %s: our side knows why, and the peer hears that it failed',
+    (name, _, rounds) => {
+      const pair = both(
+        [alice],
+        rounds([...wrong[name as keyof typeof wrong]]).map((one) => (one === eap ? bob : one)),
+      )
+      expect(refusals(pair.a)[0]).toMatchObject({ kind: 'authentication-failed', by: 'local' })
+      expect(pair.a.eventsOf('ike-established')).toEqual([])
+      const last = pair.b
+        .eventsOf('message')
+        .filter(({ direction }) => direction === 'in')
+        .at(-1)!
+      expect(last.payloads.filter((one) => one !== 'SK')).toEqual(['N(AUTHENTICATION_FAILED)'])
+      expect([...pair.a.status(), ...pair.b.status()]).toEqual([])
+    },
+  )
 })
