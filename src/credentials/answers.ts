@@ -10,6 +10,7 @@ import type {
   No,
   ProvenPeer,
   Question,
+  RecheckQuestion,
   SelectChildQuestion,
   SignQuestion,
   VerifyQuestion,
@@ -27,6 +28,8 @@ export interface SigningHandle extends Handle {
 /** What verifies a peer: what `PubkeyPeerAuth.trust` holds. */
 export interface VerifyingHandle extends Handle {
   answerVerify(question: VerifyQuestion): AnswerTo<'verify'>
+  /** Of certificates to which `answerVerify` gave a `fingerprint`. */
+  answerRecheck?(question: RecheckQuestion): AnswerTo<'recheck'>
 }
 
 /** Our side of EAP: what `EapPeerAuth.methods` holds. */
@@ -105,6 +108,12 @@ function answerTo(question: Question, parts: AnswerParts): MaybePromise<Answer> 
       return has(trust, 'answerVerify')
         ? (trust as VerifyingHandle).answerVerify(question)
         : nobody(trust, 'verifies', 'remote.authorities')
+    }
+    case 'recheck': {
+      const { trust } = question.auth
+      return has(trust, 'answerRecheck')
+        ? (trust as Required<VerifyingHandle>).answerRecheck(question)
+        : nobody(trust, 'looks at certificates again', 'remote.authorities')
     }
     case 'eap-peer': {
       const { methods } = question.auth

@@ -6,7 +6,7 @@ import type { PublicKey, SignatureProvider } from '../crypto/signature.ts'
 import { DecodeError, UsageError } from '../errors.ts'
 import { equalIdentities, formatIdentity, isWildcard } from '../ike/auth/identity.ts'
 import type { Handle, Identity } from '../ike/config.ts'
-import type { No, ProvenCertificate, VerifyAnswer, VerifyQuestion } from '../ike/questions.ts'
+import type { No, ProvenCertificate, RecheckQuestion, VerifyAnswer, VerifyQuestion } from '../ike/questions.ts'
 import { type Certificate, decodeCertificate, isSameCertificate, nameOfCertificate } from '../pki/certificate.ts'
 import { type Crl, decodeCrl } from '../pki/crl.ts'
 import { type Fetch, type Fetching, runFetching } from '../pki/fetching.ts'
@@ -16,6 +16,7 @@ import { trustedPaths } from '../pki/path-building.ts'
 import type { PathProblem, PathRules } from '../pki/path-rules.ts'
 import { type RevocationPolicy, type RevocationWorld, revocationOf, revocationProblem } from '../pki/revocation.ts'
 import { RevocationCache } from '../pki/revocation-cache.ts'
+import { BelievedPeers } from './believed-peers.ts'
 import { type PeerCertificates, readPeerCertificates } from './peer-certificates.ts'
 import { identityProblem, vouchesFor } from './peer-identity.ts'
 import { parseSignatureRule, type SignatureRule } from './signature-rules.ts'
@@ -90,6 +91,7 @@ export class Trust implements Handle {
   readonly #rawKeys: readonly { readonly key: PublicKey; readonly id: Identity }[]
   readonly #crls: readonly Crl[]
   readonly #rules: readonly SignatureRule[]
+  readonly #believed = new BelievedPeers()
 
   /** Throws `UsageError` for a certificate, list or key that cannot be read, and when nobody is trusted. */
   constructor(options: TrustOptions, world: TrustWorld) {
@@ -116,16 +118,42 @@ export class Trust implements Handle {
     return runFetching(this.#verify(question), this.#world.fetch)
   }
 
+  /** The same of a peer that resumes a session and has its keys: path, identity and revocation, as they are by now. */
+  answerRecheck(question: RecheckQuestion): VerifyAnswer | Promise<VerifyAnswer> {
+    return runFetching(this.#recheck(question), this.#world.fetch)
+  }
+
+  *#recheck({ id, fingerprint, certificates }: RecheckQuestion): Fetching<VerifyAnswer> {
+    const pinned = this.#peers.filter((one) => this.#fingerprintOf(one) === fingerprint)
+    const known = this.#believed.find(fingerprint)
+    const sent =
+      known ?? (yield* readPeerCertificates(certificates, this.#options.hashAndUrl ?? false, this.#world.hash))
+    const first = pinned[0] ?? sent.certificates[0]
+    if (first === undefined || this.#fingerprintOf(first) !== fingerprint)
+      return no(
+        `${formatIdentity(id)} resumes a session, and the certificate by which it proved itself for that is not known any more`,
+        'let the peer make a whole handshake',
+      )
+    return yield* this.#verifyCertificate(id, first, sent, () => undefined)
+  }
+
   *#verify(question: VerifyQuestion): Fetching<VerifyAnswer> {
     const sent = yield* readPeerCertificates(question.certificates, this.#options.hashAndUrl ?? false, this.#world.hash)
     const [first] = sent.certificates
-    if (first !== undefined && sent.problem === undefined) return yield* this.#verifyCertificate(question, first, sent)
+    if (first !== undefined && sent.problem === undefined)
+      return yield* this.#verifyCertificate(question.id, first, sent, this.#provesBy(question))
     if (sent.rawKeys.length > 0) return this.#verifyRawKey(question, sent.rawKeys[0]!)
     if (sent.problem !== undefined) return no(sent.problem, 'let the peer send its X.509 certificate in a CERT payload')
     return yield* this.#verifyWithout(question, sent)
   }
 
-  *#verifyCertificate(question: VerifyQuestion, first: Certificate, sent: PeerCertificates): Fetching<VerifyAnswer> {
+  /** `proves`: why the peer has not proved that it holds the certificate's key. */
+  *#verifyCertificate(
+    id: Identity,
+    first: Certificate,
+    sent: PeerCertificates,
+    proves: (certificate: Certificate) => No | undefined,
+  ): Fetching<VerifyAnswer> {
     const now = this.#world.now()
     const paths = trustedPaths({
       endEntity: first,
@@ -140,26 +168,32 @@ export class Trust implements Handle {
       if (next.done === true) return refusal(refused ?? next.value)
       // Nothing is fetched for somebody who has not proved to hold the key of a certificate that we trust.
       if (refused === undefined) {
-        const problem = this.#holderProblem(question, first)
+        const problem = wrongIdentity(id, first) ?? proves(first)
         if (problem !== undefined) return problem
       }
       const statuses = yield* revocationOf(next.value, this.#revocationWorld(now, sent))
       const problem = revocationProblem(statuses, this.#options.revocation ?? 'relaxed')
-      if (problem === undefined) return { ok: true, peer: provenCertificate(first) }
+      if (problem === undefined) return { ok: true, peer: this.#believe(first, sent) }
       refused ??= problem
     }
   }
 
-  /** Identity and AUTH. */
-  #holderProblem(question: VerifyQuestion, certificate: Certificate): No | undefined {
-    const wrong = identityProblem(question.id, certificate)
-    if (wrong !== undefined)
-      return no(
-        wrong,
-        'let the peer use a name of its certificate as its identity, or issue it a certificate with that subjectAltName',
-      )
-    const reason = this.#signatureProblem(question, certificate.publicKey!)
-    return reason === undefined ? undefined : no(`${nameOfCertificate(certificate)}: ${reason}`, SIGNATURE_HINT)
+  /** AUTH. */
+  #provesBy(question: VerifyQuestion): (certificate: Certificate) => No | undefined {
+    return (certificate) => {
+      const reason = this.#signatureProblem(question, certificate.publicKey!)
+      return reason === undefined ? undefined : no(`${nameOfCertificate(certificate)}: ${reason}`, SIGNATURE_HINT)
+    }
+  }
+
+  #believe(certificate: Certificate, sent: PeerCertificates): ProvenCertificate {
+    const fingerprint = this.#fingerprintOf(certificate)
+    this.#believed.keep(fingerprint, sent)
+    return { ...provenCertificate(certificate), fingerprint }
+  }
+
+  #fingerprintOf({ der }: Certificate): string {
+    return toHex(this.#world.hash('sha256', der))
   }
 
   /** The peer sent no certificate: one that is configured may be its own. */
@@ -170,7 +204,8 @@ export class Trust implements Handle {
         one.publicKey !== undefined &&
         this.#signatureProblem(question, one.publicKey) === undefined,
     )
-    if (certificate !== undefined) return yield* this.#verifyCertificate(question, certificate, sent)
+    if (certificate !== undefined)
+      return yield* this.#verifyCertificate(question.id, certificate, sent, this.#provesBy(question))
     const signing = this.#rawKeys.filter(({ key }) => this.#signatureProblem(question, key) === undefined)
     if (signing.length > 0) return ofKey(question, signing)
     const configured = this.#peers.length + this.#rawKeys.length
@@ -236,6 +271,15 @@ export const provenCertificate = (certificate: Certificate): ProvenCertificate =
   serial: toHex(certificate.serial),
   notAfter: certificate.notAfter,
 })
+
+function wrongIdentity(id: Identity, certificate: Certificate): No | undefined {
+  const wrong = identityProblem(id, certificate)
+  if (wrong === undefined) return undefined
+  return no(
+    wrong,
+    'let the peer use a name of its certificate as its identity, or issue it a certificate with that subjectAltName',
+  )
+}
 
 /** The peer has the key of all of these: is it who it says? */
 function ofKey({ id }: VerifyQuestion, keys: readonly Pick<RawPeerKey, 'id'>[]): VerifyAnswer {

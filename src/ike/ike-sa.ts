@@ -27,7 +27,7 @@ import { armKeepalive } from './path/keepalive.ts'
 import type { Mobike } from './path/mobike.ts'
 import type { NatFindings } from './path/nat-detection.ts'
 import { changePath, moveTo, probePath, updateAddresses } from './path/path-changes.ts'
-import type { ProvenPeer, Question } from './questions.ts'
+import type { CertificateBlob, ProvenPeer, Question } from './questions.ts'
 import { voidTicket } from './resumption/resumption.ts'
 import type { Session } from './resumption/session.ts'
 import type { IkeRuntime, Path } from './runtime.ts'
@@ -96,7 +96,9 @@ export class IkeSa extends TaskQueue {
   /** The gateway that sent us here, as initiator. RFC 5685. */
   redirectedFrom: IpAddress | undefined
   /** Set when it resumes a session: whom that was with, and when the peer proved it. RFC 5723. */
-  resumed: Pick<Session, 'remoteId' | 'authenticatedAt' | 'eapIdentity'> | undefined
+  resumed: Pick<Session, 'remoteId' | 'authenticatedAt' | 'eapIdentity' | 'certificate'> | undefined
+  /** As initiator that may resume its session: what the peer sent with its certificate. */
+  peerCertificates: readonly CertificateBlob[] = []
   /** A PPK is mixed into its keys, of old or by the session that it resumes. RFC 8784 §3. */
   hasPpk = false
   /** As initiator: what became of the last ticket that the peer gave us. RFC 5723. */

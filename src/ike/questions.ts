@@ -25,6 +25,7 @@ export interface AskAction {
 export type Question =
   | SignQuestion
   | VerifyQuestion
+  | RecheckQuestion
   | EapPeerQuestion
   | EapServerQuestion
   | AuthorizeQuestion
@@ -35,6 +36,7 @@ export type Question =
 export interface Answers {
   readonly sign: SignAnswer
   readonly verify: VerifyAnswer
+  readonly recheck: VerifyAnswer
   readonly 'eap-peer': EapPeerAnswer
   readonly 'eap-server': EapServerAnswer
   readonly authorize: AuthorizeAnswer
@@ -108,6 +110,24 @@ export interface ProvenCertificate {
   readonly serial: string
   /** ms since 1970. */
   readonly notAfter: number
+  /**
+   * SHA-256 over it in hexadecimal. Where it is there, `recheck` is asked about it when a session is resumed; where not, a session
+   * holds until its ticket ends, whatever becomes of the certificate.
+   */
+  readonly fingerprint?: string
+}
+
+/**
+ * A peer resumes a session (RFC 5723), and has its keys: is the certificate by which it proved itself for that session still good?
+ * `certificates`: what it sent then, as initiator; none as responder, who remembers whom it believed.
+ */
+export interface RecheckQuestion {
+  readonly kind: 'recheck'
+  readonly auth: PubkeyPeerAuth
+  readonly connection: string
+  readonly id: Identity
+  readonly fingerprint: string
+  readonly certificates: readonly CertificateBlob[]
 }
 
 /** An EAP packet of the server for us. `session` is the same for one conversation. RFC 7296 §2.16. */

@@ -92,6 +92,7 @@ describe('a peer with a certificate', () => {
     expect(verify()).toEqual({
       ok: true,
       peer: {
+        fingerprint: createHash('sha256').update(peer.certificate.der).digest('hex'),
         subject: 'C=CH, O=Typeswan, CN=moon',
         issuer: 'C=CH, O=Typeswan, CN=Root',
         names: ['DNS:vpn.example.org', 'IP:10.9.8.7', 'IP:2001:db8::9', 'email:alice@example.org'],

@@ -18,6 +18,7 @@ const isEapPacket = (value: unknown): boolean =>
 const fits: Readonly<Record<Question['kind'], (answer: Fields) => boolean>> = {
   sign: ({ method, data, certificates }) => isNumber(method) && isBytes(data) && Array.isArray(certificates),
   verify: () => true,
+  recheck: () => true,
   'eap-peer': ({ done, msk, mutual, packet }) =>
     done === true ? isMskOrNone(msk) && typeof mutual === 'boolean' : isEapPacket(packet),
   'eap-server': ({ done, msk, identity, packet }) =>

@@ -85,7 +85,7 @@ export class AuthResponder {
     const sa = this.#sa
     if (ppkKeys !== undefined) adoptPpk(sa, ppkKeys)
     if (sa.resumed === undefined) this.#proofs.add(sa.connection.remote.auth.method, certificate)
-    else this.#proofs.addResumption(sa.resumed)
+    else this.#proofs.addResumption(sa.resumed, certificate)
     const response = yield* this.#ownRound()
     return { request, response: ppkKeys === undefined ? response : [...response, notify(NotifyType.PPK_IDENTITY)] }
   }

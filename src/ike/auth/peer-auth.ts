@@ -14,6 +14,7 @@ import {
   sharedAuth,
 } from './auth-payloads.ts'
 import { certificatesIn } from './certificates.ts'
+import { stillGood } from './still-good.ts'
 
 /** Whose AUTH it is, and how that peer has to prove itself. */
 export interface PeerRound {
@@ -50,8 +51,10 @@ export function* checkAuth(
   keys?: AuthKeys,
 ): Flow<Verdict> {
   const { auth, side, idBody, connection, id } = round
-  if (sa.resumed !== undefined)
-    return verdict(method === AuthMethod.SHARED_KEY_MIC && equalConstantTime(resumedAuth(sa, side, idBody), data))
+  if (sa.resumed !== undefined) {
+    const isProven = method === AuthMethod.SHARED_KEY_MIC && equalConstantTime(resumedAuth(sa, side, idBody), data)
+    return isProven ? yield* stillGood(sa, round) : verdict(false)
+  }
   if (!fitsMethod(auth, method)) return verdict(false)
   if (auth.method === 'psk') return verdict(equalConstantTime(sharedAuth(sa, auth.secret, side, idBody, keys), data))
   if (auth.method === 'null')
@@ -64,7 +67,10 @@ export function* checkAuth(
     ...{ auth, connection: connection.name, id, octets, method, certificates },
     data: data.slice(),
   })
-  return answer.ok ? { good: true, certificate: answer.peer } : { good: false, no: answer }
+  if (!answer.ok) return { good: false, no: answer }
+  // For the session that may be resumed, which we keep.
+  if (side === 'responder' && connection.resumption) sa.peerCertificates = certificates
+  return { good: true, certificate: answer.peer }
 }
 
 const verdict = (good: boolean): Verdict => (good ? { good, certificate: undefined } : { good, no: undefined })

@@ -25,8 +25,8 @@ export class PeerProofs {
   }
 
   /** A session of a peer that proved itself before. RFC 5723. */
-  addResumption({ eapIdentity }: { readonly eapIdentity: string }): void {
-    this.#methods.push('resumption')
+  addResumption({ eapIdentity }: { readonly eapIdentity: string }, certificate: ProvenCertificate | undefined): void {
+    this.add('resumption', certificate)
     this.#eap = { identity: eapIdentity }
   }
 
@@ -42,11 +42,13 @@ export class PeerProofs {
   /** Whom they come to. */
   of(sa: IkeSa): ProvenPeer {
     const { identity, addresses, attributes } = this.#eap
+    const isResumed = sa.resumed !== undefined
     return {
       connection: sa.connection.name,
       id: sa.remoteId!,
       remote: copyEndpoint(sa.path.remote),
-      methods: [...this.#methods],
+      // Who resumes a session in which nothing was proved has proved no more by that.
+      methods: isResumed && sa.connection.remote.auth.method === 'null' ? ['resumption', 'null'] : [...this.#methods],
       ...(this.#certificate === undefined ? {} : { certificate: this.#certificate }),
       ...(identity === '' ? {} : { eapIdentity: identity }),
       ...(addresses === undefined ? {} : { addresses }),

@@ -32,15 +32,15 @@ export function answerTicketRequest(sa: IkeSa, request: readonly Payload[]): Pay
   const { runtime, connection } = sa
   const reauthAt = (sa.authenticatedAt ?? runtime.now) + connection.lifetime.reauthMs
   const seconds = Math.floor(Math.min(TICKET_MS, reauthAt - runtime.now) / 1_000)
-  if (!connection.resumption || seconds <= 0) return [notify(NotifyType.TICKET_NACK)]
-  const ticket = runtime.tickets.seal(sessionOf(sa, 1_000 * seconds), runtime.now)
+  if (!connection.resumption || seconds <= 0 || hasSeveralCertificates(sa)) return [notify(NotifyType.TICKET_NACK)]
+  const ticket = runtime.tickets.seal({ ...sessionOf(sa, 1_000 * seconds), certificates: [] }, runtime.now)
   return [notify(NotifyType.TICKET_LT_OPAQUE, new Writer(4 + ticket.length).u32(seconds).bytes(ticket).finish())]
 }
 
 /** As initiator: tells of the ticket that we got, if any. RFC 5723 §4.1. */
 export function takeTicket(sa: IkeSa, response: readonly Payload[]): void {
   const data = findNotify(response, NotifyType.TICKET_LT_OPAQUE)?.data
-  if (!sa.connection.resumption || data === undefined || data.length <= 4) return
+  if (!sa.connection.resumption || data === undefined || data.length <= 4 || hasSeveralCertificates(sa)) return
   const lifetimeMs = 1_000 * readU32(data, 0)
   const session = encodeSession(sessionOf(sa, lifetimeMs))
   sa.ticket = 'good'
@@ -66,6 +66,10 @@ export function suiteOf({ proposal, ppk: hasPpk }: Session, connection: Connecti
   return chooseProposal([proposal], connection.ikeProposals, { protocol: proposal.protocol })
 }
 
+/** A session has room for one, and a peer that proved itself by two is to prove both. RFC 4739. */
+const hasSeveralCertificates = ({ provenPeer }: IkeSa): boolean =>
+  (provenPeer?.methods ?? []).filter((method) => method === 'pubkey').length > 1
+
 function sessionOf(sa: IkeSa, lifetimeMs: number): Session {
   const { runtime, connection } = sa
   const { suite, keys } = sa.init!
@@ -76,6 +80,8 @@ function sessionOf(sa: IkeSa, lifetimeMs: number): Session {
     proposal: suite.toProposal(),
     ppk: sa.hasPpk,
     eapIdentity: sa.provenPeer?.eapIdentity ?? '',
+    certificate: sa.provenPeer?.certificate?.fingerprint ?? '',
+    certificates: sa.peerCertificates,
     authenticatedAt: sa.authenticatedAt ?? runtime.now,
     expiresAt: runtime.now + lifetimeMs,
   }

@@ -2,6 +2,7 @@ import { Reader, Writer } from '../../bytes/index.ts'
 import { DecodeError } from '../../errors.ts'
 import { keyLengthAttribute, keyLengthOf, type Proposal, ProtocolId } from '../codec/index.ts'
 import type { Identity } from '../config.ts'
+import type { CertificateBlob } from '../questions.ts'
 
 /** What a session is resumed from: all that IKE_SA_INIT and the authentication of the first time came to. RFC 5723 §5. */
 export interface Session {
@@ -15,16 +16,21 @@ export interface Session {
   readonly ppk: boolean
   /** Who it is by EAP; empty for a peer that was not proved so. */
   readonly eapIdentity: string
+  /** The fingerprint of the certificate by which it was proved, to be looked at again; empty where there is none. */
+  readonly certificate: string
+  /** What it sent with that certificate, in the initiator's own keeping; none in a ticket, which goes in one datagram. */
+  readonly certificates: readonly CertificateBlob[]
   /** Monotonic ms of whoever keeps it. */
   readonly authenticatedAt: number
   readonly expiresAt: number
 }
 
-const VERSION = 3
+const VERSION = 4
 
 /** As octets: secret, and of no meaning to anybody else. */
 export function encodeSession(session: Session): Uint8Array {
   const { connection, remoteId, SK_d, proposal, ppk, eapIdentity, authenticatedAt, expiresAt } = session
+  const { certificate, certificates } = session
   const writer = new Writer(256).u8(VERSION)
   time(writer, authenticatedAt)
   time(writer, expiresAt)
@@ -38,7 +44,9 @@ export function encodeSession(session: Session): Uint8Array {
       .u16(transform.id)
       .u16(keyLengthOf(transform) ?? 0)
   }
-  return name(writer.u8(ppk ? 1 : 0), eapIdentity).finish()
+  name(name(writer.u8(ppk ? 1 : 0), eapIdentity), certificate).u8(certificates.length)
+  for (const { encoding, data } of certificates) writer.u8(encoding).u16(data.length).bytes(data)
+  return writer.finish()
 }
 
 /** The session, and what stands behind it; all copied. Undefined when it is malformed. */
@@ -57,8 +65,11 @@ export function decodeSession(
     const proposal = readProposal(reader)
     const ppk = reader.u8('PPK') === 1
     const eapIdentity = readName(reader)
+    const certificate = readName(reader)
+    const certificates = readCertificates(reader)
     const rest = reader.rest().slice()
-    return { session: { connection, remoteId, SK_d, proposal, ppk, eapIdentity, authenticatedAt, expiresAt }, rest }
+    const proven = { remoteId, eapIdentity, certificate, certificates, authenticatedAt }
+    return { session: { connection, ...proven, SK_d, proposal, ppk, expiresAt }, rest }
   } catch (error) {
     if (error instanceof DecodeError) return undefined
     throw error
@@ -86,6 +97,15 @@ function readProposal(reader: Reader): Proposal {
     transforms.push({ type, id, attributes: keyBits === 0 ? [] : [keyLengthAttribute(keyBits)] })
   }
   return { number: 1, protocol: ProtocolId.IKE, spi: new Uint8Array(0), transforms }
+}
+
+function readCertificates(reader: Reader): CertificateBlob[] {
+  const certificates: CertificateBlob[] = []
+  for (let left = reader.u8('certificates'); left > 0; left--) {
+    const encoding = reader.u8('encoding')
+    certificates.push({ encoding, data: reader.take(reader.u16('certificate length'), 'certificate').slice() })
+  }
+  return certificates
 }
 
 /** Whole ms in 64 bits. */

@@ -137,6 +137,7 @@ export function makeSuccessor(
   next.hasPpk = old.hasPpk
   next.tieBreak = old.tieBreak
   next.provenPeer = old.provenPeer
+  next.peerCertificates = old.peerCertificates
   next.authenticatedAt = old.authenticatedAt
   next.beganAs = old.beganAs
   runtime.noteReady(next)

@@ -82,8 +82,8 @@ function open(
   })
   sa.setUp = { ...setUp, ppk: false }
   sa.hasPpk = session.ppk
-  const { remoteId, eapIdentity, authenticatedAt } = session
-  sa.resumed = { remoteId, eapIdentity, authenticatedAt }
+  const { remoteId, eapIdentity, certificate, authenticatedAt } = session
+  sa.resumed = { remoteId, eapIdentity, certificate, authenticatedAt }
   sa.window.responded(header.messageId, { datagrams: [response], recut: undefined }, runtime.now)
   return { sa, response, payloads: ours }
 }

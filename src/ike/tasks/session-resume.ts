@@ -119,8 +119,9 @@ export class SessionResume implements Task {
     })
     sa.setUp = resumedSetUp(payloads)
     sa.hasPpk = session.ppk
-    const { remoteId, eapIdentity, authenticatedAt } = session
-    sa.resumed = { remoteId, eapIdentity, authenticatedAt: Math.min(authenticatedAt, sa.runtime.now) }
+    const { remoteId, eapIdentity, certificate, certificates, authenticatedAt } = session
+    sa.resumed = { remoteId, eapIdentity, certificate, authenticatedAt: Math.min(authenticatedAt, sa.runtime.now) }
+    sa.peerCertificates = certificates
     sa.createdAt = sa.runtime.now
     floatToNatPorts(sa)
   }

@@ -26,6 +26,11 @@ const session: fc.Arbitrary<Session> = fc.record({
   }),
   ppk: fc.boolean(),
   eapIdentity: fc.string({ maxLength: 40 }),
+  certificate: fc.string({ maxLength: 64 }),
+  certificates: fc.array(
+    fc.record({ encoding: fc.integer({ min: 0, max: 255 }), data: fc.uint8Array({ maxLength: 40 }) }),
+    { maxLength: 4 },
+  ),
   authenticatedAt: time,
   expiresAt: time,
 })
@@ -37,6 +42,8 @@ const one: Session = {
   proposal: { number: 1, protocol: 1, spi: new Uint8Array(0), transforms: [{ type: 1, id: 20, attributes: [] }] },
   ppk: false,
   eapIdentity: '',
+  certificate: '',
+  certificates: [],
   authenticatedAt: 5,
   expiresAt: TICKET_MS,
 }
