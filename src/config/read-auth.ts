@@ -33,18 +33,23 @@ export function readAuths(connection: Section, context: ReadContext, peerId: Ide
     local: { auth: localAuth(local, localMethod, world), ...furtherLocal(local, world) },
     remote: { auth: remoteAuth(remote, remoteMethod, world, peerId), ...furtherRemote(remote, world) },
   }
-  if (isEapOnly(auths.remote)) eapSections(local).forEach(checkEapOnly)
-  if (isEapOnly(auths.local)) eapSections(remote).forEach(checkEapOnly)
+  if (hasPsk && !proves(auths.local, 'psk') && !proves(auths.remote, 'psk')) {
+    connection.problem('psk', 'is used by neither side: both prove themselves otherwise', unusedPskRule)
+  }
+  if (proves(auths.remote, 'eap-only')) eapSections(local).forEach(checkEapOnly)
+  if (proves(auths.local, 'eap-only')) eapSections(remote).forEach(checkEapOnly)
   return { ...auths, certificate: world.own?.certificates[0] }
 }
 
-const isEapOnly = ({ auth, further = [] }: Auths['local'] | Auths['remote']): boolean =>
-  [auth, ...further.map((round) => round.auth)].some(({ method }) => method === 'eap-only')
+/** In one of its rounds. */
+const proves = ({ auth, further = [] }: Auths['local'] | Auths['remote'], method: Method): boolean =>
+  [auth, ...further.map((round) => round.auth)].some((one) => one.method === method)
 
 /** Of all rounds of one side. */
 const eapSections = (side: Section): Section[] =>
   [side, ...(side.list('further') ?? [])].filter((round) => round.has('eap')).map((round) => round.section('eap'))
 
+const unusedPskRule = 'no psk, or "auth": "psk" for the side that proves itself by it'
 const pskRule = 'a pre-shared key, or local.auth and remote.auth of another kind'
 
 interface World {

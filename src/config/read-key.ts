@@ -94,6 +94,7 @@ function newOwnKey(
 function sourceOf(section: Section, name: string, context: Files): KeySource {
   const setting = formatSetting([...section.path, name])
   const given = section.section(name)
-  if (!given.has('passphrase')) return { setting }
+  if (!given.has('passphrase'))
+    return { setting, passphraseSetting: '{"file": "path", "passphrase": {"file": "path"}}' }
   return { setting, passphrase: new TextDecoder().decode(readSecret(given, 'passphrase', context)) }
 }

@@ -30,7 +30,8 @@ export function readPools(root: Section): PoolConfig[] {
 function readPool(name: string, section: Section, users: ReadonlySet<string>): PoolConfig {
   const ranges = section.parsedList('addresses', parsePoolRange, 'such as 10.3.0.0/24 or 10.3.0.10-10.3.0.99') ?? []
   const reserved = readReserved(section, users)
-  if (ranges.length === 0 && reserved.length === 0) {
+  const isSaid = (section.texts('addresses')?.length ?? 0) > 0
+  if (!isSaid && reserved.length === 0) {
     section.problem('addresses', 'is missing, and static has none either', 'such as 10.3.0.0/24')
   }
   return {

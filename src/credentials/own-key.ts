@@ -49,7 +49,7 @@ export class OwnKey implements Handle {
     }
     const [first] = this.certificates
     if (first !== undefined && !includesOctets(first, this.publicKey.spki)) {
-      throw new UsageError('certificates', `the first one is not for the key ${this.description}`)
+      throw new UsageError('certificates', `the first of its certificates is for another key than ${this.description}`)
     }
   }
 

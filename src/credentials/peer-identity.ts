@@ -15,7 +15,7 @@ import type { GeneralName } from '../pki/general-name.ts'
  */
 export function identityProblem(id: Identity, certificate: Certificate): string | undefined {
   if (vouchesFor(certificate, id)) return undefined
-  return `peer sent ID ${formatIdentity(id)}, certificate ${nameOfCertificate(certificate)} has ${namesOf(certificate, id)}`
+  return `peer sent ID ${formatIdentity(id)}, certificate ${nameOfCertificate(certificate)} has ${namesInstead(certificate, id)}`
 }
 
 /** True when the identity is one of the certificate's. */
@@ -50,8 +50,8 @@ function isSameText(text: string, data: Uint8Array): boolean {
   return data.length === text.length && sent.toLowerCase() === text.toLowerCase()
 }
 
-/** What it has instead, of the kinds that IKE has identities for. */
-function namesOf({ extensions, subjectText }: Certificate, { type }: Identity): string {
+/** What it has in the place of an identity, of the kinds that IKE has identities for: `only FQDN vpn.example.org`. */
+export function namesInstead({ extensions, subjectText }: Certificate, { type }: Identity): string {
   if (type === IdType.ID_KEY_ID) return 'no names of this kind: a key id is of no certificate (RFC 4945 §3.1.6)'
   const names = extensions.names.map(nameText).filter((text) => text !== undefined)
   if (type === IdType.ID_DER_ASN1_DN) return subjectText === '' ? 'no subject' : `only the subject ${subjectText}`

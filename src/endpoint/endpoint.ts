@@ -19,6 +19,7 @@ import { openPaths } from './open-paths.ts'
 import { Opened } from './opened.ts'
 import type { EndpointOptions } from './options.ts'
 import { OwnAnswers } from './own-answers.ts'
+import { ownIdentityProblem } from './own-identity.ts'
 import { RefusalHistory } from './refusal-history.ts'
 import { findRenewable, type RenewalRequest, Renewals, type Renewed } from './renewals.ts'
 import { resolveName } from './resolve-name.ts'
@@ -226,6 +227,10 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       this.emit('failure', error)
     })
     this.#log.write('info', 'endpoint', this.#greeting())
+    for (const connection of options.connections) {
+      const problem = ownIdentityProblem(connection)
+      if (problem !== undefined) this.#log.write('warn', connection.name, problem)
+    }
     const watch = new AddressWatch({
       connections: options.connections,
       paths: this.paths,

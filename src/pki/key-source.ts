@@ -8,6 +8,8 @@ export interface KeySource {
   readonly file?: string | undefined
   /** Borrowed, and in no message. */
   readonly passphrase?: string | undefined
+  /** How one is given, for messages. */
+  readonly passphraseSetting?: string
 }
 
 /** What is wrong with the octets of a source, and what may stand there. Neither holds anything of the key or passphrase. */
@@ -17,7 +19,11 @@ export const sourceError = ({ setting, file }: KeySource, problem: string, allow
 /** For a source that is encrypted. Throws `ConfigError` when it comes without a passphrase. */
 export function requirePassphrase(source: KeySource, what: string): string {
   if (source.passphrase !== undefined) return source.passphrase
-  throw sourceError(source, `${what} is encrypted, and no passphrase is given`, 'the same with its passphrase')
+  throw sourceError(
+    source,
+    `${what} is encrypted, and no passphrase is given`,
+    source.passphraseSetting ?? 'the same with its passphrase',
+  )
 }
 
 export const wrongPassphrase = (source: KeySource, what: string): ConfigError =>

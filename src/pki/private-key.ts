@@ -95,7 +95,8 @@ function fromDer(der: Uint8Array, source: KeySource): PrivateKey {
   outer.end()
   if (key.tag === DerTag.SEQUENCE) return decryptPrivateKey(der, source)
   const version = key.smallInteger('version')
-  if (version === 3) throw sourceError(source, 'a PKCS #12 file, not a single private key', privateKeys)
+  if (version === 3)
+    throw sourceError(source, 'a PKCS #12 file, not a single private key', `it as "pkcs12", or ${privateKeys}`)
   if (key.tag === DerTag.SEQUENCE) return fromPkcs8(der, source)
   return fromPkcs8(key.tag === DerTag.OCTET_STRING ? wrapEcPrivateKey(der) : wrapRsaPrivateKey(der), source)
 }

@@ -84,6 +84,10 @@ describe('typeswan pki', () => {
     const p12 = join(ca, 'alice@example.org.p12')
     expect(statSync(p12).mode & 0o777).toBe(0o600)
     const shown = JSON.parse((await run('show', p12, '--password-file', at('password'), '--json')).out)
+    expect(await run('show', p12)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/no passphrase.*--password-file/),
+    })
     expect(shown.map(({ type, subject }: { type: string; subject?: string }) => subject ?? type)).toEqual([
       'C=CH, O=Test, CN=alice@example.org',
       'C=CH, O=Test, CN=ca',
@@ -187,7 +191,20 @@ describe('typeswan pki', () => {
       /was issued by "C=CH, O=Test, CN=ca", not by "C=CH, O=Test, CN=other"/,
     ],
     ['itself to revoke', ['crl', '--ca', 'CA', '--revoke', 'CA/ca.crt'], 2, /is the authority itself/],
-    ['a file that is nothing of the kind', ['show', 'password'], 2, /password/],
+    [
+      'a file that is nothing of the kind',
+      ['show', 'password'],
+      2,
+      /password holds no certificate, .* nor as PKCS #12$/,
+    ],
+    ['no name', ['server', '--ca', 'CA', '--name', ''], 2, /--name: is empty/],
+    ['a name with a space', ['server', '--ca', 'CA', '--name', 'my gate'], 2, /--name: "my gate" may only hold/],
+    [
+      'a further one with a space',
+      ['server', '--ca', 'CA', '--name', 'a', '--san', 'my gate'],
+      2,
+      /--san: "my gate" may/,
+    ],
     [
       'the list of another authority to write over',
       ['crl', '--ca', 'CA', '--out', 'OTHER/ca.crl'],

@@ -119,8 +119,21 @@ describe('a mistake', () => {
     ['one side only', { local: me }, 'connections.office.psk: is missing'],
     ['no file', { local: { ...me, key: 'none.key' }, remote: them }, 'local.key: cannot read none.key (ENOENT)'],
     ['no key in the file', { local: { ...me, key: 'text' }, remote: them }, 'connections.office.local.key: '],
-    ['no passphrase', { local: { ...me, key: 'alice-locked.key' }, remote: them }, 'no passphrase is given'],
-    ['another key', { local: { ...me, key: 'gate.key' }, remote: them }, 'local.key: the first one is not for the key'],
+    [
+      'no passphrase',
+      { local: { ...me, key: 'alice-locked.key' }, remote: them },
+      'no passphrase is given; allowed: {"file": ',
+    ],
+    [
+      'a key that nobody uses',
+      { local: me, remote: them, psk: 'x' },
+      'connections.office.psk: is used by neither side',
+    ],
+    [
+      'another key',
+      { local: { ...me, key: 'gate.key' }, remote: them },
+      'local.key: the first of its certificates is for another key than gate.key',
+    ],
     [
       'a certificate without key',
       { local: { id: 'a', auth: 'pubkey', certificates: ['alice.pem'] }, remote: them },

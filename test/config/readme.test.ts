@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parseConfig } from '../../src/config/index.ts'
+import { exampleNamed } from '../support/examples.ts'
 import { files } from './pki-files.ts'
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-const example = (name: string, language: string): string =>
-  new RegExp(`<!-- ${name} example -->\\n\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(readme)?.[1] ?? ''
+const example = (name: string, language: string): string => exampleNamed(readme, name, language)
 
 /** What `typeswan pki` would have made, by the names that the examples use. */
 const made: Readonly<Record<string, string>> = {

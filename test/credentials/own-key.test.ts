@@ -84,7 +84,7 @@ describe('what stands in CERT', () => {
   })
 
   it('is never a certificate for another key', () => {
-    expect(() => ownKey(signingKey('P-384'), { certificates: chain })).toThrow(/not for the key/)
+    expect(() => ownKey(signingKey('P-384'), { certificates: chain })).toThrow(/is for another key/)
   })
 })
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { transform } from 'esbuild'
 import { describe, expect, it } from 'vitest'
+import { compileExample } from '../support/examples.ts'
 
 /** Modules that the examples may import. */
 const modules: Record<string, () => Promise<object>> = {
@@ -29,7 +29,7 @@ describe('docs/testing.md', () => {
   it.each(runnable.map(({ title, code }, i) => [`${i + 1}: ${title}`, code] as const))(
     'example %s runs',
     async (_, code) => {
-      const run = await compile(code)
+      const run = await compileExample(code, modules)
       await run()
     },
   )
@@ -42,14 +42,3 @@ describe('docs/testing.md', () => {
     }
   })
 })
-
-/** An example as a function: imports become lookups of the modules above, types are taken out. */
-async function compile(code: string): Promise<() => Promise<void>> {
-  const { code: script } = await transform(code, { loader: 'ts', format: 'esm', target: 'es2022' })
-  const body = script
-    .replace(/^import \{([^}]*)\} from "([^"]+)";$/gm, 'const {$1} = await modules["$2"]();')
-    .replace(/^import (\w+) from "([^"]+)";$/gm, 'const { default: $1 } = await modules["$2"]();')
-  const AsyncFunction = (async () => {}).constructor as new (...text: string[]) => (of: object) => Promise<void>
-  const run = new AsyncFunction('modules', body)
-  return () => run(modules)
-}

@@ -72,7 +72,10 @@ export function makePeer(kind: 'server' | 'client', options: PeerOptions, termin
   const issuer = loadAuthority(options.ca)
   const isDn = looksLikeName(options.name)
   const subject = isDn ? parseName(options.name, '--name') : besideAuthority(issuer.certificate, options.name)
-  const names = [...(isDn ? [] : [options.name]), ...options.san].map(alternativeName)
+  const names = [
+    ...(isDn ? [] : [alternativeName(options.name, '--name')]),
+    ...options.san.map((name) => alternativeName(name, '--san')),
+  ]
   const key = generateKey(options.key)
   const extensions = [
     extension.basicConstraints(false),
@@ -182,20 +185,23 @@ const besideAuthority = ({ subject }: Certificate, name: string): DistinguishedN
   [textAttribute(COMMON_NAME, name)],
 ]
 
-/** `10.1.2.3`, `2001:db8::1`, `alice@example.org`, `vpn.example.org`, `https://...`, or with `DNS:`, `IP:`, `email:`, `URI:`, `DN:` in front. */
-export function alternativeName(text: string): GeneralName {
+/**
+ * `10.1.2.3`, `2001:db8::1`, `alice@example.org`, `vpn.example.org`, `https://...`, or with `DNS:`, `IP:`, `email:`, `URI:`, `DN:` in front. Throws
+ * `UsageError` for `setting`.
+ */
+export function alternativeName(text: string, setting: string): GeneralName {
   const [, prefix, rest = text] = /^(DNS|IP|email|URI|DN):(.*)$/i.exec(text) ?? []
   switch (prefix?.toLowerCase() ?? guessedKind(text)) {
     case 'ip':
       return { kind: 'ip', octets: parseIp(rest) }
     case 'email':
-      return { kind: 'email', text: checkedAscii(rest) }
+      return { kind: 'email', text: checkedAscii(rest, setting) }
     case 'uri':
-      return { kind: 'uri', text: checkedAscii(rest) }
+      return { kind: 'uri', text: checkedAscii(rest, setting) }
     case 'dn':
-      return { kind: 'dn', name: parseName(rest, '--san') }
+      return { kind: 'dn', name: parseName(rest, setting) }
     default:
-      return { kind: 'dns', text: checkedAscii(rest) }
+      return { kind: 'dns', text: checkedAscii(rest, setting) }
   }
 }
 
@@ -205,10 +211,11 @@ function guessedKind(text: string): string {
   return text.includes('@') ? 'email' : 'dns'
 }
 
-function checkedAscii(text: string): string {
+function checkedAscii(text: string, setting: string): string {
+  if (text === '') throw new UsageError(setting, 'is empty')
   if (!/^[\x21-\x7e]+$/.test(text))
     throw new UsageError(
-      '--san',
+      setting,
       `"${text}" may only hold printable ASCII characters without spaces (write host names in Punycode)`,
     )
   return text

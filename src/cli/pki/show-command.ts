@@ -30,13 +30,20 @@ export function showFile(path: string, options: ShowOptions, terminal: Terminal)
 }
 
 function contentsOf(path: string, contents: Uint8Array, passphrase: string | undefined): Shown[] {
-  const source = { setting: 'file', file: path, ...(passphrase === undefined ? {} : { passphrase }) }
+  const source = {
+    setting: 'file',
+    file: path,
+    passphraseSetting: '--password-file with what opens it',
+    ...(passphrase === undefined ? {} : { passphrase }),
+  }
   const text = pemText(contents)
   if (text !== undefined) {
     const blocks = decodePem(text)
     if ('problem' in blocks) throw new UsageError('file', `${path}: ${blocks.problem}`)
     return blocks.map((block) => showBlock(block, () => showKey(readPrivateKey(contents, source))))
   }
+  // All that is DER begins with a SEQUENCE.
+  if (contents[0] !== 0x30) throw new UsageError('file', `${path} holds ${nothingToShow}`)
   const readers: readonly (() => Shown[])[] = [
     () => [showCertificate(decodeCertificate(contents))],
     () => [showCrl(decodeCrl(contents))],
@@ -55,6 +62,8 @@ function contentsOf(path: string, contents: Uint8Array, passphrase: string | und
   // A key in DER and a PKCS #12 file begin alike: the one that is no key tells what is wrong.
   return firstThatReads([() => [showKey(readPrivateKey(contents, source))], readers[2]!])
 }
+
+const nothingToShow = 'no certificate, revocation list or key, neither in PEM nor in DER nor as PKCS #12'
 
 function firstThatReads(readers: readonly (() => Shown[])[]): Shown[] {
   let last: unknown
