@@ -43,9 +43,10 @@ export class Datapath {
   /**
    * Encapsulates the inner IP packet at `buffer[offset, offset + length)` in place and sends it. The buffer has at
    * least `HEADROOM` octets in front of the packet and `TAILROOM` behind it, which are written to. Returns a
-   * `DatapathStatus`, or a negative number for `droppedAs`; never throws for any octets.
+   * `DatapathStatus`, or a negative number for `droppedAs`; never throws for any octets. `mark` and `ifId` are those of the device
+   * that it comes from: only policies and states that are for them are used.
    */
-  sendInner(buffer: Uint8Array, offset: number, length: number, now: number): number {
-    return this.#outbound.send(buffer, offset, length, now)
+  sendInner(buffer: Uint8Array, offset: number, length: number, now: number, mark = 0, ifId = 0): number {
+    return this.#outbound.send(buffer, offset, length, now, mark, ifId)
   }
 }

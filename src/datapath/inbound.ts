@@ -18,10 +18,12 @@ import {
   writeTrafficClass,
 } from '../ip/index.ts'
 import { endpointChanged } from '../nat-t/mapping.ts'
+import { POLICY_OK } from '../xfrm/inbound-check.ts'
+import { putMark } from '../xfrm/mark.ts'
 import { PolicyDirection } from '../xfrm/policy.ts'
 import { StatePhase, type XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
-import { POLICY_OK, type Xfrm } from '../xfrm/xfrm.ts'
+import type { Xfrm } from '../xfrm/xfrm.ts'
 import { FragmentRule } from './fragment-rule.ts'
 import type { DatapathOptions } from './options.ts'
 import type { OuterFields } from './outer.ts'
@@ -30,8 +32,11 @@ import { quotedBack } from './quotation.ts'
 import { Rebuilding } from './rebuilding.ts'
 import { DatapathStatus, droppedStatus } from './status.ts'
 
-/** Takes an inner IP packet at `buffer[offset, offset + length)`, borrowed during the call. */
-export type Deliver = (buffer: Uint8Array, offset: number, length: number) => void
+/**
+ * Takes an inner IP packet at `buffer[offset, offset + length)`, borrowed during the call, for the device of interface `ifId` (0: that of no
+ * interface); `mark` is what its state puts on it.
+ */
+export type Deliver = (buffer: Uint8Array, offset: number, length: number, ifId: number, mark: number) => void
 
 /** From ESP to the inner packet. RFC 4303 §3.4, RFC 4301 §5.2. */
 export class Inbound {
@@ -126,13 +131,14 @@ export class Inbound {
     if (!this.#fragments.admit(flow, now)) return this.#drop(XfrmCounter.XfrmInPolBlock)
     // A device that hands packets to a kernel cannot say which of them will be routed on, so all are asked of `in`;
     // IKE installs `fwd` policies with equal selectors.
-    const refused = this.#xfrm.checkInbound(PolicyDirection.IN, flow, state)
+    const mark = putMark(0, state.outputMark)
+    const refused = this.#xfrm.checkInbound(PolicyDirection.IN, flow, state, mark)
     if (refused !== POLICY_OK && !this.#passesByQuotation(buffer, offset, state)) return this.#drop(refused)
     if (state.mode === 'tunnel' && outer.trafficClass >= 0 && !this.#takeTrafficClass(buffer, offset, state, outer)) {
       return this.#drop(XfrmCounter.XfrmInError)
     }
     if (state.path.mss !== undefined && isTcpSyn(buffer, offset, flow)) this.#clampMss(buffer, offset, state)
-    this.#deliver(buffer, offset, flow.totalLength)
+    this.#deliver(buffer, offset, flow.totalLength, state.ifId, mark)
     return DatapathStatus.DONE
   }
 

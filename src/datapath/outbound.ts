@@ -1,5 +1,6 @@
 import { EncapStatus } from '../esp/index.ts'
 import { clampMss, FlowStatus, Ipv4Fragmenter, isTcpSyn, newIcmpError, newPacketFlow, parseFlow } from '../ip/index.ts'
+import { OutVerdict } from '../xfrm/bundle.ts'
 import { PolicyDirection, type XfrmPolicy } from '../xfrm/policy.ts'
 import type { XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
@@ -52,6 +53,9 @@ export class Outbound implements XfrmWaiter {
   readonly #icmp = newIcmpError()
   readonly #outer = newOuterFields()
   readonly #wrapping: Wrapping
+  /** Of the device that the packet came from. */
+  #mark = 0
+  #ifId = 0
 
   /** Registers itself as the one who holds packets back. `deliver` takes our ICMP errors. */
   constructor(xfrm: Xfrm, sendEsp: SendEsp, deliver: Deliver, options: DatapathOptions = {}) {
@@ -64,22 +68,27 @@ export class Outbound implements XfrmWaiter {
   }
 
   /** See `Datapath.sendInner`. */
-  send(buffer: Uint8Array, offset: number, length: number, now: number): number {
+  send(buffer: Uint8Array, offset: number, length: number, now: number, mark: number, ifId: number): number {
     const xfrm = this.#xfrm
     const flow = this.#flow
     if (parseFlow(buffer, offset, length, flow) !== FlowStatus.OK) return this.#drop(XfrmCounter.XfrmOutError)
     if (!this.#fragments.admit(flow, now)) return this.#drop(XfrmCounter.XfrmOutPolBlock)
-    const policy = xfrm.policyFor(PolicyDirection.OUT, flow)
+    this.#mark = mark
+    this.#ifId = ifId
+    const verdict = xfrm.decide(flow, mark, ifId)
+    const { bundle } = xfrm
+    if (verdict === OutVerdict.WAIT) return this.#hold(bundle.policy!, buffer, offset, now)
     // What no policy names is discarded, as RFC 4301 §5.1 asks.
-    if (policy === undefined || policy.block) {
+    if (verdict === OutVerdict.BLOCK || verdict === OutVerdict.NO_POLICY) {
       const state = this.#stateByQuotation(buffer, offset)
       if (state === undefined) return this.#drop(XfrmCounter.XfrmOutPolBlock)
       if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
       return this.#carry(state, buffer, offset, now)
     }
-    if (policy.template === undefined) return this.#drop(XfrmCounter.XfrmOutPolError)
-    const state = xfrm.stateFor(policy)
-    if (state === undefined) return this.#hold(policy, buffer, offset, now)
+    if (bundle.missingCount > 0) xfrm.acquireMissing(flow, now)
+    if (verdict !== OutVerdict.TRANSFORM) return this.#drop(XfrmCounter.XfrmOutPolError)
+    if (bundle.count > 1) return this.#drop(XfrmCounter.XfrmOutBundleGenError)
+    const state = bundle.states[0]!
     if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
     return this.#carry(state, buffer, offset, now)
   }
@@ -87,7 +96,7 @@ export class Outbound implements XfrmWaiter {
   resume(policy: XfrmPolicy): void {
     const now = this.#xfrm.clock()
     for (const packet of this.#waiting.take(policy)) {
-      this.send(packet, HEADROOM, packet.length - HEADROOM - TAILROOM, now)
+      this.send(packet.octets, HEADROOM, packet.octets.length - HEADROOM - TAILROOM, now, packet.mark, packet.ifId)
     }
   }
 
@@ -102,7 +111,7 @@ export class Outbound implements XfrmWaiter {
   #stateByQuotation(buffer: Uint8Array, offset: number): XfrmState | undefined {
     const quoted = quotedBack(buffer, offset, this.#flow, this.#icmp)
     if (quoted === undefined) return undefined
-    const policy = this.#xfrm.policyFor(PolicyDirection.OUT, quoted)
+    const policy = this.#xfrm.policyFor(PolicyDirection.OUT, quoted, this.#mark, this.#ifId)
     if (policy === undefined || policy.block || policy.template === undefined) return undefined
     const state = this.#xfrm.stateFor(policy)
     return state?.flags.icmp === true && state.mode === 'tunnel' ? state : undefined
@@ -140,7 +149,7 @@ export class Outbound implements XfrmWaiter {
       outer.dontFragment = false
       return this.#encapsulate(state, buffer, now)
     }
-    this.#tooBig.tell(buffer, offset, totalLength, isIpv4 ? mtu : Math.max(mtu, LEAST_IPV6_MTU), now)
+    this.#tooBig.tell(buffer, offset, totalLength, isIpv4 ? mtu : Math.max(mtu, LEAST_IPV6_MTU), now, this.#ifId)
     return this.#drop(XfrmCounter.XfrmOutStateModeError)
   }
 
@@ -197,9 +206,9 @@ export class Outbound implements XfrmWaiter {
   }
 
   #hold(policy: XfrmPolicy, buffer: Uint8Array, offset: number, now: number): number {
-    const held = this.#waiting.add(policy, buffer, offset, this.#flow.totalLength)
+    const held = this.#waiting.add(policy, buffer, offset, this.#flow.totalLength, this.#mark, this.#ifId)
     // Held first: the listener may bring the state up at once.
-    this.#xfrm.acquire(policy, this.#flow, now)
+    this.#xfrm.acquireMissing(this.#flow, now)
     return held ? DatapathStatus.QUEUED : this.#drop(XfrmCounter.XfrmOutNoStates)
   }
 

@@ -18,14 +18,14 @@ export class TooBig {
     this.#source = source
   }
 
-  /** Delivers an ICMP error about the packet at `buffer[offset]`, if one may be sent. `mtu` in octets. */
-  tell(buffer: Uint8Array, offset: number, length: number, mtu: number, now: number): void {
+  /** Delivers an ICMP error about the packet at `buffer[offset]`, if one may be sent. `mtu` in octets. It goes to the device that the packet came from. */
+  tell(buffer: Uint8Array, offset: number, length: number, mtu: number, now: number, ifId: number): void {
     if (!this.#limit.take(now)) return
     const isIpv4 = ipVersion(buffer, offset) === 4
     const own = isIpv4 ? this.#source.ipv4 : this.#source.ipv6
     // A router behind the tunnel might say so, and no other address is known to be reachable from inside.
     const from = own ?? buffer.slice(offset + (isIpv4 ? 16 : 24), offset + (isIpv4 ? 20 : 40))
     const error = buildPacketTooBig(buffer, offset, length, mtu, from)
-    if (error !== undefined) this.#deliver(error, 0, error.length)
+    if (error !== undefined) this.#deliver(error, 0, error.length, ifId, 0)
   }
 }

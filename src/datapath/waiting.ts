@@ -4,12 +4,19 @@ import { HEADROOM, TAILROOM } from './room.ts'
 /** Packets held back for each policy: a TCP handshake's or a resolver's few retries. Each is copied, so there must be a bound. */
 export const MAX_WAITING_PACKETS = 16
 
+/** `octets` are `[HEADROOM][packet][TAILROOM]`; it came from a device of this mark and interface. */
+export interface WaitingPacket {
+  readonly octets: Uint8Array
+  readonly mark: number
+  readonly ifId: number
+}
+
 /** Inner packets that wait for a state of their policy, copied with the room that encapsulation needs. */
 export class WaitingPackets {
-  readonly #byPolicy = new Map<XfrmPolicy, Uint8Array[]>()
+  readonly #byPolicy = new Map<XfrmPolicy, WaitingPacket[]>()
 
   /** Copies the packet. False when the policy's queue is full. */
-  add(policy: XfrmPolicy, buffer: Uint8Array, offset: number, length: number): boolean {
+  add(policy: XfrmPolicy, buffer: Uint8Array, offset: number, length: number, mark = 0, ifId = 0): boolean {
     let packets = this.#byPolicy.get(policy)
     if (packets === undefined) {
       packets = []
@@ -18,12 +25,12 @@ export class WaitingPackets {
     if (packets.length >= MAX_WAITING_PACKETS) return false
     const copy = new Uint8Array(HEADROOM + length + TAILROOM)
     copy.set(buffer.subarray(offset, offset + length), HEADROOM)
-    packets.push(copy)
+    packets.push({ octets: copy, mark, ifId })
     return true
   }
 
-  /** Takes all packets of the policy out, in order. Each is `[HEADROOM][packet][TAILROOM]`. */
-  take(policy: XfrmPolicy): readonly Uint8Array[] {
+  /** Takes all packets of the policy out, in order. */
+  take(policy: XfrmPolicy): readonly WaitingPacket[] {
     const packets = this.#byPolicy.get(policy)
     this.#byPolicy.delete(policy)
     return packets ?? []

@@ -8,17 +8,19 @@ export const FLOW_CACHE_SLOTS = 1024
 const KEY_BYTES = 39
 
 /**
- * Which policy a flow met, so that its next packets need no scan. Direct-mapped and of fixed size: a flow that hashes to
+ * Which policies a flow met, so that its next packets need no look-up. Direct-mapped and of fixed size: a flow that hashes to
  * a taken slot replaces what is there, so a flood of flows costs time and no memory.
  */
 export class FlowCache {
   readonly #keys = new Uint8Array(FLOW_CACHE_SLOTS * KEY_BYTES)
-  readonly #policies = new Array<XfrmPolicy | undefined>(FLOW_CACHE_SLOTS).fill(undefined)
+  readonly #marks = new Uint32Array(FLOW_CACHE_SLOTS * 2)
+  readonly #first = new Array<XfrmPolicy | undefined>(FLOW_CACHE_SLOTS).fill(undefined)
+  readonly #also = new Array<XfrmPolicy | undefined>(FLOW_CACHE_SLOTS).fill(undefined)
   readonly #generations = new Float64Array(FLOW_CACHE_SLOTS)
 
-  /** The slot that belongs to the flow. */
-  slotOf(flow: PacketFlow): number {
-    let hash = flow.protocol ^ (flow.sourcePort << 16) ^ flow.destinationPort
+  /** The slot that belongs to the flow, with this mark at this interface. */
+  slotOf(flow: PacketFlow, mark: number, ifId: number): number {
+    let hash = flow.protocol ^ (flow.sourcePort << 16) ^ flow.destinationPort ^ mark ^ (ifId << 8)
     for (let i = 0; i < flow.addressBytes; i++) {
       hash = Math.imul(hash ^ flow.source[i]!, 0x01000193)
       hash = Math.imul(hash ^ flow.destination[i]!, 0x01000193)
@@ -27,8 +29,9 @@ export class FlowCache {
   }
 
   /** True when the slot holds the answer for just this flow, made in this generation of the database. */
-  holds(slot: number, flow: PacketFlow, generation: number): boolean {
+  holds(slot: number, flow: PacketFlow, mark: number, ifId: number, generation: number): boolean {
     if (this.#generations[slot] !== generation) return false
+    if (this.#marks[2 * slot] !== mark || this.#marks[2 * slot + 1] !== ifId) return false
     const keys = this.#keys
     const at = slot * KEY_BYTES
     if (keys[at + 32] !== flow.family || keys[at + 33] !== flow.protocol) return false
@@ -42,12 +45,25 @@ export class FlowCache {
   }
 
   /** What the slot holds: undefined is the answer that no policy matches. */
-  policy(slot: number): XfrmPolicy | undefined {
-    return this.#policies[slot]
+  first(slot: number): XfrmPolicy | undefined {
+    return this.#first[slot]
+  }
+
+  /** The policy that must agree with the first one. */
+  also(slot: number): XfrmPolicy | undefined {
+    return this.#also[slot]
   }
 
   /** Remembers the answer for the flow (copied) in the slot. */
-  store(slot: number, flow: PacketFlow, generation: number, policy: XfrmPolicy | undefined): void {
+  store(
+    slot: number,
+    flow: PacketFlow,
+    mark: number,
+    ifId: number,
+    generation: number,
+    first: XfrmPolicy | undefined,
+    also: XfrmPolicy | undefined,
+  ): void {
     const keys = this.#keys
     const at = slot * KEY_BYTES
     for (let i = 0; i < flow.addressBytes; i++) {
@@ -61,7 +77,10 @@ export class FlowCache {
     keys[at + 36] = flow.sourcePort
     keys[at + 37] = flow.destinationPort >>> 8
     keys[at + 38] = flow.destinationPort
-    this.#policies[slot] = policy
+    this.#marks[2 * slot] = mark
+    this.#marks[2 * slot + 1] = ifId
+    this.#first[slot] = first
+    this.#also[slot] = also
     this.#generations[slot] = generation
   }
 }

@@ -1,8 +1,14 @@
+export { Bundle, OutVerdict } from './bundle.ts'
 export { formatPolicy, formatState } from './format.ts'
-export { PolicyDirection, XfrmPolicy } from './policy.ts'
+export { POLICY_OK } from './inbound-check.ts'
+export { putMark } from './mark.ts'
+export { MAX_WAITING_EVENTS, type XfrmEvent, type XfrmEventListener, XfrmEventStream, XfrmMonitor } from './monitor.ts'
+export { MAX_TEMPLATES, PolicyDirection, XfrmPolicy } from './policy.ts'
 export {
   type AddressRange,
   type LarvalState,
+  type MigrateRequest,
+  type Migration,
   type PortRange,
   type UdpEncap,
   unlimited,
@@ -28,4 +34,4 @@ export { matchesSelector, selectorOfFlow } from './selector.ts'
 export { Spd } from './spd.ts'
 export { StatePhase, XfrmState } from './state.ts'
 export { XfrmCounter, type XfrmCounterName, XfrmStats, xfrmCounterNames } from './stats.ts'
-export { ACQUIRE_TIMEOUT_MS, POLICY_OK, Xfrm, type XfrmOptions, type XfrmWaiter } from './xfrm.ts'
+export { ACQUIRE_TIMEOUT_MS, Xfrm, type XfrmOptions, type XfrmWaiter } from './xfrm.ts'

@@ -32,6 +32,37 @@ export interface XfrmPort {
   updPolicy(policy: XfrmPolicyConfig): void
   /** Removes a policy; packets that wait for its state are dropped. An unknown index is ignored. */
   delPolicy(index: number): void
+  /**
+   * Moves a policy's templates and their states to other addresses at once. Throws `UsageError`, and changes nothing, when there is no such
+   * policy or template, or an SPI is taken where it goes. A side that cannot leaves it out.
+   */
+  migrate?(request: MigrateRequest): void
+}
+
+/** Where one SA and its template go: XFRMA_MIGRATE of Linux' XFRM_MSG_MIGRATE. */
+export interface Migration {
+  readonly oldSaddr: IpAddress
+  readonly oldDaddr: IpAddress
+  readonly newSaddr: IpAddress
+  readonly newDaddr: IpAddress
+  readonly proto: number
+  readonly mode: XfrmMode
+  /** 0: any. */
+  readonly reqid: number
+}
+
+/** Which policy moves, and where its templates and their states go. */
+export interface MigrateRequest {
+  /** The policy is the one that a packet of its first addresses and ports meets. */
+  readonly selector: XfrmSelector
+  readonly direction: 'in' | 'out' | 'fwd'
+  readonly type?: 'main' | 'sub'
+  /** Absent or 0: policies of no interface, states of any. */
+  readonly ifId?: number
+  /** The ports of states that are in UDP. */
+  readonly encap?: UdpEncap
+  /** 1 to 6. */
+  readonly migrations: readonly Migration[]
 }
 
 /** What the database tells IKE. All are one-shot: one acquire until it is answered, one soft and one hard expire per state. */
@@ -46,16 +77,20 @@ export interface XfrmListener {
   mapping(mapping: XfrmMapping): void
 }
 
-/** `proto` is 50 for ESP. */
+/** `proto` is 50 for ESP. States with different marks may share the rest. */
 export interface XfrmStateId {
   readonly daddr: IpAddress
   readonly spi: number
   readonly proto: number
+  /** Only packets and policies with this mark see it. Absent: mark 0, mask 0. */
+  readonly mark?: XfrmMark | undefined
 }
 
 export interface LarvalState extends XfrmStateId {
   readonly saddr: IpAddress
   readonly reqid: number
+  /** The number of the acquire that it is to answer; 0 or absent for none. */
+  readonly seq?: number
 }
 
 /** Where `saddr`, `daddr` are the outer addresses and the ports of `encap` the outer UDP ports, seen in the direction of the packet. */
@@ -76,9 +111,9 @@ export interface XfrmStateConfig extends XfrmStateId {
   readonly selector?: XfrmSelector
   /** The addresses that the ends use themselves when a NAT is between them (transport mode, RFC 7296 §2.23.1). */
   readonly originalAddresses?: { readonly source: IpAddress; readonly destination: IpAddress }
-  /** Only packets and policies with this mark see it. Absent: mark 0, mask 0. */
-  readonly mark?: XfrmMark
-  /** Put on the outer packets, for routing (SO_MARK). */
+  /** The number of the acquire that it answers; 0 or absent for none. */
+  readonly seq?: number
+  /** Put on the outer packets, and on what came out of it inbound, for routing (SO_MARK). */
   readonly outputMark?: XfrmMark
   /** Ties it to one interface; 0 or absent for none. */
   readonly ifId?: number
@@ -142,6 +177,10 @@ export interface XfrmStateChange {
   readonly saddr?: IpAddress
   readonly daddr?: IpAddress
   readonly encap?: UdpEncap
+  /** Other limits; they count from the installation, and a soft one that was reached is told once more. */
+  readonly lifetime?: XfrmLifetime
+  readonly outputMark?: XfrmMark
+  readonly ifId?: number
 }
 
 /** Limits of a state; `Infinity` for none. Milliseconds count from installation. */
@@ -197,9 +236,9 @@ export interface XfrmTemplate {
   readonly daddr: IpAddress
   readonly proto: number
   readonly mode: XfrmMode
-  /** 0: any. */
+  /** 0: any, of what came in; what goes out finds states of just this reqid. */
   readonly reqid: number
-  /** A fixed SPI; absent: any. */
+  /** A fixed SPI; absent or 0: any. */
   readonly spi?: number
   /** `use`: a packet may do without when there is no state. Absent: `required`. */
   readonly level?: 'required' | 'use'
@@ -231,6 +270,8 @@ export interface XfrmPolicyConfig {
 export interface XfrmAcquire {
   readonly policyIndex: number
   readonly reqid: number
+  /** Names this acquire: a state that is installed with it answers it. */
+  readonly seq?: number
   readonly packet: XfrmSelector
 }
 

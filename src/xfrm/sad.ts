@@ -1,19 +1,33 @@
-import { equalBytes, toHex } from '../bytes/index.ts'
+import { equalBytes } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
-import type { IpAddress } from '../ip/index.ts'
+import { type IpAddress, IpProtocol, type PacketFlow } from '../ip/index.ts'
+import { marksMeet, markValue } from './mark.ts'
 import type { XfrmStateChange, XfrmTemplate } from './port.ts'
+import { matchesSelector } from './selector.ts'
 import { StatePhase, type XfrmState } from './state.ts'
+import { StateTable } from './state-table.ts'
 
-/** The SA database of RFC 4301 §4.4.2: states by SPI, and by pair of outer addresses and reqid. Iterates in order of installation. */
+/**
+ * The SA database of RFC 4301 §4.4.2: states by SPI, by destination and reqid, and by both addresses. Iterates in order of
+ * installation. The chains hang in the states themselves, so that a look-up makes nothing.
+ */
 export class Sad implements Iterable<XfrmState> {
   /** Changes with every change of the database, so that what was found can be cached. */
   generation = 1
+  /** Whether what `choose` found last could be another state for another packet. */
+  foundByFlow = false
   readonly #all = new Set<XfrmState>()
-  // States that share an SPI (of different peers, mostly outbound ones) hang together in `nextSameSpi`.
-  readonly #bySpi = new Map<number, XfrmState>()
-  /** Oldest first, so that one more state of a pair (many clients behind one NAT) costs no more than the first. */
-  readonly #byPair = new Map<string, XfrmState[]>()
+  readonly #bySpi: StateTable
+  readonly #byTarget: StateTable
+  readonly #byPair: StateTable
   #lastSerial = 0
+
+  /** `seed` gives 32 random bits, which keep peers from choosing SPIs that collide in the tables. */
+  constructor(seed: () => number = () => 0) {
+    this.#bySpi = new StateTable(seed)
+    this.#byTarget = new StateTable(seed)
+    this.#byPair = new StateTable(seed)
+  }
 
   get size(): number {
     return this.#all.size
@@ -23,9 +37,9 @@ export class Sad implements Iterable<XfrmState> {
     return this.#all.values()
   }
 
-  /** Throws `UsageError` when (daddr, spi) is taken. */
+  /** Throws `UsageError` when (daddr, spi, proto) is taken by a state that its mark meets. */
   add(state: XfrmState): void {
-    if (this.find(state.daddr, state.spi) !== undefined) throw duplicate(state.spi)
+    if (this.find(state.daddr, state.spi, state.proto, markValue(state.mark)) !== undefined) throw duplicate(state.spi)
     state.serial = ++this.#lastSerial
     this.#all.add(state)
     this.#index(state)
@@ -35,19 +49,26 @@ export class Sad implements Iterable<XfrmState> {
     if (this.#all.delete(state)) this.#unindex(state)
   }
 
-  /** Takes new addresses or ports. Throws `UsageError` when the new (daddr, spi) is taken. */
+  /** Takes what changes. Throws `UsageError` when the new (daddr, spi) is taken. */
   move(state: XfrmState, change: XfrmStateChange): void {
-    const taken = change.daddr === undefined ? undefined : this.find(change.daddr, state.spi)
+    const mark = markValue(state.mark)
+    const taken = change.daddr === undefined ? undefined : this.find(change.daddr, state.spi, state.proto, mark)
     if (taken !== undefined && taken !== state) throw duplicate(state.spi)
     this.#unindex(state)
     state.move(change)
     this.#index(state)
   }
 
-  /** The state with exactly this destination and SPI, of either direction. */
-  find(daddr: IpAddress, spi: number): XfrmState | undefined {
+  /** Another state of its CHILD_SA is to be preferred from here on. */
+  setDying(state: XfrmState): void {
+    state.softExpired = true
+    this.generation++
+  }
+
+  /** The state with exactly this destination, SPI and protocol that `mark` meets, of either direction. */
+  find(daddr: IpAddress, spi: number, proto: number = IpProtocol.ESP, mark = 0): XfrmState | undefined {
     let state = this.#bySpi.get(spi)
-    while (state !== undefined && !equalBytes(state.daddr, daddr)) state = state.nextSameSpi
+    while (state !== undefined && !(state.spi === spi && isNamed(state, daddr, proto, mark))) state = state.nextSameSpi
     return state
   }
 
@@ -55,12 +76,13 @@ export class Sad implements Iterable<XfrmState> {
    * The state that a received packet names. `local` is the address it came to; when that is not known (all zero, from
    * a socket bound to any address) the SPI alone decides, as RFC 4301 §4.1 allows for unicast.
    */
-  findInbound(spi: number, local: IpAddress): XfrmState | undefined {
+  findInbound(spi: number, local: IpAddress, mark = 0): XfrmState | undefined {
     const first = this.#bySpi.get(spi)
     if (first === undefined) return undefined
     let fallback: XfrmState | undefined
     const anyAddress = isUnspecified(local)
     for (let state: XfrmState | undefined = first; state !== undefined; state = state.nextSameSpi) {
+      if (!marksMeet(mark, state.mark)) continue
       if (!anyAddress && !equalBytes(state.daddr, local)) continue
       if (state.direction === 'in') return state
       fallback = state
@@ -68,43 +90,103 @@ export class Sad implements Iterable<XfrmState> {
     return fallback
   }
 
-  /** The newest valid outbound state that fits the template. */
-  findForTemplate(template: XfrmTemplate): XfrmState | undefined {
-    return this.between(template.saddr, template.daddr).findLast(
-      (state) => state.direction === 'out' && state.phase === StatePhase.VALID && state.reqid === template.reqid,
-    )
+  /** The state for a template of fixed addresses and any packet: see `choose`. */
+  findForTemplate(template: XfrmTemplate, mark = 0, ifId = 0): XfrmState | undefined {
+    const { saddr, daddr } = template
+    return this.choose(template, saddr, daddr, daddr.length, undefined, mark, ifId)
   }
 
-  /** All states from one outer address to another, oldest first. Borrowed: copy before a change of the database. */
+  /**
+   * The valid state that a template asks for between two addresses (the first `bytes` octets): one of just this source before one of any
+   * source, one before its soft limit before one behind it, the newest of those. A state with a selector is only for the packets that it
+   * names, and for `flow` undefined. A template's reqid, mode and protocol are met exactly. No allocation.
+   */
+  choose(
+    template: XfrmTemplate,
+    saddr: Uint8Array,
+    daddr: Uint8Array,
+    bytes: number,
+    flow: PacketFlow | undefined,
+    mark: number,
+    ifId: number,
+  ): XfrmState | undefined {
+    let best: XfrmState | undefined
+    let wild: XfrmState | undefined
+    this.foundByFlow = false
+    const anySource = isUnspecified(saddr, bytes)
+    let state = this.#byTarget.get(targetHash(daddr, bytes, template.reqid))
+    for (; state !== undefined; state = state.nextSameTarget) {
+      if (!serves(state, template, mark, ifId) || !sameAddress(state.daddr, daddr, bytes)) continue
+      if (flow !== undefined && state.selector !== undefined) {
+        this.foundByFlow = true
+        if (!matchesSelector(state.selector, flow)) continue
+      }
+      if (anySource || sameAddress(state.saddr, saddr, bytes)) best = preferred(best, state)
+      else if (isUnspecified(state.saddr, bytes)) wild = preferred(wild, state)
+    }
+    return best ?? wild
+  }
+
+  /** The newest valid state of one direction, to `daddr` from `saddr`, with this reqid. */
+  newestOf(direction: 'in' | 'out', saddr: IpAddress, daddr: IpAddress, reqid: number): XfrmState | undefined {
+    let best: XfrmState | undefined
+    let state = this.#byTarget.get(targetHash(daddr, daddr.length, reqid))
+    for (; state !== undefined; state = state.nextSameTarget) {
+      if (state.direction !== direction || state.phase !== StatePhase.VALID || state.reqid !== reqid) continue
+      if (!equalBytes(state.daddr, daddr) || !equalBytes(state.saddr, saddr)) continue
+      if (best === undefined || state.serial > best.serial) best = state
+    }
+    return best
+  }
+
+  /** All states from one outer address to another, oldest first. */
   between(saddr: IpAddress, daddr: IpAddress): readonly XfrmState[] {
-    return this.#byPair.get(pairKey(saddr, daddr)) ?? []
+    const found: XfrmState[] = []
+    let state = this.#byPair.get(pairHash(saddr, daddr))
+    for (; state !== undefined; state = state.nextSamePair) {
+      if (equalBytes(state.saddr, saddr) && equalBytes(state.daddr, daddr)) found.push(state)
+    }
+    return found.sort((a, b) => a.serial - b.serial)
   }
 
   #index(state: XfrmState): void {
     this.generation++
     state.nextSameSpi = this.#bySpi.get(state.spi)
     this.#bySpi.set(state.spi, state)
-    const key = pairKey(state.saddr, state.daddr)
-    const pair = this.#byPair.get(key)
-    if (pair === undefined) this.#byPair.set(key, [state])
-    else insertByAge(pair, state)
+
+    const target = targetHash(state.daddr, state.daddr.length, state.reqid)
+    const nextTarget = this.#byTarget.get(target)
+    state.nextSameTarget = nextTarget
+    if (nextTarget !== undefined) nextTarget.previousSameTarget = state
+    this.#byTarget.set(target, state)
+
+    const pair = pairHash(state.saddr, state.daddr)
+    const nextPair = this.#byPair.get(pair)
+    state.nextSamePair = nextPair
+    if (nextPair !== undefined) nextPair.previousSamePair = state
+    this.#byPair.set(pair, state)
   }
 
   #unindex(state: XfrmState): void {
     this.generation++
-    this.#unchain(state)
-    const key = pairKey(state.saddr, state.daddr)
-    const pair = this.#byPair.get(key)!
-    pair.splice(pair.lastIndexOf(state), 1)
-    if (pair.length === 0) this.#byPair.delete(key)
+    this.#leaveSpi(state)
+    const { nextSameTarget, previousSameTarget, nextSamePair, previousSamePair } = state
+    if (nextSameTarget !== undefined) nextSameTarget.previousSameTarget = previousSameTarget
+    if (previousSameTarget !== undefined) previousSameTarget.nextSameTarget = nextSameTarget
+    else replaceHead(this.#byTarget, targetHash(state.daddr, state.daddr.length, state.reqid), nextSameTarget)
+    if (nextSamePair !== undefined) nextSamePair.previousSamePair = previousSamePair
+    if (previousSamePair !== undefined) previousSamePair.nextSamePair = nextSamePair
+    else replaceHead(this.#byPair, pairHash(state.saddr, state.daddr), nextSamePair)
+    state.nextSameTarget = undefined
+    state.previousSameTarget = undefined
+    state.nextSamePair = undefined
+    state.previousSamePair = undefined
   }
 
-  #unchain(state: XfrmState): void {
+  #leaveSpi(state: XfrmState): void {
     let previous = this.#bySpi.get(state.spi)!
-    if (previous === state) {
-      if (state.nextSameSpi === undefined) this.#bySpi.delete(state.spi)
-      else this.#bySpi.set(state.spi, state.nextSameSpi)
-    } else {
+    if (previous === state) replaceHead(this.#bySpi, state.spi, state.nextSameSpi)
+    else {
       while (previous.nextSameSpi !== state) previous = previous.nextSameSpi!
       previous.nextSameSpi = state.nextSameSpi
     }
@@ -117,18 +199,54 @@ export function duplicate(spi: number): UsageError {
   return new UsageError('spi', `0x${spi.toString(16).padStart(8, '0')} is in use for this destination`)
 }
 
-// Separated, because an IPv4 pair must not read as the beginning of an IPv6 one.
-function pairKey(saddr: IpAddress, daddr: IpAddress): string {
-  return `${toHex(saddr)}>${toHex(daddr)}`
+function replaceHead(table: StateTable, key: number, head: XfrmState | undefined): void {
+  if (head === undefined) table.delete(key)
+  else table.set(key, head)
 }
 
-function isUnspecified(address: IpAddress): boolean {
-  for (let i = 0; i < address.length; i++) if (address[i] !== 0) return false
+function isNamed(state: XfrmState, daddr: IpAddress, proto: number, mark: number): boolean {
+  return state.proto === proto && marksMeet(mark, state.mark) && equalBytes(state.daddr, daddr)
+}
+
+function serves(state: XfrmState, template: XfrmTemplate, mark: number, ifId: number): boolean {
+  return (
+    state.phase === StatePhase.VALID &&
+    state.direction === 'out' &&
+    state.reqid === template.reqid &&
+    state.mode === template.mode &&
+    state.proto === template.proto &&
+    state.ifId === ifId &&
+    (template.spi === undefined || template.spi === 0 || template.spi === state.spi) &&
+    marksMeet(mark, state.mark)
+  )
+}
+
+function preferred(best: XfrmState | undefined, other: XfrmState): XfrmState {
+  if (best === undefined) return other
+  if (best.softExpired !== other.softExpired) return best.softExpired ? other : best
+  return other.serial > best.serial ? other : best
+}
+
+function sameAddress(whole: IpAddress, part: Uint8Array, bytes: number): boolean {
+  if (whole.length !== bytes) return false
+  for (let i = 0; i < bytes; i++) if (whole[i] !== part[i]) return false
   return true
 }
 
-// A moved state keeps its age among the states of its new pair.
-function insertByAge(pair: XfrmState[], state: XfrmState): void {
-  const before = pair.findLastIndex((other) => other.serial < state.serial)
-  pair.splice(before + 1, 0, state)
+function isUnspecified(address: Uint8Array, bytes: number = address.length): boolean {
+  for (let i = 0; i < bytes; i++) if (address[i] !== 0) return false
+  return true
+}
+
+function addressHash(hash: number, address: Uint8Array, bytes: number): number {
+  for (let i = 0; i < bytes; i++) hash = Math.imul(hash ^ address[i]!, 0x01000193)
+  return hash
+}
+
+function targetHash(daddr: Uint8Array, bytes: number, reqid: number): number {
+  return addressHash(Math.imul(reqid, 0x9e3779b1) | 0, daddr, bytes)
+}
+
+function pairHash(saddr: IpAddress, daddr: IpAddress): number {
+  return addressHash(addressHash(0x811c9dc5 | 0, saddr, saddr.length), daddr, daddr.length)
 }

@@ -1,11 +1,12 @@
 import { equalBytes } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/index.ts'
-import type { PortRange, XfrmSelector, XfrmTemplate } from './port.ts'
+import type { PortRange, UdpEncap, XfrmLifetime, XfrmSelector, XfrmTemplate } from './port.ts'
 import { isAnyPort } from './selector.ts'
 
 /** A power of two. */
 const SLOTS = 256
 
+const noTemplates: readonly XfrmTemplate[] = Object.freeze([])
 const anyPort: PortRange = Object.freeze({ first: 0, last: 65535 })
 
 /**
@@ -17,6 +18,9 @@ export class SharedParts {
   readonly #addresses: (IpAddress | undefined)[] = []
   #selector: XfrmSelector | undefined
   #template: XfrmTemplate | undefined
+  #templates = noTemplates
+  #lifetime: XfrmLifetime | undefined
+  #encap: UdpEncap | undefined
   #label = ''
 
   address(address: IpAddress): IpAddress {
@@ -49,6 +53,28 @@ export class SharedParts {
     return this.#template
   }
 
+  templates(templates: readonly XfrmTemplate[]): readonly XfrmTemplate[] {
+    if (templates.length === 0) return noTemplates
+    const last = this.#templates
+    const same = last.length === templates.length && templates.every((template, i) => sameTemplate(last[i]!, template))
+    if (!same) this.#templates = templates.map((template) => this.template(template))
+    return this.#templates
+  }
+
+  lifetime(lifetime: XfrmLifetime): XfrmLifetime {
+    const last = this.#lifetime
+    if (last !== undefined && sameLifetime(last, lifetime)) return last
+    this.#lifetime = { ...lifetime }
+    return this.#lifetime
+  }
+
+  encap(encap: UdpEncap): UdpEncap {
+    const last = this.#encap
+    if (last?.sport === encap.sport && last.dport === encap.dport && last.type === encap.type) return last
+    this.#encap = { ...encap }
+    return this.#encap
+  }
+
   /** A text that was put together anew for each call need not be kept each time. */
   label(label: string): string {
     if (this.#label !== label) this.#label = label
@@ -79,5 +105,17 @@ const sameTemplate = (a: XfrmTemplate, b: XfrmTemplate): boolean =>
   a.reqid === b.reqid &&
   a.proto === b.proto &&
   a.mode === b.mode &&
+  a.spi === b.spi &&
+  a.level === b.level &&
   equalBytes(a.saddr, b.saddr) &&
   equalBytes(a.daddr, b.daddr)
+
+const sameLifetime = (a: XfrmLifetime, b: XfrmLifetime): boolean =>
+  a.softBytes === b.softBytes &&
+  a.hardBytes === b.hardBytes &&
+  a.softPackets === b.softPackets &&
+  a.hardPackets === b.hardPackets &&
+  a.softMs === b.softMs &&
+  a.hardMs === b.hardMs &&
+  a.softUseMs === b.softUseMs &&
+  a.hardUseMs === b.hardUseMs

@@ -1,21 +1,26 @@
 import { UsageError } from '../errors.ts'
 import type { PacketFlow } from '../ip/index.ts'
 import { FlowCache } from './flow-cache.ts'
-import { PolicyDirection, XfrmPolicy } from './policy.ts'
-import type { XfrmPolicyConfig } from './port.ts'
-import { matchesSelector } from './selector.ts'
+import { isBefore, PolicyDirection, XfrmPolicy } from './policy.ts'
+import { PolicyTree } from './policy-tree.ts'
+import type { XfrmPolicyConfig, XfrmTemplate } from './port.ts'
 import { SharedParts } from './shared-parts.ts'
 
 const directions = [PolicyDirection.IN, PolicyDirection.OUT, PolicyDirection.FWD]
+/** Trees of one interface: for each direction those of IPv4 and IPv6, main and then sub. */
+const TREES = 12
 
 /**
  * The policy database of RFC 4301 §4.4.1: for each direction the policies in order of priority (lower first), then of
- * installation; the first that matches decides. Iterates by direction in, out, fwd, in that order.
+ * installation; the first that matches decides. Sub policies are asked before all main ones. Iterates by direction in, out, fwd, in that
+ * order.
  */
 export class Spd implements Iterable<XfrmPolicy> {
+  /** After `lookup`: the main policy that must allow the packet as well, when a sub policy came first. */
+  also: XfrmPolicy | undefined
   readonly #byIndex = new Map<number, XfrmPolicy>()
-  /** Each sorted; indexed by `PolicyDirection`. */
-  readonly #ordered: readonly XfrmPolicy[][] = directions.map(() => [])
+  /** By interface. */
+  readonly #trees = new Map<number, PolicyTree[]>()
   readonly #caches = directions.map(() => new FlowCache())
   // Cached answers of an older generation are void.
   #generation = 1
@@ -31,12 +36,18 @@ export class Spd implements Iterable<XfrmPolicy> {
   }
 
   [Symbol.iterator](): Iterator<XfrmPolicy> {
-    return this.#ordered.flat().values()
+    return directions.flatMap((direction) => this.inOrder(direction)).values()
   }
 
-  /** The policies of one direction in the order in which they are tried. Borrowed. */
+  /** The policies of one direction in the order in which they are tried. */
   inOrder(direction: PolicyDirection): readonly XfrmPolicy[] {
-    return this.#ordered[direction]!
+    const chosen = [...this.#byIndex.values()].filter((policy) => policy.direction === direction)
+    return chosen.sort((a, b) => Number(b.sub) - Number(a.sub) || (isBefore(a, b) ? -1 : 1))
+  }
+
+  /** All policies, in no order. */
+  all(): Iterable<XfrmPolicy> {
+    return this.#byIndex.values()
   }
 
   byIndex(index: number): XfrmPolicy | undefined {
@@ -53,15 +64,18 @@ export class Spd implements Iterable<XfrmPolicy> {
   }
 
   /**
-   * Changes the policy of this index, which keeps its place among equals; adds it when there is none, as the kernel
-   * does. Throws `UsageError`.
+   * Changes the policy of this index, which keeps its place among equals, but for a change of priority, which makes it the last of them;
+   * adds it when there is none, as the kernel does. Throws `UsageError`.
    */
   update(config: XfrmPolicyConfig): XfrmPolicy {
     const policy = this.#byIndex.get(config.index)
     if (policy === undefined) return this.add(config)
-    policy.update(config, this.#parts)
     this.#take(policy)
-    this.#insert(policy)
+    try {
+      policy.update(config, ++this.#lastSerial, this.#parts)
+    } finally {
+      this.#insert(policy)
+    }
     return policy
   }
 
@@ -74,45 +88,67 @@ export class Spd implements Iterable<XfrmPolicy> {
     return policy
   }
 
-  /** The policy that decides about the flow, undefined when none matches. No allocation. */
-  lookup(direction: PolicyDirection, flow: PacketFlow): XfrmPolicy | undefined {
+  /** The policy that decides about the flow, undefined when none matches; see `also`. No allocation. */
+  lookup(direction: PolicyDirection, flow: PacketFlow, mark = 0, ifId = 0): XfrmPolicy | undefined {
     const cache = this.#caches[direction]!
-    const slot = cache.slotOf(flow)
-    if (cache.holds(slot, flow, this.#generation)) return cache.policy(slot)
-    const policy = firstMatch(this.#ordered[direction]!, flow)
-    cache.store(slot, flow, this.#generation, policy)
-    return policy
+    const slot = cache.slotOf(flow, mark, ifId)
+    if (cache.holds(slot, flow, mark, ifId, this.#generation)) {
+      this.also = cache.also(slot)
+      return cache.first(slot)
+    }
+    const first = this.lookupUncached(direction, flow, mark, ifId)
+    cache.store(slot, flow, mark, ifId, this.#generation, first, this.also)
+    return first
+  }
+
+  /** As `lookup`, from the trees. */
+  lookupUncached(direction: PolicyDirection, flow: PacketFlow, mark: number, ifId: number): XfrmPolicy | undefined {
+    this.also = undefined
+    const trees = this.#trees.get(ifId)
+    if (trees === undefined) return undefined
+    const at = treeAt(direction, flow.addressBytes === 16)
+    const sub = trees[at + 1]!.lookup(flow, mark)
+    if (sub === undefined) return trees[at]!.lookup(flow, mark)
+    if (direction === PolicyDirection.OUT) this.also = sub.block ? undefined : trees[at]!.lookup(flow, mark)
+    // The kernel asks the main policies of `in` also for what is routed on.
+    else this.also = trees[treeAt(PolicyDirection.IN, flow.addressBytes === 16)]!.lookup(flow, mark)
+    return sub
+  }
+
+  /** The first match among the sub or the main policies alone. */
+  lookupType(direction: PolicyDirection, sub: boolean, flow: PacketFlow, ifId: number): XfrmPolicy | undefined {
+    const at = treeAt(direction, flow.addressBytes === 16)
+    return this.#trees.get(ifId)?.[at + (sub ? 1 : 0)]?.lookup(flow, 0)
+  }
+
+  /** Gives a policy other templates, copied. */
+  retarget(policy: XfrmPolicy, templates: readonly XfrmTemplate[]): void {
+    policy.templates = this.#parts.templates(templates)
+    policy.stateGeneration = 0
   }
 
   #insert(policy: XfrmPolicy): void {
     this.#generation++
-    const ordered = this.#ordered[policy.direction]!
-    ordered.splice(placeOf(policy, ordered), 0, policy)
+    let trees = this.#trees.get(policy.ifId)
+    if (trees === undefined) {
+      trees = Array.from({ length: TREES }, () => new PolicyTree())
+      this.#trees.set(policy.ifId, trees)
+    }
+    trees[ownTree(policy)]!.add(policy)
   }
 
   #take(policy: XfrmPolicy): void {
     this.#generation++
-    const ordered = this.#ordered[policy.direction]!
-    ordered.splice(ordered.indexOf(policy), 1)
+    const trees = this.#trees.get(policy.ifId)!
+    trees[ownTree(policy)]!.remove(policy)
+    if (trees.every(({ size }) => size === 0)) this.#trees.delete(policy.ifId)
   }
 }
 
-/** Where the policy belongs, by halving: a sort for each of ten thousand policies would take seconds. */
-function placeOf(policy: XfrmPolicy, ordered: readonly XfrmPolicy[]): number {
-  let from = 0
-  let to = ordered.length
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    const other = ordered[middle]!
-    if ((other.priority - policy.priority || other.serial - policy.serial) < 0) from = middle + 1
-    else to = middle
-  }
-  return from
+function treeAt(direction: PolicyDirection, isIpv6: boolean): number {
+  return direction * 4 + (isIpv6 ? 2 : 0)
 }
 
-function firstMatch(policies: readonly XfrmPolicy[], flow: PacketFlow): XfrmPolicy | undefined {
-  for (let i = 0; i < policies.length; i++) {
-    if (matchesSelector(policies[i]!.selector, flow)) return policies[i]
-  }
-  return undefined
+function ownTree({ direction, selector, sub }: XfrmPolicy): number {
+  return treeAt(direction, selector.source.start.length === 16) + (sub ? 1 : 0)
 }

@@ -5,6 +5,7 @@ import type {
   LarvalState,
   UdpEncap,
   XfrmLifetime,
+  XfrmMark,
   XfrmMode,
   XfrmPathOptions,
   XfrmSelector,
@@ -14,6 +15,7 @@ import type {
 } from './port.ts'
 import { unlimited } from './port.ts'
 import { SharedParts } from './shared-parts.ts'
+import { xfrmCounterNames } from './stats.ts'
 
 /** LARVAL holds an SPI until the keys are there; DEAD was removed, its keys are wiped. */
 export const StatePhase = { LARVAL: 0, VALID: 1, DEAD: 2 } as const
@@ -21,6 +23,9 @@ export type StatePhase = (typeof StatePhase)[keyof typeof StatePhase]
 
 const noFlags: XfrmStateFlags = Object.freeze({})
 const noPathOptions: XfrmPathOptions = Object.freeze({})
+
+/** The larval state of an acquire. */
+export interface AcquiringState extends LarvalState, Pick<XfrmStateConfig, 'mode' | 'selector' | 'ifId' | 'lifetime'> {}
 
 /**
  * One SA in one direction: addresses, the keyed transform, lifetime and counters. The octets of the keys stay in the
@@ -37,7 +42,9 @@ export class XfrmState {
   readonly integId: number
   readonly esn: boolean
   readonly replayWindow: number
-  readonly lifetime: XfrmLifetime
+  /** The key manager's number of the acquire that it answers, 0 for none. */
+  readonly seq: number
+  readonly mark: XfrmMark | undefined
   readonly mode: XfrmMode
   readonly flags: XfrmStateFlags
   readonly path: XfrmPathOptions
@@ -50,13 +57,21 @@ export class XfrmState {
   saddr: IpAddress
   daddr: IpAddress
   encap: UdpEncap | undefined
+  lifetime: XfrmLifetime
+  outputMark: XfrmMark | undefined
+  /** 0 for none. */
+  ifId: number
   phase: StatePhase
   /** Only in a valid outbound state. */
   encapsulator: EspEncapsulator | undefined
   /** Only in a valid inbound state. */
   decapsulator: EspDecapsulator | undefined
-  /** The next state with this SPI and another daddr: a chain of the SAD. */
+  // Chains of the SAD: those with this SPI, those with this daddr and reqid, those with these addresses.
   nextSameSpi: XfrmState | undefined
+  nextSameTarget: XfrmState | undefined
+  previousSameTarget: XfrmState | undefined
+  nextSamePair: XfrmState | undefined
+  previousSamePair: XfrmState | undefined
   /** Counts installations; a newer state has a higher one. Set by the SAD. */
   serial: number
 
@@ -64,9 +79,12 @@ export class XfrmState {
   readonly addedAt: number
   /** ms; when a packet last used it, -1 for never. */
   usedAt: number
+  /** ms; when a packet first used it, -1 for never. */
+  firstUsedAt: number
   /** Octets of inner packets. */
   bytes: number
   packets: number
+  /** A soft limit was reached and told: `dying`, in the kernel's words. */
   softExpired: boolean
   /** Octets of the largest outer IP packet, `Infinity` when that is not known; outbound. */
   pathMtu: number
@@ -83,36 +101,46 @@ export class XfrmState {
   dummies: number
   /** Packets with a pair of ECN codepoints that must not be. RFC 6040 §4.2. */
   ecnAlarms: number
+  /** By `XfrmCounter`; most states never drop a packet, and have none. */
+  #drops: Uint32Array | undefined
 
-  private constructor(config: LarvalState | XfrmStateConfig, now: number, parts: SharedParts) {
-    const installed = 'encr' in config ? config : undefined
+  private constructor(config: LarvalState & Partial<XfrmStateConfig>, now: number, parts: SharedParts) {
     this.spi = config.spi
     this.proto = config.proto
-    this.direction = installed?.direction ?? 'in'
+    this.direction = config.direction ?? 'in'
     this.reqid = config.reqid
-    this.label = parts.label(installed?.label ?? '')
-    this.encrId = installed?.encr.id ?? 0
-    this.integId = installed?.integ?.id ?? 0
-    this.esn = installed?.esn ?? false
-    this.replayWindow = installed?.replayWindow ?? 0
-    this.lifetime = { ...(installed?.lifetime ?? unlimited) }
-    this.mode = installed?.mode ?? 'tunnel'
-    this.flags = installed?.flags === undefined ? noFlags : { ...installed.flags }
-    this.path = installed?.path === undefined ? noPathOptions : { ...installed.path }
-    this.selector = installed?.selector && parts.selector(installed.selector)
-    const original = installed?.originalAddresses
+    this.label = parts.label(config.label ?? '')
+    this.encrId = config.encr?.id ?? 0
+    this.integId = config.integ?.id ?? 0
+    this.esn = config.esn ?? false
+    this.replayWindow = config.replayWindow ?? 0
+    this.lifetime = parts.lifetime(config.lifetime ?? unlimited)
+    this.seq = config.seq ?? 0
+    this.mark = config.mark && { ...config.mark }
+    this.outputMark = config.outputMark && { ...config.outputMark }
+    this.ifId = config.ifId ?? 0
+    this.mode = config.mode ?? 'tunnel'
+    this.flags = config.flags === undefined ? noFlags : { ...config.flags }
+    this.path = config.path === undefined ? noPathOptions : { ...config.path }
+    this.selector = config.selector && parts.selector(config.selector)
+    const original = config.originalAddresses
     this.originalSource = original && parts.address(original.source)
     this.originalDestination = original && parts.address(original.destination)
     this.saddr = parts.address(config.saddr)
     this.daddr = parts.address(config.daddr)
-    this.encap = installed?.encap && { ...installed.encap }
-    this.phase = installed === undefined ? StatePhase.LARVAL : StatePhase.VALID
+    this.encap = config.encap && parts.encap(config.encap)
+    this.phase = config.encr === undefined ? StatePhase.LARVAL : StatePhase.VALID
     this.encapsulator = undefined
     this.decapsulator = undefined
     this.nextSameSpi = undefined
+    this.nextSameTarget = undefined
+    this.previousSameTarget = undefined
+    this.nextSamePair = undefined
+    this.previousSamePair = undefined
     this.serial = 0
     this.addedAt = now
     this.usedAt = -1
+    this.firstUsedAt = -1
     this.bytes = 0
     this.packets = 0
     this.softExpired = false
@@ -124,11 +152,17 @@ export class XfrmState {
     this.integrityFailures = 0
     this.dummies = 0
     this.ecnAlarms = 0
+    this.#drops = undefined
   }
 
   /** Takes an SPI without keys. Addresses are copied. */
   static larval(config: LarvalState, now: number, parts = new SharedParts()): XfrmState {
     return new XfrmState(config, now, parts)
+  }
+
+  /** What an unanswered acquire leaves: a larval outbound state without SPI. Addresses are copied. */
+  static acquiring(config: AcquiringState, now: number, parts: SharedParts): XfrmState {
+    return new XfrmState({ ...config, direction: 'out' }, now, parts)
   }
 
   /** A state ready for packets; everything is copied. Throws `UsageError` for an unknown transform or a wrong key length. */
@@ -145,11 +179,31 @@ export class XfrmState {
     return state
   }
 
-  /** Changes the outer addresses and ports. Only the SAD calls this, because it indexes by address. */
+  /** Counts a packet that was dropped at this state. `counter` is an `XfrmCounter`. */
+  countDrop(counter: number): void {
+    this.#drops ??= new Uint32Array(xfrmCounterNames.length)
+    this.#drops[counter]!++
+  }
+
+  /** How many packets were dropped at this state, by the names of /proc/net/xfrm_stat; only what is not 0. Copied. */
+  drops(): Record<string, number> {
+    const counted = [...(this.#drops ?? [])].entries()
+    return Object.fromEntries(
+      [...counted].filter(([, n]) => n > 0).map(([counter, n]) => [xfrmCounterNames[counter]!, n]),
+    )
+  }
+
+  /** Takes what changes. Only the SAD calls this, because it indexes by address. */
   move(change: XfrmStateChange): void {
     if (change.saddr !== undefined) this.saddr = change.saddr.slice()
     if (change.daddr !== undefined) this.daddr = change.daddr.slice()
     if (change.encap !== undefined) this.encap = { ...change.encap }
+    if (change.outputMark !== undefined) this.outputMark = { ...change.outputMark }
+    if (change.ifId !== undefined) this.ifId = change.ifId
+    if (change.lifetime !== undefined) {
+      this.lifetime = { ...change.lifetime }
+      this.softExpired = false
+    }
     // Another path: what was learnt is of the old one.
     this.pathMtu = this.path.mtu ?? Number.POSITIVE_INFINITY
     this.pathMtuUntil = Number.POSITIVE_INFINITY

@@ -1,21 +1,33 @@
+import { equalBytes, readU32 } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
 import { type IpAddress, IpProtocol, type PacketFlow, type SocketAddress } from '../ip/index.ts'
+import { Acquires, type AcquireTarget } from './acquires.ts'
+import { Bundle, type OutVerdict, stateOf } from './bundle.ts'
+import { checkPath, isAnyAddress } from './inbound-check.ts'
 import { hardLimitReached, nextTimeLimit, softLimitReached } from './lifetime.ts'
-import { fitsTemplate, PolicyDirection, type XfrmPolicy } from './policy.ts'
+import { markValue } from './mark.ts'
+import { checkMigrations, migrateTemplates, policyToMigrate, stateToMigrate } from './migrate.ts'
+import { XfrmMonitor } from './monitor.ts'
+import { PolicyDirection, type XfrmPolicy } from './policy.ts'
 import type {
   LarvalState,
+  MigrateRequest,
   XfrmListener,
   XfrmPolicyConfig,
   XfrmPort,
+  XfrmSelector,
   XfrmStateChange,
   XfrmStateConfig,
   XfrmStateId,
+  XfrmTemplate,
 } from './port.ts'
+import { unlimited } from './port.ts'
 import { duplicate, Sad } from './sad.ts'
 import { overlaps, selectorOfFlow } from './selector.ts'
 import { SharedParts } from './shared-parts.ts'
 import { Spd } from './spd.ts'
+import { freeSpi } from './spi.ts'
 import { StatePhase, XfrmState } from './state.ts'
 import { XfrmCounter, XfrmStats } from './stats.ts'
 
@@ -31,9 +43,6 @@ const RESERVED_SPIS = 255
 const UNKNOWN_SPI_PAUSE_MS = 1_000
 /** Who is told of a mapping may look into it for a while, and find that it was forged or has changed once more. */
 const MAPPING_PAUSE_MS = 1_000
-
-/** What `checkInbound` returns for a packet that may pass. */
-export const POLICY_OK = -1
 
 export interface XfrmOptions {
   readonly crypto: CryptoProvider
@@ -60,16 +69,22 @@ export interface XfrmWaiter {
  */
 export class Xfrm implements XfrmPort {
   readonly stats = new XfrmStats()
+  /** Who watches what happens here, beside the listener. */
+  readonly monitor = new XfrmMonitor()
+  /** What `decide` found: valid until it is called again. */
+  readonly bundle = new Bundle()
   readonly clock: () => number
   waiter: XfrmWaiter | undefined
   readonly #crypto: CryptoProvider
   readonly #random: RandomSource
   readonly #listener: XfrmListener
-  readonly #sad = new Sad()
+  readonly #sad: Sad
+  readonly #acquires = new Acquires()
   readonly #parts = new SharedParts()
   readonly #spd = new Spd(this.#parts)
-  /** Policies with an unanswered acquire: seldom any, so that installing a state need not look at all policies. */
-  readonly #asking = new Set<XfrmPolicy>()
+  /** Policies that wait for the answer of an acquire: seldom any, so that installing a state need not look at all policies. */
+  readonly #asking = new Map<XfrmPolicy, XfrmState>()
+  readonly #path: (XfrmState | undefined)[] = [undefined]
   #nextExpiry = Number.POSITIVE_INFINITY
   #unknownSpiFrom = Number.NEGATIVE_INFINITY
 
@@ -78,6 +93,7 @@ export class Xfrm implements XfrmPort {
     this.#random = options.random
     this.#listener = options.listener
     this.clock = options.clock
+    this.#sad = new Sad(() => readU32(options.random(4), 0))
   }
 
   allocSpi(larval: LarvalState): void {
@@ -85,10 +101,25 @@ export class Xfrm implements XfrmPort {
     this.#sad.add(XfrmState.larval(larval, this.clock(), this.#parts))
   }
 
+  /**
+   * Takes an SPI from `first` to `last`, both included, that no inbound state has, for a larval inbound state, and returns it: as it comes
+   * by chance, and as long as there is one. Throws `UsageError` when all are taken.
+   */
+  allocSpiWithin(larval: Omit<LarvalState, 'spi'>, first: number, last: number): number {
+    const spi = freeSpi(this.#random, first, last, (candidate) => {
+      return (
+        this.#sad.findInbound(candidate, anyAddress)?.direction !== 'in' &&
+        this.#sad.find(larval.daddr, candidate, larval.proto, markValue(larval.mark)) === undefined
+      )
+    })
+    this.allocSpi({ ...larval, spi })
+    return spi
+  }
+
   newSa(config: XfrmStateConfig): void {
     checkProto(config)
     if (!(config.reqid > 0)) throw new UsageError('reqid', 'must be above 0')
-    const larval = this.#sad.find(config.daddr, config.spi)
+    const larval = this.#find(config)
     if (larval !== undefined && (larval.phase !== StatePhase.LARVAL || config.direction !== 'in')) {
       throw duplicate(config.spi)
     }
@@ -96,50 +127,77 @@ export class Xfrm implements XfrmPort {
     if (larval !== undefined) this.#sad.remove(larval)
     this.#sad.add(state)
     this.#wakeBy(nextTimeLimit(state))
+    if (this.monitor.isWatched) this.monitor.tell({ type: larval === undefined ? 'newsa' : 'updsa', state })
     this.#answerAcquires(state)
   }
 
   updSa(id: XfrmStateId, change: XfrmStateChange): void {
-    const state = this.#sad.find(id.daddr, id.spi)
-    if (state === undefined || state.proto !== id.proto) return
+    const state = this.#find(id)
+    if (state === undefined) return
     this.#sad.move(state, change)
+    this.#wakeBy(nextTimeLimit(state))
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'updsa', state })
     this.#answerAcquires(state)
   }
 
   delSa(id: XfrmStateId): void {
-    const state = this.#sad.find(id.daddr, id.spi)
-    if (state !== undefined && state.proto === id.proto) this.#remove(state)
+    const state = this.#find(id)
+    if (state === undefined) return
+    this.#remove(state)
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'delsa', state })
   }
 
-  lastUsed({ daddr, spi, proto }: XfrmStateId): number {
-    const state = this.#sad.find(daddr, spi)
-    return state?.proto === proto ? state.usedAt : -1
+  lastUsed(id: XfrmStateId): number {
+    return this.#find(id)?.usedAt ?? -1
   }
 
-  skipSequence({ daddr, spi, proto }: XfrmStateId, count: number): void {
-    const state = this.#sad.find(daddr, spi)
-    if (state?.proto === proto) state.encapsulator?.skip(count)
+  skipSequence(id: XfrmStateId, count: number): void {
+    this.#find(id)?.encapsulator?.skip(count)
   }
 
   newPolicy(config: XfrmPolicyConfig): void {
-    this.#spd.add(config)
+    const policy = this.#spd.add(config)
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'newpolicy', policy })
   }
 
   updPolicy(config: XfrmPolicyConfig): void {
     const policy = this.#spd.update(config)
-    if (!this.#asking.has(policy)) return
-    const needsState = policy.template !== undefined && !policy.block
-    if (!needsState || this.stateFor(policy) !== undefined) this.#resume(policy)
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'updpolicy', policy })
+    this.#lookAgain(policy)
   }
 
   delPolicy(index: number): void {
     const policy = this.#spd.remove(index)
-    if (policy !== undefined) this.#abandon(policy, XfrmCounter.XfrmOutPolDead)
+    if (policy === undefined) return
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'delpolicy', policy })
+    this.#abandon(policy, XfrmCounter.XfrmOutPolDead)
+  }
+
+  migrate(request: MigrateRequest): void {
+    checkMigrations(request.migrations)
+    const policy = policyToMigrate(this.#spd, directionNumbers[request.direction], request)
+    if (policy === undefined) throw new UsageError('selector', 'no policy is for this')
+    const templates = migrateTemplates(policy.templates, request.migrations)
+    if (templates === undefined) throw new UsageError('migrations', 'the policy has no such template')
+    this.#migrateStates(request)
+    this.#spd.retarget(policy, templates)
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'migrate', migrate: request })
+    this.#lookAgain(policy)
   }
 
   /** Installed and larval states in order of installation. */
   states(): Iterable<XfrmState> {
     return this.#sad
+  }
+
+  /** The larval states of acquires that nobody has answered. */
+  acquires(): Iterable<XfrmState> {
+    return this.#acquires
+  }
+
+  /** The larval state of the acquire of this number, or an installed one that answered it. */
+  stateBySeq(seq: number): XfrmState | undefined {
+    return this.#acquires.bySeq(seq) ?? [...this.#sad].find((state) => state.seq === seq && seq !== 0)
   }
 
   /** Policies by direction in, out, fwd, each in the order in which they are tried. */
@@ -162,56 +220,71 @@ export class Xfrm implements XfrmPort {
       this.tellSoftExpire(state, now)
       if (state.phase === StatePhase.VALID) this.#wakeBy(nextTimeLimit(state))
     }
-    for (const policy of [...this.#asking]) {
+    for (const policy of [...this.#asking.keys()]) {
       if (policy.acquireUntil <= now) this.#abandon(policy, XfrmCounter.XfrmAcquireError)
       else this.#wakeBy(policy.acquireUntil)
+    }
+    for (const larval of [...this.#acquires]) {
+      if (hardLimitReached(larval, now)) this.#expireLarval(larval)
+      else this.#wakeBy(nextTimeLimit(larval))
     }
   }
 
   // What follows is asked for each packet: no allocation, no throw.
 
   /** The state that a received packet names, of any phase and direction; see `Sad.findInbound`. */
-  inboundState(spi: number, local: IpAddress): XfrmState | undefined {
-    return this.#sad.findInbound(spi, local)
+  inboundState(spi: number, local: IpAddress, mark = 0): XfrmState | undefined {
+    return this.#sad.findInbound(spi, local, mark)
   }
 
   /** The newest outbound state of the CHILD_SA that an inbound one belongs to. */
   outboundOf(inbound: XfrmState): XfrmState | undefined {
-    return this.#sad.between(inbound.daddr, inbound.saddr).findLast(({ direction, phase, reqid }) => {
-      return direction === 'out' && phase === StatePhase.VALID && reqid === inbound.reqid
-    })
+    return this.#sad.newestOf('out', inbound.daddr, inbound.saddr, inbound.reqid)
   }
 
-  /** All states from one outer address to another, oldest first. Borrowed: copy before a change of the database. */
+  /** All states from one outer address to another, oldest first. Not for each packet: it makes an array. */
   statesBetween(saddr: IpAddress, daddr: IpAddress): readonly XfrmState[] {
     return this.#sad.between(saddr, daddr)
   }
 
-  /** The policy that decides about an inner packet, undefined when none matches. */
-  policyFor(direction: PolicyDirection, flow: PacketFlow): XfrmPolicy | undefined {
-    return this.#spd.lookup(direction, flow)
+  /**
+   * What is to become of an outbound packet that carries `mark` and comes from the interface `ifId` (0 for none). States, and templates that
+   * have none, are in `bundle`.
+   */
+  decide(flow: PacketFlow, mark = 0, ifId = 0): OutVerdict {
+    const first = this.#spd.lookup(PolicyDirection.OUT, flow, mark, ifId)
+    return this.bundle.resolve(this.#sad, first, this.#spd.also, flow)
   }
 
-  /** The newest state that the policy's template asks for. */
-  stateFor(policy: XfrmPolicy): XfrmState | undefined {
-    if (policy.stateGeneration !== this.#sad.generation) {
-      policy.state = policy.template && this.#sad.findForTemplate(policy.template)
-      policy.stateGeneration = this.#sad.generation
-    }
-    return policy.state
+  /** The policy that decides first about an inner packet, undefined when none matches. */
+  policyFor(direction: PolicyDirection, flow: PacketFlow, mark = 0, ifId = 0): XfrmPolicy | undefined {
+    return this.#spd.lookup(direction, flow, mark, ifId)
+  }
+
+  /** The state that the policy's first template asks for, for this packet or for any. */
+  stateFor(policy: XfrmPolicy, flow?: PacketFlow): XfrmState | undefined {
+    return stateOf(this.#sad, policy, flow)
   }
 
   /**
    * Whether an inner packet may have come through `state`: `POLICY_OK`, or the `XfrmCounter` to count it under. The
    * direction is `IN`; a caller that routes packets on may ask about `FWD` too. RFC 4301 §5.2.
    */
-  checkInbound(direction: PolicyDirection, flow: PacketFlow, state: XfrmState): number {
-    const policy = this.#spd.lookup(direction, flow)
-    if (policy === undefined) return XfrmCounter.XfrmInNoPols
-    if (policy.block) return XfrmCounter.XfrmInPolBlock
-    // A bypass policy asks for packets that came through no tunnel.
-    if (policy.template === undefined || !fitsTemplate(policy.template, state)) return XfrmCounter.XfrmInTmplMismatch
-    return POLICY_OK
+  checkInbound(direction: PolicyDirection, flow: PacketFlow, state: XfrmState, mark = 0): number {
+    this.#path[0] = state
+    return checkPath(this.#spd, direction, flow, this.#path, 1, mark, state.ifId)
+  }
+
+  /** The same for one that came through `count` states, the outermost first, to the interface `ifId`; none for what came in the clear. */
+  checkInboundPath(
+    direction: PolicyDirection,
+    flow: PacketFlow,
+    path: readonly (XfrmState | undefined)[],
+    count: number,
+    mark = 0,
+    ifId = 0,
+  ): number {
+    return checkPath(this.#spd, direction, flow, path, count, mark, ifId)
   }
 
   /** True when a hard limit is used up; then the state is gone and the listener knows. */
@@ -232,12 +305,13 @@ export class Xfrm implements XfrmPort {
     state.packets++
     state.bytes += bytes
     state.usedAt = now
+    if (state.firstUsedAt < 0) this.#firstUse(state, now)
   }
 
   /** Tells, once, that a soft limit is reached. */
   tellSoftExpire(state: XfrmState, now: number): void {
     if (state.softExpired || state.phase !== StatePhase.VALID || !softLimitReached(state, now)) return
-    state.softExpired = true
+    this.#sad.setDying(state)
     this.#tellExpire(state, false)
   }
 
@@ -245,16 +319,16 @@ export class Xfrm implements XfrmPort {
   tellMapping(state: XfrmState, remote: SocketAddress, now: number): void {
     if (now < state.mappingFrom || state.phase !== StatePhase.VALID) return
     state.mappingFrom = now + MAPPING_PAUSE_MS
-    this.#listener.mapping({
-      daddr: state.daddr,
-      spi: state.spi,
-      proto: state.proto,
+    const mapping = {
+      ...idOf(state),
       reqid: state.reqid,
       oldAddress: state.saddr,
       oldPort: state.encap?.sport ?? 0,
       newAddress: remote.address.slice(),
       newPort: remote.port,
-    })
+    }
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'mapping', mapping, state })
+    this.#listener.mapping(mapping)
   }
 
   /** Tells that a packet has an SPI that no state has; at most once a second, because anybody can send such. */
@@ -268,17 +342,58 @@ export class Xfrm implements XfrmPort {
     })
   }
 
-  /** Asks for a state for the policy, unless that was asked and is not answered yet. */
-  acquire(policy: XfrmPolicy, flow: PacketFlow, now: number): void {
-    if (policy.acquireUntil > now || policy.template === undefined) return
-    policy.acquireUntil = now + ACQUIRE_TIMEOUT_MS
-    this.#asking.add(policy)
+  /**
+   * Asks for a state for one of the policy's templates (the first by default), unless that was asked, for this policy or for another one
+   * with such a template, and is not answered yet.
+   */
+  acquire(policy: XfrmPolicy, flow: PacketFlow, now: number, template = policy.template): void {
+    if (template === undefined || (policy.acquireUntil > now && template === policy.template)) return
+    const target = targetOf(policy, template, flow)
+    const known = this.#acquires.find(target)
+    const isOpen = known !== undefined && !hardLimitReached(known, now)
+    if (known !== undefined && !isOpen) this.#acquires.remove(known)
+    const packet = selectorOfFlow(flow)
+    const larval = isOpen ? known : this.#larvalFor(target, template, packet, now)
+    policy.acquireUntil = nextTimeLimit(larval)
+    this.#asking.set(policy, larval)
     this.#wakeBy(policy.acquireUntil)
-    this.#listener.acquire({
-      policyIndex: policy.index,
-      reqid: policy.template.reqid,
-      packet: selectorOfFlow(flow),
-    })
+    if (isOpen) return
+    const acquire = { policyIndex: policy.index, reqid: template.reqid, packet }
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'acquire', acquire, policy, larval })
+    this.#listener.acquire({ ...acquire, seq: larval.seq })
+  }
+
+  /** Asks for all states that `decide` found missing. */
+  acquireMissing(flow: PacketFlow, now: number): void {
+    const { missing, askers, missingCount } = this.bundle
+    for (let i = 0; i < missingCount; i++) this.acquire(askers[i]!, flow, now, missing[i])
+  }
+
+  #find({ daddr, spi, proto, mark }: XfrmStateId): XfrmState | undefined {
+    return this.#sad.find(daddr, spi, proto, markValue(mark))
+  }
+
+  #larvalFor(target: AcquireTarget, template: XfrmTemplate, packet: XfrmSelector, now: number): XfrmState {
+    const larval = XfrmState.acquiring(
+      {
+        ...target,
+        spi: template.spi ?? 0,
+        seq: this.#acquires.nextSeq(),
+        selector: packet,
+        lifetime: { ...unlimited, hardMs: ACQUIRE_TIMEOUT_MS },
+      },
+      now,
+      this.#parts,
+    )
+    this.#acquires.add(larval)
+    return larval
+  }
+
+  #expireLarval(larval: XfrmState): void {
+    this.#acquires.remove(larval)
+    larval.destroy()
+    if (!this.monitor.isWatched) return
+    this.monitor.tell({ type: 'expire', expire: { ...idOf(larval), reqid: larval.reqid, hard: true }, state: larval })
   }
 
   #remove(state: XfrmState): void {
@@ -286,16 +401,47 @@ export class Xfrm implements XfrmPort {
     state.destroy()
   }
 
+  /** All or none. */
+  #migrateStates({ migrations, ifId = 0, encap }: MigrateRequest): void {
+    const undo: (() => void)[] = []
+    for (const migration of migrations) {
+      const state = stateToMigrate(this.#sad, migration, ifId)
+      if (state === undefined) continue
+      const { saddr, daddr } = state
+      const change = { saddr: migration.newSaddr, daddr: migration.newDaddr }
+      try {
+        this.#sad.move(state, state.encap === undefined || encap === undefined ? change : { ...change, encap })
+      } catch (error) {
+        for (const step of undo) step()
+        throw error
+      }
+      undo.unshift(() => this.#sad.move(state, { saddr, daddr }))
+    }
+  }
+
+  #firstUse(state: XfrmState, now: number): void {
+    state.firstUsedAt = now
+    if (state.lifetime.softUseMs !== undefined || state.lifetime.hardUseMs !== undefined) {
+      this.#wakeBy(nextTimeLimit(state))
+    }
+  }
+
   #tellExpire(state: XfrmState, hard: boolean): void {
-    const { daddr, spi, proto, reqid } = state
-    this.#listener.expire({ daddr, spi, proto, reqid, hard })
+    const expire = { ...idOf(state), reqid: state.reqid, hard }
+    if (this.monitor.isWatched) this.monitor.tell({ type: 'expire', expire, state })
+    this.#listener.expire(expire)
   }
 
   #answerAcquires(state: XfrmState): void {
-    if (state.direction !== 'out' || this.#asking.size === 0) return
-    const outbound = this.#spd.inOrder(PolicyDirection.OUT)
-    const served = outbound.filter(({ template }) => template !== undefined && fitsTemplate(template, state))
-    for (const policy of [...this.#asking]) {
+    if (state.direction !== 'out') return
+    const answered = this.#acquires.answeredBy(state)
+    if (answered !== undefined) this.#acquires.remove(answered)
+    if (this.#asking.size === 0) return
+    const served: XfrmPolicy[] = []
+    for (const policy of this.#spd.all()) {
+      if (policy.direction === PolicyDirection.OUT && isServed(policy, state)) served.push(policy)
+    }
+    for (const policy of [...this.#asking.keys()]) {
       if (served.includes(policy)) this.#resume(policy)
       // What came up is narrower than what was asked for and has policies of its own. The acquire is not answered by it:
       // asking again for the packets that it does not serve would bring it up again.
@@ -303,20 +449,63 @@ export class Xfrm implements XfrmPort {
     }
   }
 
+  /** A policy changed: what waits for its state may have one. */
+  #lookAgain(policy: XfrmPolicy): void {
+    if (!this.#asking.has(policy)) return
+    const needsState = policy.template !== undefined && !policy.block
+    if (!needsState || this.stateFor(policy) !== undefined) this.#resume(policy)
+  }
+
   #resume(policy: XfrmPolicy): void {
-    policy.acquireUntil = 0
-    this.#asking.delete(policy)
+    this.#stopAsking(policy)
     this.waiter?.resume(policy)
   }
 
   #abandon(policy: XfrmPolicy, counter: number): void {
-    if (!this.#asking.delete(policy)) return
-    policy.acquireUntil = 0
+    if (!this.#asking.has(policy)) return
+    this.#stopAsking(policy)
     this.waiter?.abandon(policy, counter)
+  }
+
+  /** The larval state goes with the last policy that waits for it. */
+  #stopAsking(policy: XfrmPolicy): void {
+    const larval = this.#asking.get(policy)
+    policy.acquireUntil = 0
+    this.#asking.delete(policy)
+    if (larval !== undefined && ![...this.#asking.values()].includes(larval)) this.#acquires.remove(larval)
   }
 
   #wakeBy(at: number): void {
     if (at < this.#nextExpiry) this.#nextExpiry = at
+  }
+}
+
+const anyAddress = new Uint8Array(4)
+const directionNumbers = { in: PolicyDirection.IN, out: PolicyDirection.OUT, fwd: PolicyDirection.FWD } as const
+
+const idOf = ({ daddr, spi, proto }: XfrmState): XfrmStateId => ({ daddr, spi, proto })
+
+/** True when one of the policy's templates can lead to the state. */
+function isServed({ templates }: XfrmPolicy, state: XfrmState): boolean {
+  return templates.some((template) => {
+    if (template.reqid !== state.reqid || template.mode !== state.mode) return false
+    if (template.mode === 'transport') return true
+    return (
+      equalBytes(template.daddr, state.daddr) &&
+      (isAnyAddress(template.saddr) || equalBytes(template.saddr, state.saddr))
+    )
+  })
+}
+
+/** What an acquire for the template is for; in transport mode the packet's own addresses. */
+function targetOf(policy: XfrmPolicy, template: XfrmTemplate, flow: PacketFlow): AcquireTarget {
+  const { proto, mode, reqid } = template
+  const isTransport = mode === 'transport'
+  return {
+    saddr: isTransport ? flow.source.slice(0, flow.addressBytes) : template.saddr,
+    daddr: isTransport ? flow.destination.slice(0, flow.addressBytes) : template.daddr,
+    ...{ proto, mode, reqid, ifId: policy.ifId },
+    ...(policy.mark === undefined ? {} : { mark: policy.mark }),
   }
 }
 

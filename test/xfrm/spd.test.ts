@@ -37,6 +37,11 @@ const policies = fc.record({
   direction: fc.constantFrom('in' as const, 'out' as const, 'fwd' as const),
   selector: selectors,
   priority: fc.nat(3),
+  action: fc.constantFrom('allow' as const, 'allow' as const, 'block' as const),
+  type: fc.constantFrom('main' as const, 'main' as const, 'sub' as const),
+  ifId: fc.constantFrom(0, 0, 7),
+  // The last one is outside of its own mask: met by nothing.
+  mark: fc.constantFrom({ value: 0, mask: 0 }, { value: 0, mask: 0 }, { value: 1, mask: 1 }, { value: 3, mask: 1 }),
 })
 const flows: fc.Arbitrary<PacketFlow> = fc
   .record({
@@ -64,12 +69,23 @@ const steps = fc.oneof(
   { weight: 2, arbitrary: policies.map((policy) => ({ verb: 'add' as const, policy })) },
   { weight: 1, arbitrary: policies.map((policy) => ({ verb: 'update' as const, policy })) },
   { weight: 1, arbitrary: fc.nat(12).map((index) => ({ verb: 'remove' as const, index })) },
-  { weight: 6, arbitrary: flows.map((flow) => ({ verb: 'lookup' as const, flow })) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      verb: fc.constant('lookup' as const),
+      flow: flows,
+      mark: fc.nat(2),
+      ifId: fc.constantFrom(0, 7, 8),
+    }),
+  },
 )
 
 const numbers = { in: PolicyDirection.IN, out: PolicyDirection.OUT, fwd: PolicyDirection.FWD }
 
-/** The slow twin: a list in order of installation, scanned for the best match with arithmetic of its own. */
+/**
+ * The slow twin: a list in order of installation, scanned for the best match with arithmetic of its own. What the kernel's rules say: sub
+ * policies first, and then the main one must agree; lower priority, then older; one whose priority changes becomes the youngest.
+ */
 class LinearSpd {
   readonly policies: XfrmPolicyConfig[] = []
 
@@ -83,7 +99,11 @@ class LinearSpd {
     const at = this.policies.findIndex(({ index }) => index === policy.index)
     if (at < 0) return this.add(policy)
     if (this.policies[at]!.direction !== policy.direction) return false
-    this.policies[at] = policy
+    if (this.policies[at]!.priority === policy.priority) this.policies[at] = policy
+    else {
+      this.policies.splice(at, 1)
+      this.policies.push(policy)
+    }
     return true
   }
 
@@ -92,13 +112,20 @@ class LinearSpd {
     if (at >= 0) this.policies.splice(at, 1)
   }
 
-  lookup(direction: number, flow: PacketFlow): number | undefined {
-    let best: XfrmPolicyConfig | undefined
-    for (const policy of this.policies) {
-      if (numbers[policy.direction] !== direction || !matches(policy.selector, flow)) continue
-      if (best === undefined || policy.priority < best.priority) best = policy
+  lookup(direction: number, flow: PacketFlow, mark: number, ifId: number): (number | undefined)[] {
+    const best = (type: string, of: number) => {
+      const rules = this.policies.filter((policy) => policy.type === type && numbers[policy.direction] === of)
+      const met = rules.filter(({ selector: rule, mark: own, ifId: at }) => {
+        return at === ifId && (mark & own!.mask) === own!.value && matches(rule, flow)
+      })
+      return met.reduce<XfrmPolicyConfig | undefined>((one, other) => {
+        return one === undefined || other.priority < one.priority ? other : one
+      }, undefined)
     }
-    return best?.index
+    const sub = best('sub', direction)
+    if (sub === undefined) return [best('main', direction)?.index, undefined]
+    if (direction === PolicyDirection.OUT && sub.action === 'block') return [sub.index, undefined]
+    return [sub.index, best('main', direction === PolicyDirection.OUT ? direction : PolicyDirection.IN)?.index]
   }
 }
 
@@ -164,7 +191,10 @@ describe('Spd', () => {
             twin.remove(step.index)
           } else {
             for (const direction of Object.values(PolicyDirection)) {
-              expect(spd.lookup(direction, step.flow)?.index).toBe(twin.lookup(direction, step.flow))
+              const { flow, mark, ifId } = step
+              const expected = twin.lookup(direction, flow, mark, ifId)
+              expect([spd.lookup(direction, flow, mark, ifId)?.index, spd.also?.index]).toEqual(expected)
+              expect([spd.lookupUncached(direction, flow, mark, ifId)?.index, spd.also?.index]).toEqual(expected)
             }
           }
         }
@@ -207,13 +237,13 @@ describe('Spd', () => {
     }
   })
 
-  it('refuses a second policy with one index, several templates, one of AH, and mixed families', () => {
+  it('refuses a second policy with one index, too many templates, one of AH, and mixed families', () => {
     const spd = new Spd()
     const rule = policyConfig({ index: 1, direction: 'out', selector: selector('10.0.0.0/8', '10.0.0.0/8') })
     spd.add(rule)
     expect(() => spd.add(rule)).toThrow(UsageError)
     const template = policyConfig({ ...rule, template: ['192.0.2.1', '192.0.2.2', 1] }).templates[0]!
-    expect(() => spd.add({ ...rule, index: 2, templates: [template, template] })).toThrow(UsageError)
+    expect(() => spd.add({ ...rule, index: 2, templates: new Array(7).fill(template) })).toThrow(UsageError)
     expect(() => spd.add({ ...rule, index: 2, templates: [{ ...template, proto: 51 }] })).toThrow(UsageError)
     expect(() => spd.add({ ...rule, index: 2, selector: selector('10.0.0.0/8', 'fd00::/8') })).toThrow(UsageError)
     expect(spd.size).toBe(1)

@@ -8,6 +8,7 @@ import {
   type XfrmLifetime,
   type XfrmListener,
   type XfrmMapping,
+  type XfrmMark,
   type XfrmPolicyConfig,
   type XfrmSelector,
   type XfrmStateConfig,
@@ -106,6 +107,9 @@ export interface PolicyFields {
   readonly action?: 'allow' | 'block'
   /** [saddr, daddr, reqid], or none for bypass. */
   readonly template?: readonly [string, string, number]
+  readonly mark?: XfrmMark
+  readonly ifId?: number
+  readonly type?: 'main' | 'sub'
 }
 
 export function policyConfig(fields: PolicyFields): XfrmPolicyConfig {
@@ -117,6 +121,9 @@ export function policyConfig(fields: PolicyFields): XfrmPolicyConfig {
     action: fields.action ?? 'allow',
     priority: fields.priority ?? 100,
     templates,
+    ...(fields.mark === undefined ? {} : { mark: fields.mark }),
+    ...(fields.ifId === undefined ? {} : { ifId: fields.ifId }),
+    ...(fields.type === undefined ? {} : { type: fields.type }),
     label: 'child',
   }
 }

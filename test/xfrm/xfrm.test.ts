@@ -183,7 +183,7 @@ describe('acquire', () => {
     xfrm.acquire(policy, flowOf(packet), clock.now)
     xfrm.acquire(policy, flowOf(packet), clock.now + 10)
     const single = selector('10.1.0.1', '10.2.0.1', { protocol: 17, sourcePort: [5000, 5000], destinationPort: [7, 7] })
-    expect(told.acquires).toEqual([{ policyIndex: 1, reqid: 1, packet: single }])
+    expect(told.acquires).toEqual([{ policyIndex: 1, reqid: 1, packet: single, seq: 1 }])
     expect(xfrm.nextExpiryAt()).toBe(clock.now + ACQUIRE_TIMEOUT_MS)
     xfrm.expireDue(clock.now + ACQUIRE_TIMEOUT_MS)
     xfrm.acquire(policy, flowOf(packet), clock.now + ACQUIRE_TIMEOUT_MS)
