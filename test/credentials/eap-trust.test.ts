@@ -4,7 +4,9 @@ import { type EapTrustOptions, eapTrust } from '../../src/credentials/eap-trust.
 import { nodeProvider } from '../../src/crypto/node.ts'
 import { nodeSignatures } from '../../src/crypto/node-signature.ts'
 import { eapTls } from '../../src/eap-tls/index.ts'
+import { extension } from '../../src/pki/issue.ts'
 import { converse, failures, file, holder, peerOptions, serverOptions, sharedKey } from '../eap-tls/world.ts'
+import { gateway, crl as issueCrl, root, today } from '../pki/authority.ts'
 
 const der = (name: string) => new Uint8Array(new X509Certificate(file(name)).raw)
 const crl = new Uint8Array(Buffer.from(file('crl.pem').replaceAll(/-----.*-----|\s/g, ''), 'base64'))
@@ -42,6 +44,24 @@ describe('certificates inside of EAP, by the rules of IKE', () => {
     ['alice', { revocation: 'strict' }, /alice/],
   ] as const)('are refused with the reason: %s', async (client, rest, why) => {
     expect(failures(await conversation(client, rest)).server).toMatch(why)
+  })
+
+  it('have nothing fetched before their path is verified: what they name is then the word of an authority', async () => {
+    const url = 'http://10.0.0.1/ca.crl'
+    const extensions = [extension.crlDistributionPoints(url)]
+    const [ca, stranger] = [root(), root('CN=Stranger')]
+    const asked: string[] = []
+    const fetch = async (request: { readonly url: string }) => {
+      asked.push(request.url)
+      return issueCrl(ca)
+    }
+    const authorities = [ca.certificate.der]
+    const judge = eapTrust({ authorities, revocation: 'strict' }, { ...world, now: () => today, fetch })
+    const chain = (issuer: typeof ca) => [gateway(issuer, ['a.example'], { extensions }).certificate.der]
+    expect(await judge(chain(stranger), 'client')).toMatchObject({ ok: false })
+    expect(asked).toEqual([])
+    expect(await judge(chain(ca), 'client')).toEqual({ ok: true })
+    expect(asked).toEqual([url])
   })
 
   it('are nothing that cannot be read', async () => {
