@@ -28,6 +28,7 @@ import { FragmentRule } from './fragment-rule.ts'
 import type { DatapathOptions } from './options.ts'
 import type { OuterFields } from './outer.ts'
 import { mssOf } from './path-mtu.ts'
+import type { Prober } from './prober.ts'
 import { quotedBack } from './quotation.ts'
 import { Rebuilding } from './rebuilding.ts'
 import { DatapathStatus, droppedStatus } from './status.ts'
@@ -48,8 +49,10 @@ export class Inbound {
   readonly #icmp = newIcmpError()
   readonly #fragments: FragmentRule
   readonly #rebuilding = new Rebuilding()
+  readonly #prober: Prober
 
-  constructor(xfrm: Xfrm, deliver: Deliver, options: DatapathOptions = {}) {
+  constructor(xfrm: Xfrm, deliver: Deliver, prober: Prober, options: DatapathOptions = {}) {
+    this.#prober = prober
     this.#xfrm = xfrm
     this.#deliver = deliver
     this.#fragments = new FragmentRule(options.fragments)
@@ -86,7 +89,10 @@ export class Inbound {
     this.#xfrm.account(state, opened === DecapStatus.OK ? this.#result.length : 0, now)
 
     const status = opened === DecapStatus.OK ? this.#passInner(buffer, offset, state, outer, now) : DatapathStatus.DUMMY
-    if (status === DatapathStatus.DUMMY) state.dummies++
+    if (status === DatapathStatus.DUMMY) {
+      state.dummies++
+      this.#prober.takeDummy(state, buffer, this.#result.offset, this.#result.length, now)
+    }
     if (newest) this.#followSource(state, remote, now)
     this.#xfrm.tellSoftExpire(state, now)
     return status

@@ -56,10 +56,6 @@ export function mssOf(state: XfrmState, innerFamily: 4 | 6): number {
   return Math.max(LEAST_MSS, typeof mss === 'number' ? Math.min(mss, fits) : fits)
 }
 
-/** Octets of the outer IP packet around an ESP packet of `espBytes`. */
-export const outerBytesOf = (state: XfrmState, espBytes: number): number =>
-  espBytes + headerBytes(outerFamilyOf(state)) + (encapOf(state) === 'udp' ? UDP_HEADER_BYTES : 0)
-
 /** The least that is believed of the path of a state. */
 export const leastMtuOf = (state: XfrmState): number => (outerFamilyOf(state) === 4 ? LEAST_IPV4_MTU : LEAST_IPV6_MTU)
 
@@ -78,6 +74,12 @@ export function lowerPathMtu(state: XfrmState, mtu: number, now: number): boolea
   state.pathMtu = believed
   state.pathMtuUntil = now + PATH_MTU_AGE_MS
   return true
+}
+
+/** Takes in what a peer has confirmed, instead of all that was learnt; `Infinity`: that the path takes what is set. */
+export function keepPathMtu(state: XfrmState, mtu: number, now: number): void {
+  state.pathMtu = Math.min(mtu, state.path.mtu ?? Number.POSITIVE_INFINITY)
+  state.pathMtuUntil = mtu === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : now + PATH_MTU_AGE_MS
 }
 
 function mostEspBytes(pathMtu: number, outerFamily: 4 | 6, encap: MtuTerms['encap']): number {
