@@ -3,6 +3,7 @@ import { pskConnection } from '../../src/config/connection.ts'
 import { Endpoint } from '../../src/endpoint/endpoint.ts'
 import type { EndpointOptions } from '../../src/endpoint/options.ts'
 import { formatStatus } from '../../src/endpoint/status-text.ts'
+import { formatIdentity } from '../../src/ike/auth/identity.ts'
 import { parseIp } from '../../src/ip/address.ts'
 import { recordingLog } from './host/support.ts'
 import { loopback } from './pair.ts'
@@ -91,6 +92,51 @@ describe('assignAddress', () => {
       true,
     )
     await expect(outcome).rejects.toMatchObject({ refusal: { detail: 'INTERNAL_ADDRESS_FAILURE' } })
+    expect(texts('error').join()).toContain('the database is away')
+  })
+})
+
+describe('selectChild', () => {
+  const child = (name: string, network: string) => ({ name, localTs: ['10.2.0.0/16'], remoteTs: [network] })
+  const two = pskConnection({
+    ...{ name: 'office', psk: 'secret', localAddress: '127.0.0.1', localId: 'gate', remoteId: '%any' },
+    children: [child('net', '10.1.0.0/16'), child('voice', '10.0.0.0/8')],
+  })
+
+  test('chooses the child of a request, and is told who asks for what', async () => {
+    const seen: unknown[] = []
+    const { outcome, server } = await connect({
+      connections: [two],
+      selectChild: async (peer, { TSi, TSr }) => {
+        seen.push(formatIdentity(peer.id), TSi.length, TSr.length)
+        return 'voice'
+      },
+    })
+    await outcome
+    expect(server.status().ikeSas[0]!.children).toMatchObject([{ name: 'voice' }])
+    expect(seen).toEqual(['client', 1, 1])
+  })
+
+  test.each([
+    ['names none', undefined, 'none of the children is for this peer'],
+    ['names one that is not there', 'vioce', 'there is no child "vioce"'],
+  ])('that %s makes no CHILD_SA: our log says why, the peer hears TS_UNACCEPTABLE', async (_, name, why) => {
+    const { outcome, texts, server } = await connect({ connections: [two], selectChild: () => name })
+    const error: unknown = await outcome.catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'TS_UNACCEPTABLE' })
+    expect(String(error)).not.toContain(why)
+    expect(texts('warn').join()).toContain(why)
+    expect(server.status().ikeSas.flatMap(({ children }) => children)).toEqual([])
+  })
+
+  test('that throws makes no CHILD_SA, and the error is in the log', async () => {
+    const { outcome, texts } = await connect({
+      connections: [two],
+      selectChild: () => {
+        throw new Error('the database is away')
+      },
+    })
+    await expect(outcome).rejects.toThrow()
     expect(texts('error').join()).toContain('the database is away')
   })
 })

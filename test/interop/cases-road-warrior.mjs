@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { stop, waitFor } from './processes.mjs'
-import { Field, gate, Host, inside, network, pki } from './road-field.mjs'
+import { Field, gate, Host, inside, inside6, network, network6, pki } from './road-field.mjs'
 
 const forger = fileURLToPath(new URL('road-forger.mjs', import.meta.url))
 
@@ -18,18 +18,25 @@ async function certificates(directory) {
 
 /** The subject of her certificate, by which she calls herself. */
 const annasName = 'C=CH, O=Road, CN=anna@example.org'
-const children = { net: { localTs: ['dynamic'], remoteTs: ['0.0.0.0/0'], start: 'start' } }
+const children = { net: { localTs: ['dynamic'], remoteTs: ['0.0.0.0/0', '::/0'], start: 'start' } }
 
 function gatewayConfig(ca, directory) {
   const local = { address: '10.91.2.2', id: gate, key: `${ca}/${gate}.key`, certificates: [`${ca}/${gate}.crt`] }
   const connection = (remote) => ({
     local,
     remote: { pools: ['road'], ...remote },
-    children: { net: { localTs: ['0.0.0.0/0'], remoteTs: ['dynamic'] } },
+    children: { net: { localTs: ['0.0.0.0/0', '::/0'], remoteTs: ['dynamic'] } },
   })
   return {
     leaseFile: `${directory}/leases`,
-    pools: { road: { addresses: ['10.91.200.0/24'], dns: [inside], domains: ['corp.example'], subnets: [network] } },
+    pools: {
+      road: {
+        addresses: ['10.91.200.0/24', 'fd91:200::/64'],
+        dns: [inside],
+        domains: ['corp.example'],
+        subnets: [network, network6],
+      },
+    },
     eapUsers: { bert: { password: 'swordfish' } },
     connections: {
       certificate: connection({ id: annasName, authorities: [`${ca}/ca.crt`] }),
@@ -51,7 +58,9 @@ function clientConfig(name, ca, directory) {
   return {
     dns: name === 'anna' ? 'resolvconf' : { serversFile: `${directory}/dnsmasq.servers` },
     updown: `${directory}/updown`,
-    connections: { home: { local: { ...local, virtualIps: ['0.0.0.0'] }, remote, children } },
+    connections: {
+      home: { local: { ...local, virtualIps: name === 'carl' ? ['0.0.0.0', '::'] : ['0.0.0.0'] }, remote, children },
+    },
   }
 }
 
@@ -71,17 +80,35 @@ async function checkApplied(field, host, name) {
   const address = await waitFor(`an address of ${name}`, () => addressOf(field, host), 15_000)
   await waitFor(`${name} reaches the inside`, () => pings(field, host))
   // Each follows in its own time; the script last.
-  const wanted = `up-client ${address} ${inside} corp.example ${network}`
-  await waitFor(`the script of ${name}`, () => lastSeen(host) === wanted)
+  // It is called for each family.
+  const verbs = name === 'carl' ? ['up-client', 'up-client-v6'] : ['up-client']
+  const wanted = verbs.map((verb) => `${verb} ${address} ${inside} corp.example ${network}`).join('|')
+  await waitFor(`the script of ${name}`, () => lastSeen(host, verbs.length) === wanted)
   const routes = (await field.in(host.namespace, 'ip route show dev swan0')).stdout.trim()
   expectEqual(`routes of ${name}`, routes, `${network} scope link src ${address}`)
+  if (name === 'carl') await checkSecondFamily(field, host)
   expectEqual(`name servers of ${name}`, nameServers(host), name === 'anna' ? resolvLines : dnsmasqLines)
   return address
 }
 
-/** The last line that the script wrote. */
-const lastSeen = ({ directory }) =>
-  existsSync(`${directory}/seen`) ? readFileSync(`${directory}/seen`, 'utf8').trim().split('\n').at(-1) : ''
+/** Carl asked for an IPv6 address too. */
+async function checkSecondFamily(field, host) {
+  const { stdout } = await field.in(host.namespace, 'ip -6 -o addr show dev swan0 scope global')
+  const address = /inet6 (fd91:200::[0-9a-f:]+)\/128/.exec(stdout)?.[1]
+  if (address === undefined) throw new Error(`carl has no IPv6 address: ${stdout}`)
+  await waitFor('carl reaches the inside by IPv6', async () => {
+    const { code } = await field.in(host.namespace, `ping -6 -c 1 -W 2 ${inside6}`, { check: false })
+    return code === 0
+  })
+  const route = (await field.in(host.namespace, `ip -6 route get ${inside6}`)).stdout
+  if (!route.includes(`dev swan0`) || !route.includes(`src ${address}`)) throw new Error(`IPv6 goes: ${route}`)
+}
+
+/** The last lines that the script wrote. */
+const lastSeen = ({ directory }, lines = 1) =>
+  existsSync(`${directory}/seen`)
+    ? readFileSync(`${directory}/seen`, 'utf8').trim().split('\n').slice(-lines).join('|')
+    : ''
 
 const resolvLines = `search corp.example|nameserver ${inside}`
 const dnsmasqLines = `server=/corp.example/${inside}`
@@ -101,7 +128,7 @@ async function checkGateway(field, gateway, addresses) {
   const wanted = [...addresses].sort().join(' ')
   await waitFor(`the gateway's SAs are those of ${wanted}`, async () => {
     const { ikeSas, states } = await gateway.status()
-    const assigned = ikeSas.flatMap(({ assignedIps }) => assignedIps).sort()
+    const assigned = ikeSas.flatMap(({ assignedIps }) => assignedIps.slice(0, 1)).sort()
     return assigned.join(' ') === wanted && states.length === 2 * addresses.length
   })
   const routes = (await field.in(field.gateway, 'ip route show dev swan0')).stdout

@@ -9,6 +9,8 @@ export const gate = 'gate.example.org'
 export const inside = '10.91.102.1'
 /** What is behind the gateway. */
 export const network = '10.91.102.0/24'
+export const inside6 = 'fd91:102::1'
+export const network6 = 'fd91:102::/64'
 let count = 0
 
 /** Namespaces: a gateway, a router that is a NAT, and clients behind it. */
@@ -42,7 +44,7 @@ export class Field {
     await this.in(
       gateway,
       `ip addr add 10.91.2.2/24 dev e0; ip link set e0 up; ip route add default via 10.91.2.1
-      ip addr add ${inside}/32 dev lo`,
+      ip addr add ${inside}/32 dev lo; ip addr add ${inside6}/128 dev lo`,
     )
     for (const [at, { namespace }] of this.clients.entries()) {
       await this.in(
