@@ -45,6 +45,8 @@ export interface EndpointConfig {
   /** Absolute path of the file that keeps the leases of `pools`. */
   readonly leaseFile: string
   readonly host: HostConfig
+  /** Said to peers that ask; true: our name and version; undefined: nothing is. */
+  readonly applicationVersion: string | true | undefined
   /** Those who follow the IKE_SAs: accounting of RADIUS. */
   readonly companions: readonly Companion[]
 }

@@ -107,6 +107,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
     pools,
     leaseFile: resolvePath(root.text('leaseFile') ?? '/var/lib/typeswan/leases'),
     host: readHost(root, resolvePath),
+    applicationVersion: root.flag('applicationVersion') === true ? true : root.text('applicationVersion'),
     companions: [...sqnFiles.all, ...radius.companions],
   }
 }

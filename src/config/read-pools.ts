@@ -1,6 +1,7 @@
 import { AddressPools, leaseIdentity, type PoolConfig, parsePoolRange } from '../credentials/pool.ts'
 import { UsageError } from '../errors.ts'
 import { parseIdentity } from '../ike/auth/identity.ts'
+import type { EncryptedDns } from '../ike/config-payload/configuration.ts'
 import { checkDomainName } from '../ike/config-payload/domain-name.ts'
 import { type IpAddress, parseIp } from '../ip/address.ts'
 import { parseRange, prefixLength } from '../ip/prefix.ts'
@@ -40,6 +41,8 @@ function readPool(name: string, section: Section, users: ReadonlySet<string>): P
     reserved,
     dns: section.parsedList('dns', parseIp, addressRule) ?? [],
     nbns: section.parsedList('wins', parseIpv4, 'an IPv4 address') ?? [],
+    ...readNetmask(section),
+    encryptedDns: (section.list('encryptedDns') ?? []).map(readEncryptedDns),
     subnets: section.parsedList('subnets', parsePrefix, 'a prefix such as 10.1.0.0/16') ?? [],
     domains: section.parsedList('domains', parseDomain, 'a domain name such as corp.example.org') ?? [],
   }
@@ -58,6 +61,31 @@ function readReserved(section: Section, users: ReadonlySet<string>): { identity:
     const addresses = one === undefined ? (given.parsedList(name, parseIp, addressRule) ?? []) : [one]
     return identity === undefined ? [] : addresses.map((address) => ({ identity, address }))
   })
+}
+
+function readNetmask(section: Section): { netmask?: IpAddress } {
+  const netmask = section.parsed('netmask', parseNetmask, 'an IPv4 netmask such as 255.255.255.0')
+  return netmask === undefined ? {} : { netmask }
+}
+
+/** What is wrong with the name of one is told by the pool as a whole. RFC 9464. */
+function readEncryptedDns(section: Section, at: number): EncryptedDns {
+  return {
+    name: section.parsed('name', parseDomain, 'a domain name such as dns.example.org') ?? '',
+    addresses: section.parsedList('addresses', parseIp, addressRule) ?? [],
+    priority: section.number('priority') ?? at + 1,
+    alpn: section.texts('alpn')?.map(({ text }) => text) ?? ['dot'],
+    port: section.number('port'),
+    dohPath: section.text('dohPath'),
+    digests: [],
+  }
+}
+
+function parseNetmask(text: string): IpAddress {
+  const mask = parseIpv4(text)
+  if (prefixLength({ start: mask, end: Uint8Array.of(255, 255, 255, 255) }) < 0)
+    throw new UsageError('netmask', `"${text}" is not a netmask`)
+  return mask
 }
 
 function parseIpv4(text: string): IpAddress {

@@ -11,6 +11,8 @@ import type { AddressRange } from '../ip/range.ts'
 export interface PoolAttributes {
   readonly dns?: readonly IpAddress[]
   readonly nbns?: readonly IpAddress[]
+  /** Of the network that IPv4 addresses are in; told only with one. */
+  readonly netmask?: IpAddress
   /** What is behind the gateway; each is one prefix. */
   readonly subnets?: readonly AddressRange[]
   /** Names for which peers ask `dns`; it must not be empty then. */
@@ -22,18 +24,23 @@ export interface PoolAttributes {
 
 /** The attributes of a CFG_REPLY. Throws `UsageError` for what no payload can say. */
 export function poolAttributes(told: PoolAttributes): ConfigurationAttribute[] {
-  const { dns = [], nbns = [], subnets = [], domains = [], encryptedDns = [], attributes = [] } = told
+  const { dns = [], nbns = [], netmask, subnets = [], domains = [], encryptedDns = [], attributes = [] } = told
   // RFC 8598 §3.2.
   if (domains.length > 0 && dns.length + encryptedDns.length === 0)
     throw new UsageError('domains', 'need a DNS server that is asked for them')
+  // RFC 9464 §3.2: a digest says whose it is only where there are several names.
+  const hasNames = new Set(encryptedDns.map(({ name }) => name.toLowerCase())).size > 1
   return [
     ...dns.map((address) => addressAttribute(address, CfgAttribute.INTERNAL_IP4_DNS, CfgAttribute.INTERNAL_IP6_DNS)),
     ...nbns.map((address) => encodeAttribute({ kind: 'address', type: CfgAttribute.INTERNAL_IP4_NBNS, address })),
+    ...(netmask === undefined
+      ? []
+      : [encodeAttribute({ kind: 'address', type: CfgAttribute.INTERNAL_IP4_NETMASK, address: netmask })]),
     ...subnets.map(subnetAttribute),
     ...domains.flatMap((domain) =>
       domainAttributes(typeof domain === 'string' ? { name: domain, trustAnchors: [] } : domain),
     ),
-    ...encryptedDns.flatMap(encryptedDnsAttributes),
+    ...encryptedDns.flatMap((resolver) => encryptedDnsAttributes(resolver, hasNames)),
     ...attributes,
   ]
 }
@@ -57,7 +64,7 @@ const domainAttributes = ({ name, trustAnchors }: SplitDomain): ConfigurationAtt
 ]
 
 /** One attribute for each family of addresses, and one for each digest. */
-function encryptedDnsAttributes(resolver: EncryptedDns): ConfigurationAttribute[] {
+function encryptedDnsAttributes(resolver: EncryptedDns, hasNames: boolean): ConfigurationAttribute[] {
   const { name, addresses, priority, digests } = resolver
   const parameters = parametersOf(resolver)
   const families = [
@@ -73,7 +80,7 @@ function encryptedDnsAttributes(resolver: EncryptedDns): ConfigurationAttribute[
   return [
     ...ofFamilies,
     ...digests.map(({ hash, digest }) =>
-      encodeAttribute({ kind: 'encrypted-dns-digest', type, hashes: [hash], name, digest }),
+      encodeAttribute({ kind: 'encrypted-dns-digest', type, hashes: [hash], name: hasNames ? name : '', digest }),
     ),
   ]
 }

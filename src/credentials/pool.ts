@@ -131,7 +131,11 @@ export function answerAssign(pools: AddressPools, question: AssignQuestion): Ass
   if (wanted.length > 0 && addresses.length === 0) return explainNone(pools, question, wanted)
   pools.changed()
   const given = [...(question.peer.attributes ?? []), ...question.pools.flatMap((name) => pools.attributesOf(name))]
-  return { ok: true, addresses, attributes: withoutRepeats(given) }
+  // RFC 7296 §3.15.1: a netmask goes with an IPv4 address.
+  const told = addresses.some(({ length }) => length === 4)
+    ? given
+    : given.filter(({ type }) => type !== CfgAttribute.INTERNAL_IP4_NETMASK)
+  return { ok: true, addresses, attributes: withoutRepeats(told) }
 }
 
 interface AskedAddress {

@@ -1,9 +1,10 @@
 import type { EndpointConfig } from '../config/model.ts'
 import type { EndpointOptions } from './options.ts'
+import { version } from './version.ts'
 
 /** What a configuration file says, as options of `Endpoint.start`. Log and control socket are the caller's to choose. */
 export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
-  const { companions, connections, host, leaseFile, limits, pools, qcdSecret, tun } = config
+  const { applicationVersion, companions, connections, host, leaseFile, limits, pools, qcdSecret, tun } = config
   const { addresses, ikePort, natPort } = config.listen
   return {
     connections,
@@ -14,6 +15,9 @@ export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
     leaseFile,
     limits,
     companions,
+    ...(applicationVersion === undefined
+      ? {}
+      : { applicationVersion: applicationVersion === true ? `Typeswan ${version}` : applicationVersion }),
     ...(qcdSecret === undefined ? {} : { qcdSecret }),
   }
 }

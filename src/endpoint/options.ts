@@ -32,6 +32,11 @@ export interface EndpointOptions extends Policy {
   readonly host?: HostSettings
   /** Those who follow the IKE_SAs, and may end them: RADIUS accounting, for example. Closed with the endpoint. */
   readonly companions?: readonly Companion[]
+  /**
+   * What APPLICATION_VERSION says to a peer that has proved itself and asks. Default: nothing, as RFC 7296 §2.20 allows: it helps who looks
+   * for weaknesses of a version, and peers do not need it.
+   */
+  readonly applicationVersion?: string
   /** Default: node:crypto. */
   readonly crypto?: CryptoProvider
   /** Default: nothing is written. */

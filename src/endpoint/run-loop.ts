@@ -67,6 +67,7 @@ export class RunLoop {
       ...{ crypto, random, xfrm, connections, ports },
       ...(limits === undefined ? {} : { limits }),
       ...(qcdSecret === undefined ? {} : { qcdSecret }),
+      ...(options.applicationVersion === undefined ? {} : { applicationVersion: options.applicationVersion }),
       ...(options.asks === undefined ? {} : { asks: options.asks }),
     }
     this.core = options.record === undefined ? new IkeEndpoint(world) : recordIke(world, options.record)

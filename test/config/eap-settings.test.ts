@@ -69,8 +69,26 @@ describe('EAP on TLS as the settings say', () => {
       { ...client, methods: ['ttls'], inner: ['pap', 'eap-md5'], password: 'open sesame' },
     ],
     ['peap', { ...server, methods: ['peap'] }, { ...client, methods: ['peap'], password: 'open sesame' }],
+    [
+      'peap with TLS 1.3 alone and a cryptobinding',
+      { ...server, methods: ['peap'], tls: { minimum: '1.3' }, cryptobinding: 'required' },
+      { ...client, methods: ['peap'], password: 'open sesame', tls: { minimum: '1.3', maximum: '1.3' } },
+    ],
   ])('%s proves both', async (_, ours, theirs) => {
     expect(await converse(ours, theirs)).toMatchObject(good)
+  })
+
+  test('TLS versions without a common one, and a cryptobinding that the other side never makes, end it', async () => {
+    const peap = (more: object) => ({ methods: ['peap'], ...more })
+    const ours = { ...server, ...peap({ tls: { minimum: '1.3' } }) }
+    const older = { ...client, ...peap({ password: 'open sesame', tls: { maximum: '1.2' } }) }
+    expect(await converse(ours, older)).toMatchObject({ server: { ok: false } })
+    const bound = { ...server, ...peap({ cryptobinding: 'required' }) }
+    const without = { ...client, ...peap({ password: 'open sesame', cryptobinding: 'never' }) }
+    expect(await converse(bound, without)).toMatchObject({ server: { ok: false } })
+    expect(() => handles({ ...server, ...peap({ tls: { minimum: '1.3', maximum: '1.2' } }) }, older)).toThrow(
+      'tls.maximum: is below minimum',
+    )
   })
 
   test('refuses a revoked client by the list that is set', async () => {

@@ -222,8 +222,8 @@ export class HostSide {
 }
 
 function whatPeerWasTold({ addresses, attributes }: Extract<IkeEvent, { kind: 'assigned' }>): Pushed {
-  const { dns, domains, subnets } = readConfiguration(attributes)
-  return { role: 'responder', addresses, dns, domains: domains.map(({ name }) => name), subnets }
+  const { domains, ...told } = readConfiguration(attributes)
+  return { ...told, role: 'responder', addresses, domains: domains.map(({ name }) => name) }
 }
 
 const keyOf = (sa: IkeSaRef, child: ChildSaStatus): string => `${sa.id}/${child.spiIn}`

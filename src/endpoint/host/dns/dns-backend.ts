@@ -4,11 +4,22 @@ import { isIP } from 'node:net'
 export interface DnsGroup {
   readonly servers: readonly string[]
   readonly domains: readonly string[]
+  /** Resolvers that are asked over TLS in their place, where the backend can. RFC 7858, RFC 9464. */
+  readonly tls?: readonly TlsServer[]
+}
+
+/** `name`: what its certificate has to name. `port`: undefined for 853. */
+export interface TlsServer {
+  readonly address: string
+  readonly port: number | undefined
+  readonly name: string
 }
 
 /** One way to tell the machine about name servers. A call puts the whole of what is given in the place of what was there from us. */
 export interface DnsBackend {
   readonly name: DnsBackendName
+  /** It can ask over TLS, and checks the name. */
+  readonly canTls?: boolean
   /** Never called with an empty list. Throws `PlatformError`. */
   apply(device: string, groups: readonly DnsGroup[]): Promise<void>
   /** Takes back all that `apply` did, also what another process did that has ended. Throws `PlatformError`. */

@@ -5,6 +5,7 @@ import type { Pushed } from '../pushed.ts'
 import { Serial } from '../serial.ts'
 import { checkedGroup, type DnsBackend, type DnsGroup } from './dns-backend.ts'
 import type { DnsmasqFiles } from './dnsmasq.ts'
+import { tlsServersOf } from './encrypted.ts'
 
 /** Name servers that peers pushed, told to the machine for as long as an IKE_SA has them. */
 export class DnsKeeper {
@@ -37,12 +38,15 @@ export class DnsKeeper {
 
   /** The IKE_SA `sa` of `connection` was pushed these. Returns at once. */
   assign(sa: number, connection: string, pushed: Pushed): void {
-    const { group, refused } = checkedGroup({ servers: pushed.dns.map(formatIp), domains: pushed.domains })
+    const { group: plain, refused } = checkedGroup({ servers: pushed.dns.map(formatIp), domains: pushed.domains })
+    const { tls, words } = tlsServersOf(pushed.encryptedDns ?? [], this.#backend)
+    if (words !== undefined) this.#log.write('info', 'dns', `${connection}: ${words}`)
+    const group: DnsGroup = tls.length === 0 ? plain : { ...plain, tls }
     for (const text of refused) {
       this.#log.write('warn', 'dns', `${connection}: ${JSON.stringify(text)} is no domain name and is not used`)
     }
     // A peer that named domains, none of which is one, did not mean every name.
-    const isUsable = group.servers.length > 0 && (group.domains.length > 0 || pushed.domains.length === 0)
+    const isUsable = group.servers.length + tls.length > 0 && (group.domains.length > 0 || pushed.domains.length === 0)
     if (!isUsable) return this.release(sa)
     if (this.#backend === undefined) {
       const text = `${connection} has name servers for us (${group.servers.join(', ')}), which nothing here is told of: see the setting dns`
@@ -88,5 +92,7 @@ export class DnsKeeper {
   }
 }
 
-const inWords = ({ servers, domains }: DnsGroup) =>
-  `${domains.length === 0 ? 'all names' : domains.join(', ')} asked of ${servers.join(', ')}`
+const inWords = ({ servers, domains, tls = [] }: DnsGroup) => {
+  const asked = tls.length === 0 ? servers : tls.map(({ address, name }) => `${address} (${name}, over TLS)`)
+  return `${domains.length === 0 ? 'all names' : domains.join(', ')} asked of ${asked.join(', ')}`
+}

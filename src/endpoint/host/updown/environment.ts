@@ -22,7 +22,12 @@ export type Environment = Readonly<Record<string, string>>
  * scripts for strongSwan (PLUTO_*) and for racoon (INTERNAL_*, ...) read. Every value is safe to stand unquoted in a shell: see `safe`.
  */
 export function upDownEnvironments(direction: 'up' | 'down', subject: UpDownSubject): Environment[] {
-  const common = { ...ikeVariables(subject), ...sourceVariables(subject.pushed), ...racoonVariables(subject) }
+  const common = {
+    ...ikeVariables(subject),
+    ...sourceVariables(subject.pushed),
+    ...racoonVariables(subject),
+    ...encryptedDnsVariables(subject.pushed),
+  }
   const environments: Environment[] = []
   for (const local of subject.child.localTs.map(selectorOf)) {
     for (const remote of subject.child.remoteTs.map(selectorOf)) {
@@ -52,6 +57,7 @@ function ikeVariables({ ike, child, device }: UpDownSubject): Environment {
     PLUTO_MY_ID: safe(formatIdentity(ike.localId)),
     PLUTO_PEER: formatIp(ike.remote.address),
     PLUTO_PEER_ID: ike.remoteId === undefined ? '' : safe(formatIdentity(ike.remoteId)),
+    ...(ike.auth.eapIdentity === undefined ? {} : { PLUTO_XAUTH_ID: safe(ike.auth.eapIdentity) }),
     PLUTO_MARK_IN: '',
     PLUTO_MARK_OUT: '',
     PLUTO_IF_ID_IN: '0',
@@ -75,7 +81,7 @@ function sourceVariables({ role, addresses, dns }: Pushed): Environment {
 }
 
 function racoonVariables({ ike, pushed }: UpDownSubject): Environment {
-  const { addresses, dns, domains, subnets } = pushed
+  const { addresses, dns, domains, subnets, nbns = [], netmask: mask } = pushed
   const [address4] = v4(addresses)
   const [address6] = v6(addresses)
   const dns4 = v4(dns).map(formatIp)
@@ -90,12 +96,12 @@ function racoonVariables({ ike, pushed }: UpDownSubject): Environment {
     REMOTE_PORT: String(ike.remote.port),
     REMOTE_ID: ike.remoteId === undefined ? '' : safe(formatIdentity(ike.remoteId)),
     INTERNAL_ADDR4: address4 === undefined ? '' : formatIp(address4),
-    INTERNAL_NETMASK4: address4 === undefined ? '' : '255.255.255.255',
-    INTERNAL_CIDR4: address4 === undefined ? '' : '32',
+    INTERNAL_NETMASK4: address4 === undefined ? '' : formatIp(mask ?? netmaskOf(32)),
+    INTERNAL_CIDR4: address4 === undefined ? '' : String(bitsOf(mask ?? netmaskOf(32))),
     INTERNAL_DNS4: dns4[0] ?? '',
     INTERNAL_DNS4_LIST: dns4.join(' '),
-    INTERNAL_WINS4: '',
-    INTERNAL_WINS4_LIST: '',
+    INTERNAL_WINS4: nbns[0] === undefined ? '' : formatIp(nbns[0]),
+    INTERNAL_WINS4_LIST: nbns.map(formatIp).join(' '),
     INTERNAL_ADDR6: address6 === undefined ? '' : formatIp(address6),
     INTERNAL_DNS6: dns6[0] ?? '',
     INTERNAL_DNS6_LIST: dns6.join(' '),
@@ -107,6 +113,21 @@ function racoonVariables({ ike, pushed }: UpDownSubject): Environment {
     SPLIT_LOCAL: '',
     SPLIT_LOCAL_CIDR: '',
   }
+}
+
+/** Names of ours: what there is has none elsewhere. RFC 9464. */
+function encryptedDnsVariables({ encryptedDns = [] }: Pushed): Environment {
+  const variables = encryptedDns.map(({ name, addresses, alpn, port, dohPath }, at): Environment => {
+    const prefix = `TYPESWAN_ENCDNS${at + 1}`
+    return {
+      [`${prefix}_NAME`]: safe(name),
+      [`${prefix}_ADDRESSES`]: addresses.map(formatIp).join(' '),
+      [`${prefix}_ALPN`]: alpn.map(safe).join(' '),
+      ...(port === undefined ? {} : { [`${prefix}_PORT`]: String(port) }),
+      ...(dohPath === undefined ? {} : { [`${prefix}_PATH`]: safe(dohPath) }),
+    }
+  })
+  return Object.assign({}, ...variables) as Environment
 }
 
 interface Selector {
@@ -162,7 +183,9 @@ const numbered = (name: string, addresses: readonly IpAddress[]): Environment =>
 const v4 = (addresses: readonly IpAddress[]) => addresses.filter(({ length }) => length === 4)
 const v6 = (addresses: readonly IpAddress[]) => addresses.filter(({ length }) => length === 16)
 const hostPrefix = (address: IpAddress) => `${formatIp(address)}/${8 * address.length}`
-const netmask = (bits: number) => formatIp(rangeOfPrefix(new Uint8Array(4).fill(255), bits).start)
+const netmaskOf = (bits: number): IpAddress => rangeOfPrefix(new Uint8Array(4).fill(255), bits).start
+const netmask = (bits: number) => formatIp(netmaskOf(bits))
+const bitsOf = (mask: IpAddress): number => prefixLength({ start: mask, end: netmaskOf(32) })
 
 const maxValue = 256
 
