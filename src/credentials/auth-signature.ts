@@ -1,5 +1,4 @@
 import { concat } from '../bytes/index.ts'
-import { DerReader } from '../crypto/der-reader.ts'
 import type { EcCurve, SignatureScheme } from '../crypto/signature.ts'
 import type { HashName } from '../crypto/transforms.ts'
 import { DecodeError } from '../errors.ts'
@@ -63,9 +62,8 @@ export function decodeDigitalSignature(data: Uint8Array): DigitalSignature {
   const length = data[0]
   if (length === undefined || 1 + length > data.length) return { ok: false, problem: 'its ASN.1 Length is too large' }
   try {
-    const reader = new DerReader(data.subarray(1, 1 + length), 'AlgorithmIdentifier', 'RFC 7427 §3')
-    const { name, scheme } = decodeSignatureAlgorithm(reader)
-    reader.end()
+    const subject = { where: 'AlgorithmIdentifier', section: 'RFC 7427 §3' }
+    const { name, scheme } = decodeSignatureAlgorithm(data.subarray(1, 1 + length), subject)
     return { ok: true, name, scheme, signature: data.subarray(1 + length) }
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error

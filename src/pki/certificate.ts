@@ -1,14 +1,14 @@
+import type { AsnType, Integer } from 'asn1js'
+import { Certificate as LibraryCertificate } from 'pkijs'
 import { equalBytes, toHex } from '../bytes/index.ts'
-import { DerTag } from '../crypto/der.ts'
-import { DerReader } from '../crypto/der-reader.ts'
 import { decodePublicKey } from '../crypto/public-key.ts'
 import type { PublicKey } from '../crypto/signature.ts'
 import { DecodeError } from '../errors.ts'
 import { type DistinguishedName, decodeName, equalNames } from '../ike/codec/distinguished-name.ts'
 import { formatName } from '../ike/codec/distinguished-name-text.ts'
-import { decodeTime } from './der-time.ts'
+import { elements, encodedBlock, malformed, readAs, readBlock, type Subject, timeOf, wholeOctets } from './asn1.ts'
 import { decodeExtensions, type Extensions, noExtensions } from './extensions.ts'
-import { decodeSigned, type Signed, sameAlgorithm } from './signed.ts'
+import { demandSameAlgorithm, type Signed, signedOf } from './signed.ts'
 
 /** A certificate, read once. RFC 5280 §4. */
 export interface Certificate extends Signed {
@@ -38,45 +38,33 @@ export interface Certificate extends Signed {
   readonly extensions: Extensions
 }
 
-const WHERE = 'certificate'
-const SECTION = 'RFC 5280 §4.1'
-/** Nobody's certificate is as large; what a peer sends is bounded by IKE besides. */
-const MOST_BYTES = 65_536
+const SUBJECT: Subject = { where: 'certificate', section: 'RFC 5280 §4.1' }
 
-/** Decodes a certificate in DER, which is copied. Throws `DecodeError`. RFC 5280 §4.1. */
+/** Decodes a certificate in DER of 65,536 octets at most, which is copied. Throws `DecodeError`. RFC 5280 §4.1. */
 export function decodeCertificate(octets: Uint8Array): Certificate {
-  if (octets.length > MOST_BYTES) new DerReader(octets, WHERE, SECTION).fail(`${octets.length} octets are too many`)
   const der = Uint8Array.from(octets)
-  const { body, algorithmDer, ...signed } = decodeSigned(der, WHERE, SECTION)
-  const version = decodeVersion(body)
-  const serial = decodeSerial(body, 'serialNumber')
-  sameAlgorithm(body, algorithmDer)
-  const issuerDer = body.any('issuer')
-  const validity = body.sequence('validity')
-  const notBefore = decodeTime(validity, 'notBefore')
-  const notAfter = decodeTime(validity, 'notAfter')
-  validity.end()
-  const subjectDer = body.any('subject')
-  const spki = body.any('subjectPublicKeyInfo')
-  const extensions = decodeTail(body, version)
-  const issuer = decodeName(issuerDer, 'issuer')
-  const subject = decodeName(subjectDer, 'subject')
+  const whole = readBlock(der, SUBJECT)
+  const read = readAs(LibraryCertificate, whole, SUBJECT)
+  const fields = fieldsOf(whole)
+  demandSameAlgorithm(fields.algorithm, whole, SUBJECT)
+  const issuer = decodeName(fields.issuer, 'issuer')
+  const subject = decodeName(fields.subject, 'subject')
   return {
-    ...signed,
+    ...signedOf(read.tbsView, read.signatureAlgorithm, read.signatureValue, SUBJECT),
     der,
-    version,
-    serial,
+    version: versionOf(read),
+    serial: serialOf(read.serialNumber, SUBJECT),
     issuer,
-    issuerDer,
+    issuerDer: fields.issuer,
     subject,
-    subjectDer,
+    subjectDer: fields.subject,
     subjectText: formatName(subject),
     issuerText: formatName(issuer),
-    notBefore,
-    notAfter,
-    spki,
-    ...decodeKey(spki),
-    extensions,
+    notBefore: timeOf(read.notBefore.value, SUBJECT, 'notBefore'),
+    notAfter: timeOf(read.notAfter.value, SUBJECT, 'notAfter'),
+    spki: fields.spki,
+    ...keyOf(fields.spki, read),
+    extensions: read.extensions === undefined ? noExtensions : decodeExtensions(read.extensions, SUBJECT.where),
   }
 }
 
@@ -90,47 +78,40 @@ export const isSameCertificate = (a: Certificate, b: Certificate): boolean => a 
 /** Subject and issuer are the same name: its own, or another key of the same authority. RFC 5280 §6.1. */
 export const isSelfIssued = ({ subject, issuer }: Certificate): boolean => equalNames(subject, issuer)
 
-/** A serial number is positive; from authorities that break this rule it is taken as it is. RFC 5280 §4.1.2.2. */
-export function decodeSerial(reader: DerReader, what: string): Uint8Array {
-  const octets = reader.element(DerTag.INTEGER, what)
-  if (octets.length === 0 || octets.length > 64) reader.fail(`${what} of ${octets.length} octets`)
+/** A serial number is positive; from authorities that break this rule it is taken as it is. Borrowed. RFC 5280 §4.1.2.2. */
+export function serialOf({ valueBlock }: Integer, subject: Subject): Uint8Array {
+  const octets = valueBlock.valueHexView
+  if (octets.length === 0 || octets.length > 64) throw malformed(subject, `a serial number of ${octets.length} octets`)
   return octets
 }
 
-function decodeVersion(body: DerReader): number {
-  if (body.tag !== VERSION_TAG) return 1
-  const explicit = body.nested(VERSION_TAG, 'version')
-  const version = explicit.smallInteger('version')
-  explicit.end()
+function versionOf({ version, extensions }: LibraryCertificate): number {
   // 0 is the default, which DER leaves out; some authorities write it.
-  if (version > 2) body.fail(`version ${version + 1}`)
+  if (![0, 1, 2].includes(version)) throw malformed(SUBJECT, `version ${version + 1}`)
+  if (extensions !== undefined && version !== 2) throw malformed(SUBJECT, `extensions in version ${version + 1}`)
   return version + 1
 }
 
-const VERSION_TAG = 0xa0
-const EXTENSIONS_TAG = 0xa3
-const UNIQUE_IDS: readonly number[] = [0x81, 0x82]
-
-function decodeTail(body: DerReader, version: number): Extensions {
-  for (const tag of UNIQUE_IDS) if (body.tag === tag) body.element(tag, 'unique identifier')
-  let extensions = noExtensions
-  if (body.tag === EXTENSIONS_TAG) {
-    if (version !== 3) body.fail(`extensions in version ${version}`)
-    const explicit = body.nested(EXTENSIONS_TAG, 'extensions')
-    extensions = decodeExtensions(explicit, WHERE)
-    explicit.end()
+/** As they are encoded: names are compared, and keys are hashed, octet by octet. Only of what the library has found good. */
+function fieldsOf(whole: AsnType) {
+  const all = elements(elements(whole)[0])
+  const [, algorithm, issuer, , subject, spki] = all[0]!.idBlock.tagClass === CONTEXT ? all.slice(1) : all
+  return {
+    algorithm: algorithm!,
+    issuer: encodedBlock(issuer!),
+    subject: encodedBlock(subject!),
+    spki: encodedBlock(spki!),
   }
-  body.end()
-  return extensions
 }
 
+const CONTEXT = 3
+
 /** Of a certificate with a key that is not implemented the rest can still be shown, and refused with its reason. */
-function decodeKey(spki: Uint8Array): Pick<Certificate, 'publicKey' | 'keyProblem' | 'keyOctets'> {
-  const outer = new DerReader(spki, 'SubjectPublicKeyInfo', 'RFC 5280 §4.1.2.7')
-  const info = outer.sequence('SubjectPublicKeyInfo')
-  info.any('algorithm')
-  const keyOctets = info.bitString('subjectPublicKey')
-  info.end()
+function keyOf(
+  spki: Uint8Array,
+  { subjectPublicKeyInfo }: LibraryCertificate,
+): Pick<Certificate, 'publicKey' | 'keyProblem' | 'keyOctets'> {
+  const keyOctets = wholeOctets(subjectPublicKeyInfo.subjectPublicKey, SUBJECT, 'subjectPublicKey')
   try {
     return { publicKey: decodePublicKey(spki), keyProblem: '', keyOctets }
   } catch (error) {

@@ -1,13 +1,14 @@
-import { toHex } from '../bytes/index.ts'
-import { DerTag } from '../crypto/der.ts'
-import { DerReader } from '../crypto/der-reader.ts'
+import { CertificateRevocationList, type Extension, IssuingDistributionPoint } from 'pkijs'
 import { type DistinguishedName, decodeName, equalNames } from '../ike/codec/distinguished-name.ts'
 import { formatName } from '../ike/codec/distinguished-name-text.ts'
-import { type Certificate, decodeSerial } from './certificate.ts'
-import { decodeTime, isTime } from './der-time.ts'
-import { decodeBoolean, decodeRawExtensions, distributionPointUrls } from './extensions.ts'
+import { elements, malformed, readAs, readBlock, type Subject, timeOf } from './asn1.ts'
+import type { Certificate } from './certificate.ts'
+import { type Revocation, splitCrl } from './crl-entries.ts'
+import { pointUrls, rawExtensions } from './extensions.ts'
 import { ExtensionOid } from './oids.ts'
-import { decodeSigned, type Signed, sameAlgorithm } from './signed.ts'
+import { demandSameAlgorithm, type Signed, signedOf } from './signed.ts'
+
+export { type Revocation, serialKey } from './crl-entries.ts'
 
 /** A certificate revocation list, read once. RFC 5280 §5. */
 export interface Crl extends Signed {
@@ -26,32 +27,32 @@ export interface Crl extends Signed {
   readonly unusable: string | undefined
 }
 
-export interface Revocation {
-  /** ms since 1970. */
-  readonly at: number
-  /** CRLReason. RFC 5280 §5.3.1. */
-  readonly reason: number | undefined
-}
-
-const WHERE = 'CRL'
-const SECTION = 'RFC 5280 §5.1'
+const SUBJECT: Subject = { where: 'CRL', section: 'RFC 5280 §5.1' }
 
 /** Decodes a list in DER, which is copied. Throws `DecodeError`. RFC 5280 §5.1. */
 export function decodeCrl(octets: Uint8Array): Crl {
-  const { body, algorithmDer, ...signed } = decodeSigned(Uint8Array.from(octets), WHERE, SECTION)
-  if (body.tag === DerTag.INTEGER && body.smallInteger('version') > 1) body.fail('a version above 2')
-  sameAlgorithm(body, algorithmDer)
-  const issuer = decodeName(body.any('issuer'), WHERE)
-  const thisUpdate = decodeTime(body, 'thisUpdate')
-  const nextUpdate = isTime(body) ? decodeTime(body, 'nextUpdate') : undefined
-  const { revoked, unusable } = decodeEntries(body)
-  const scope = decodeScope(body, unusable)
-  body.end()
-  return { ...signed, issuer, issuerText: formatName(issuer), thisUpdate, nextUpdate, revoked, ...scope }
+  const { tbs, head, revoked, unusable } = splitCrl(Uint8Array.from(octets))
+  const whole = readBlock(head, SUBJECT)
+  const read = readAs(CertificateRevocationList, whole, SUBJECT)
+  if (read.version !== 0 && read.version !== 1) throw malformed(SUBJECT, 'a version above 2')
+  demandSameAlgorithm(
+    elements(elements(whole)[0]).find(({ idBlock }) => idBlock.tagNumber === SEQUENCE),
+    whole,
+    SUBJECT,
+  )
+  const issuer = decodeName(new Uint8Array(read.issuer.valueBeforeDecode), SUBJECT.where)
+  return {
+    ...signedOf(tbs, read.signatureAlgorithm, read.signatureValue, SUBJECT),
+    issuer,
+    issuerText: formatName(issuer),
+    thisUpdate: timeOf(read.thisUpdate.value, SUBJECT, 'thisUpdate'),
+    nextUpdate: read.nextUpdate && timeOf(read.nextUpdate.value, SUBJECT, 'nextUpdate'),
+    revoked,
+    ...scopeOf(read.crlExtensions?.extensions ?? [], unusable),
+  }
 }
 
-/** A serial number as a key of maps: hexadecimal without leading zeros, which some writers add. */
-export const serialKey = (serial: Uint8Array): string => toHex(serial).replace(/^(00)+(?=..)/, '')
+const SEQUENCE = 16
 
 /** For people. RFC 5280 §5.3.1. */
 export const reasonName = (reason: number | undefined): string => reasons[reason ?? 0] ?? `reason ${reason}`
@@ -93,36 +94,13 @@ export function crlProblem(crl: Crl, certificate: Certificate, issuer: Certifica
   return undefined
 }
 
-function decodeEntries(body: DerReader): { revoked: Map<string, Revocation>; unusable: string | undefined } {
-  const revoked = new Map<string, Revocation>()
-  let unusable: string | undefined
-  if (body.tag !== DerTag.SEQUENCE) return { revoked, unusable }
-  const list = body.sequence('revokedCertificates')
-  while (list.tag !== undefined) {
-    const entry = list.sequence('revokedCertificates')
-    const serial = decodeSerial(entry, 'userCertificate')
-    const at = decodeTime(entry, 'revocationDate')
-    let reason: number | undefined
-    for (const { oid, critical, value } of entry.tag === undefined ? [] : decodeRawExtensions(entry)) {
-      if (oid === ExtensionOid.reasonCode) reason = new DerReader(value, WHERE, SECTION).element(0x0a, 'reasonCode')[0]
-      // Among them certificateIssuer: the entry would be about a certificate of somebody else.
-      else if (critical) unusable = `it has entries with the critical extension ${oid}, which is not understood`
-    }
-    entry.end()
-    revoked.set(serialKey(serial), { at, reason })
-  }
-  return { revoked, unusable }
-}
+type Scope = Pick<Crl, 'only' | 'urls' | 'unusable'>
 
-const EXTENSIONS_TAG = 0xa0
-
-function decodeScope(body: DerReader, unusableEntries: string | undefined): Pick<Crl, 'only' | 'urls' | 'unusable'> {
-  let scope: Pick<Crl, 'only' | 'urls' | 'unusable'> = { only: undefined, urls: [], unusable: unusableEntries }
-  if (body.tag !== EXTENSIONS_TAG) return scope
-  const explicit = body.nested(EXTENSIONS_TAG, 'crlExtensions')
-  for (const { oid, critical, value } of decodeRawExtensions(explicit)) {
+function scopeOf(extensions: readonly Extension[], unusableEntries: string | undefined): Scope {
+  let scope: Scope = { only: undefined, urls: [], unusable: unusableEntries }
+  for (const { oid, critical, value } of rawExtensions(extensions, SUBJECT)) {
     if (oid === ExtensionOid.issuingDistributionPoint) {
-      const point = decodeIssuingPoint(new DerReader(value, WHERE, 'RFC 5280 §5.2.5'))
+      const point = issuingPointOf(value)
       scope = { ...point, unusable: scope.unusable ?? point.unusable }
     } else if (oid === ExtensionOid.deltaCrlIndicator) {
       scope = { ...scope, unusable: 'it is a delta CRL, and only complete ones are used' }
@@ -130,30 +108,32 @@ function decodeScope(body: DerReader, unusableEntries: string | undefined): Pick
       scope = { ...scope, unusable: `it has the critical extension ${oid}, which is not understood` }
     }
   }
-  explicit.end()
   return scope
 }
 
-/** issuingDistributionPoint: all fields are IMPLICIT, the name is a CHOICE and so EXPLICIT. RFC 5280 §5.2.5. */
-function decodeIssuingPoint(reader: DerReader): Pick<Crl, 'only' | 'urls' | 'unusable'> {
-  const point = reader.sequence('issuingDistributionPoint')
-  reader.end()
-  const hasName = point.tag === 0xa0
-  const urls = hasName ? distributionPointUrls(point) : []
-  const flag = (number: number): boolean => point.tag === (0x80 | number) && decodeBoolean(point, 'flag', 0x80 | number)
-  const [usersOnly, authoritiesOnly] = [flag(1), flag(2)]
-  const hasReasons = point.tag === 0x83 && point.element(0x83, 'onlySomeReasons').length > 0
-  const [isIndirect, isOfAttributes] = [flag(4), flag(5)]
-  point.end()
-  const unusable = hasReasons
-    ? 'it is for some reasons only'
-    : isIndirect
-      ? 'it is an indirect CRL'
-      : isOfAttributes
-        ? 'it is about attribute certificates'
-        : // It may be a part of the authority's certificates, and which one cannot be told.
-          hasName && urls.length === 0
-          ? 'it is of a distribution point without a URL'
-          : undefined
-  return { only: usersOnly ? 'end entities' : authoritiesOnly ? 'authorities' : undefined, urls, unusable }
+/** RFC 5280 §5.2.5. */
+function issuingPointOf(value: Uint8Array): Scope {
+  const subject = { where: 'issuingDistributionPoint of the CRL', section: 'RFC 5280 §5.2.5' }
+  const whole = readBlock(value, subject)
+  // The library takes an empty name for none; a list of a part of the certificates would then be one of all.
+  const hasName = elements(whole).some(({ idBlock }) => idBlock.tagNumber === 0)
+  const point = readAs(IssuingDistributionPoint, whole, subject)
+  const urls = pointUrls(point.distributionPoint, subject)
+  const unusable =
+    point.onlySomeReasons !== undefined
+      ? 'it is for some reasons only'
+      : point.indirectCRL
+        ? 'it is an indirect CRL'
+        : point.onlyContainsAttributeCerts
+          ? 'it is about attribute certificates'
+          : // It may be a part of the authority's certificates, and which one cannot be told.
+            hasName && urls.length === 0
+            ? 'it is of a distribution point without a URL'
+            : undefined
+  const { onlyContainsUserCerts, onlyContainsCACerts } = point
+  return {
+    only: onlyContainsUserCerts ? 'end entities' : onlyContainsCACerts ? 'authorities' : undefined,
+    urls,
+    unusable,
+  }
 }

@@ -1,6 +1,18 @@
-import { DerTag } from '../crypto/der.ts'
-import { DerReader } from '../crypto/der-reader.ts'
-import { decodeGeneralName, decodeGeneralNames, type GeneralName } from './general-name.ts'
+import { BitString, Null, OctetString } from 'asn1js'
+import {
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  CRLDistributionPoints,
+  ExtKeyUsage,
+  GeneralNames,
+  type GeneralSubtree,
+  InfoAccess,
+  type Extension as LibraryExtension,
+  type GeneralName as LibraryName,
+  NameConstraints as LibraryNameConstraints,
+} from 'pkijs'
+import { malformed, readAs, readBlock, type Subject } from './asn1.ts'
+import { type GeneralName, generalNameOf, urisOf } from './general-name.ts'
 import { AccessMethod, ExtensionOid, type KeyUsage, keyUsages } from './oids.ts'
 
 /** What a certificate says of itself and its use. Absent ones are undefined or empty. RFC 5280 §4.2. */
@@ -53,34 +65,24 @@ export const noExtensions: Extensions = {
   unknownCritical: [],
 }
 
-/** Extensions ::= SEQUENCE OF SEQUENCE { extnID, critical DEFAULT FALSE, extnValue OCTET STRING }; each at most once. Borrowed. */
-export function decodeRawExtensions(reader: DerReader): RawExtension[] {
-  const list = reader.sequence('extensions')
-  const all: RawExtension[] = []
-  while (list.tag !== undefined) {
-    const one = list.sequence('extension')
-    const oid = one.oid('extnID')
-    if (all.some((other) => other.oid === oid)) one.fail(`the extension ${oid} twice`)
-    const critical = one.tag === BOOLEAN && decodeBoolean(one, 'critical')
-    all.push({ oid, critical, value: one.element(DerTag.OCTET_STRING, 'extnValue') })
-    one.end()
-  }
-  return all
+/** As the library has read them, borrowed; each at most once. RFC 5280 §4.2. */
+export function rawExtensions(list: readonly LibraryExtension[], subject: Subject): RawExtension[] {
+  const seen = new Set<string>()
+  return list.map(({ extnID: oid, critical, extnValue }) => {
+    if (seen.has(oid)) throw malformed(subject, `the extension ${oid} twice`)
+    seen.add(oid)
+    return { oid, critical, value: extnValue.valueBlock.valueHexView }
+  })
 }
 
 /** Decodes those that are understood; octets are copied. Throws `DecodeError`. */
-export function decodeExtensions(reader: DerReader, where: string): Extensions {
+export function decodeExtensions(list: readonly LibraryExtension[], where: string): Extensions {
   const found: Mutable<Extensions> = { ...noExtensions }
   const unknownCritical: string[] = []
-  for (const { oid, critical, value } of decodeRawExtensions(reader)) {
+  for (const { oid, critical, value } of rawExtensions(list, { where, section: 'RFC 5280 §4.2' })) {
     const decode = decoders[oid]
-    if (decode === undefined) {
-      if (critical && !withoutEffect.has(oid)) unknownCritical.push(oid)
-      continue
-    }
-    const inner = new DerReader(value, where, 'RFC 5280 §4.2')
-    decode(inner, found)
-    inner.end()
+    if (decode !== undefined) decode(value, found, where)
+    else if (critical && !withoutEffect.has(oid)) unknownCritical.push(oid)
   }
   return { ...found, unknownCritical }
 }
@@ -97,118 +99,95 @@ const withoutEffect: ReadonlySet<string> = new Set([
   ExtensionOid.freshestCrl,
 ])
 
-const BOOLEAN = 0x01
-/** `[n]` IMPLICIT of a primitive type. */
-const primitive = (number: number): number => 0x80 | number
-const constructed = (number: number): number => 0xa0 | number
+/** An extension of a certificate; what a stranger puts into one is bounded, because each name costs the library time. */
+const part = (name: string, where: string, section: string): Subject => ({
+  where: `${name} of the ${where}`,
+  section,
+  mostElements: 300,
+})
 
-const decoders: Readonly<Record<string, (reader: DerReader, found: Mutable<Extensions>) => void>> = {
-  [ExtensionOid.basicConstraints](reader, found) {
-    const sequence = reader.sequence('basicConstraints')
-    const isAuthority = sequence.tag === BOOLEAN && decodeBoolean(sequence, 'cA')
-    const pathLength = sequence.tag === DerTag.INTEGER ? sequence.smallInteger('pathLenConstraint') : undefined
-    sequence.end()
-    found.basicConstraints = { isAuthority, pathLength }
+type Decoder = (value: Uint8Array, found: Mutable<Extensions>, where: string) => void
+
+const decoders: Readonly<Record<string, Decoder>> = {
+  [ExtensionOid.basicConstraints](value, found, where) {
+    const subject = part('basicConstraints', where, 'RFC 5280 §4.2.1.9')
+    const { cA, pathLenConstraint } = readAs(BasicConstraints, value, subject)
+    const isCount = typeof pathLenConstraint === 'number' && pathLenConstraint >= 0
+    if (pathLenConstraint !== undefined && !isCount) throw malformed(subject, 'pathLenConstraint is no count')
+    found.basicConstraints = { isAuthority: cA, pathLength: isCount ? pathLenConstraint : undefined }
   },
-  [ExtensionOid.keyUsage](reader, found) {
-    found.keyUsage = new Set(namedBits(reader, 'keyUsage').map((bit) => keyUsages[bit]!))
+  [ExtensionOid.keyUsage](value, found, where) {
+    const subject = part('keyUsage', where, 'RFC 5280 §4.2.1.3')
+    const bits = readBlock(value, subject)
+    if (!(bits instanceof BitString)) throw malformed(subject, 'it is no BIT STRING')
+    const octets = bits.valueBlock.valueHexView
+    found.keyUsage = new Set(keyUsages.filter((_, bit) => ((octets[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1))
   },
-  [ExtensionOid.extendedKeyUsage](reader, found) {
-    const sequence = reader.sequence('extKeyUsage')
-    const purposes: string[] = []
-    while (sequence.tag !== undefined) purposes.push(sequence.oid('KeyPurposeId'))
-    found.extendedKeyUsage = purposes
+  [ExtensionOid.extendedKeyUsage](value, found, where) {
+    const subject = part('extKeyUsage', where, 'RFC 5280 §4.2.1.12')
+    found.extendedKeyUsage = readAs(ExtKeyUsage, value, subject).keyPurposes
   },
-  [ExtensionOid.subjectAltName](reader, found) {
-    found.names = decodeGeneralNames(reader.sequence('subjectAltName'), 'subjectAltName').map((name) =>
-      name.kind === 'ip' && name.octets.length !== 4 && name.octets.length !== 16
-        ? reader.fail('an address of 4 or 16 octets was expected in subjectAltName')
-        : name,
-    )
+  [ExtensionOid.subjectAltName](value, found, where) {
+    const subject = part('subjectAltName', where, 'RFC 5280 §4.2.1.6')
+    found.names = readAs(GeneralNames, value, subject).names.map((one) => {
+      const name = generalNameOf(one, subject)
+      if (name.kind === 'ip' && name.octets.length !== 4 && name.octets.length !== 16)
+        throw malformed(subject, 'an address of 4 or 16 octets was expected')
+      return name
+    })
   },
-  [ExtensionOid.nameConstraints](reader, found) {
-    const sequence = reader.sequence('nameConstraints')
-    found.nameConstraints = { permitted: subtrees(sequence, 0), excluded: subtrees(sequence, 1) }
-    sequence.end()
+  [ExtensionOid.nameConstraints](value, found, where) {
+    const subject = part('nameConstraints', where, 'RFC 5280 §4.2.1.10')
+    const { permittedSubtrees = [], excludedSubtrees = [] } = readAs(LibraryNameConstraints, value, subject)
+    found.nameConstraints = { permitted: bases(permittedSubtrees, subject), excluded: bases(excludedSubtrees, subject) }
   },
-  [ExtensionOid.subjectKeyIdentifier](reader, found) {
-    found.subjectKeyId = reader.element(DerTag.OCTET_STRING, 'subjectKeyIdentifier').slice()
+  [ExtensionOid.subjectKeyIdentifier](value, found, where) {
+    const subject = part('subjectKeyIdentifier', where, 'RFC 5280 §4.2.1.2')
+    const id = readBlock(value, subject)
+    if (!(id instanceof OctetString)) throw malformed(subject, 'it is no OCTET STRING')
+    found.subjectKeyId = id.valueBlock.valueHexView.slice()
   },
-  [ExtensionOid.authorityKeyIdentifier](reader, found) {
-    const sequence = reader.sequence('authorityKeyIdentifier')
-    if (sequence.tag === primitive(0)) found.authorityKeyId = sequence.element(primitive(0), 'keyIdentifier').slice()
+  [ExtensionOid.authorityKeyIdentifier](value, found, where) {
+    const subject = part('authorityKeyIdentifier', where, 'RFC 5280 §4.2.1.1')
     // Issuer and serial number only help to find the certificate, which is found by its name anyway.
-    while (sequence.tag !== undefined) sequence.any('authorityKeyIdentifier')
+    found.authorityKeyId = readAs(AuthorityKeyIdentifier, value, subject).keyIdentifier?.valueBlock.valueHexView.slice()
   },
-  [ExtensionOid.crlDistributionPoints](reader, found) {
-    const sequence = reader.sequence('cRLDistributionPoints')
-    const urls: string[] = []
-    while (sequence.tag !== undefined) urls.push(...distributionPoint(sequence))
-    found.crlUrls = urls
+  [ExtensionOid.crlDistributionPoints](value, found, where) {
+    const subject = part('cRLDistributionPoints', where, 'RFC 5280 §4.2.1.13')
+    found.crlUrls = readAs(CRLDistributionPoints, value, subject).distributionPoints.flatMap((point) => {
+      // A list for some reasons only, or of another issuer, does not settle whether the certificate is revoked.
+      const isWhole = point.reasons === undefined && point.cRLIssuer === undefined
+      return isWhole ? pointUrls(point.distributionPoint, subject) : []
+    })
   },
-  [ExtensionOid.authorityInfoAccess](reader, found) {
-    const sequence = reader.sequence('authorityInfoAccess')
-    const [ocsp, issuers]: [string[], string[]] = [[], []]
-    while (sequence.tag !== undefined) {
-      const description = sequence.sequence('AccessDescription')
-      const method = description.oid('accessMethod')
-      const location = decodeGeneralName(description, 'accessLocation')
-      description.end()
-      if (location.kind !== 'uri') continue
-      if (method === AccessMethod.ocsp) ocsp.push(location.text)
-      if (method === AccessMethod.caIssuers) issuers.push(location.text)
-    }
-    found.ocspUrls = ocsp
-    found.caIssuerUrls = issuers
+  [ExtensionOid.authorityInfoAccess](value, found, where) {
+    const subject = part('authorityInfoAccess', where, 'RFC 5280 §4.2.2.1')
+    const descriptions = readAs(InfoAccess, value, subject).accessDescriptions
+    const urls = (method: string): string[] =>
+      urisOf(
+        descriptions.flatMap(({ accessMethod, accessLocation }) => (accessMethod === method ? [accessLocation] : [])),
+        subject,
+      )
+    found.ocspUrls = urls(AccessMethod.ocsp)
+    found.caIssuerUrls = urls(AccessMethod.caIssuers)
   },
-  [ExtensionOid.ocspNoCheck](reader, found) {
-    reader.element(DerTag.NULL, 'ocsp-nocheck')
+  [ExtensionOid.ocspNoCheck](value, found, where) {
+    const subject = part('ocsp-nocheck', where, 'RFC 6960 §4.2.2.2.1')
+    if (!(readBlock(value, subject) instanceof Null)) throw malformed(subject, 'it is not NULL')
     found.ocspNoCheck = true
   },
 }
 
-/** A BOOLEAN in DER: 0xff or 0. */
-export function decodeBoolean(reader: DerReader, what: string, tag = BOOLEAN): boolean {
-  const contents = reader.element(tag, what)
-  if (contents.length !== 1 || (contents[0] !== 0 && contents[0] !== 0xff)) reader.fail(`${what} is not a BOOLEAN`)
-  return contents[0] === 0xff
-}
+/** The URIs in the fullName of a DistributionPointName. RFC 5280 §4.2.1.13. */
+export const pointUrls = (point: unknown, subject: Subject): string[] =>
+  Array.isArray(point) ? urisOf(point as LibraryName[], subject) : []
 
-/** The URIs in DistributionPointName: fullName [0]. RFC 5280 §4.2.1.13. */
-export function distributionPointUrls(reader: DerReader): string[] {
-  const name = reader.nested(constructed(0), 'distributionPoint')
-  if (name.tag !== constructed(0)) return []
-  return decodeGeneralNames(name.nested(constructed(0), 'fullName'), 'fullName').flatMap((one) =>
-    one.kind === 'uri' ? [one.text] : [],
-  )
-}
-
-function distributionPoint(sequence: DerReader): string[] {
-  const point = sequence.sequence('DistributionPoint')
-  const urls = point.tag === constructed(0) ? distributionPointUrls(point) : []
-  // A list for some reasons only, or of another issuer, does not settle whether the certificate is revoked.
-  return point.tag === undefined ? urls : []
-}
-
-function subtrees(sequence: DerReader, number: number): GeneralName[] {
-  if (sequence.tag !== constructed(number)) return []
-  const list = sequence.nested(constructed(number), 'GeneralSubtrees')
-  const names: GeneralName[] = []
-  while (list.tag !== undefined) {
-    const subtree = list.sequence('GeneralSubtree')
-    const name = decodeGeneralName(subtree, 'base')
+function bases(subtrees: readonly GeneralSubtree[], subject: Subject): GeneralName[] {
+  return subtrees.map(({ base, minimum, maximum }) => {
+    if (minimum !== 0 || maximum !== undefined) throw malformed(subject, 'a minimum or maximum, which RFC 5280 has not')
+    const name = generalNameOf(base, subject)
     if (name.kind === 'ip' && name.octets.length !== 8 && name.octets.length !== 32)
-      subtree.fail('an address and a mask were expected in nameConstraints')
-    names.push(name)
-    // RFC 5280 §4.2.1.10: minimum is 0, so it is not there in DER, and there is no maximum.
-    subtree.end()
-  }
-  return names
-}
-
-/** Numbers of the bits that are set, of those that have a name. */
-function namedBits(reader: DerReader, what: string): number[] {
-  const [unused = 8, ...octets] = reader.element(DerTag.BIT_STRING, what)
-  if (unused > 7 || (octets.length === 0 && unused > 0)) reader.fail(`${what} is not a BIT STRING`)
-  return keyUsages.flatMap((_, bit) => (((octets[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1 ? [bit] : []))
+      throw malformed(subject, 'an address and a mask were expected')
+    return name
+  })
 }

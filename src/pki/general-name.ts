@@ -1,9 +1,11 @@
+import { type AsnType, ObjectIdentifier, OctetString } from 'asn1js'
+import { GeneralName as LibraryName, RelativeDistinguishedNames } from 'pkijs'
 import { equalBytes, toHex } from '../bytes/index.ts'
 import { derElement } from '../crypto/der.ts'
-import type { DerReader } from '../crypto/der-reader.ts'
 import { type DistinguishedName, decodeName, encodeName, equalNames } from '../ike/codec/distinguished-name.ts'
 import { formatName } from '../ike/codec/distinguished-name-text.ts'
 import { formatIp } from '../ip/address.ts'
+import { contentsOfBlock, malformed, readAs, readBlock, type Subject } from './asn1.ts'
 
 /** RFC 5280 §4.2.1.6. `ip` has 4 or 16 octets, in name constraints 8 or 32 (address and mask). */
 export type GeneralName =
@@ -13,44 +15,58 @@ export type GeneralName =
   /** Of a kind that IKE has no identity for. */
   | { readonly kind: 'other'; readonly tag: number; readonly contents: Uint8Array }
 
-const textTags = { email: 0x81, dns: 0x82, uri: 0x86 } as const
-const DIRECTORY_NAME = 0xa4
-const IP_ADDRESS = 0x87
+const numbers = { email: 1, dns: 2, uri: 6 } as const
+const DIRECTORY_NAME = 4
+const IP_ADDRESS = 7
+const REGISTERED_ID = 8
 
-/** Decodes one name; octets are copied. Throws `DecodeError`. RFC 5280 §4.2.1.6. */
-export function decodeGeneralName(reader: DerReader, what: string): GeneralName {
-  const tag = reader.tag ?? reader.fail(`${what} is missing`)
-  const contents = reader.element(tag, what)
-  if (tag === DIRECTORY_NAME) return { kind: 'dn', name: decodeName(contents, what) }
-  if (tag === IP_ADDRESS) {
-    if (![4, 8, 16, 32].includes(contents.length)) reader.fail(`an IP address of ${contents.length} octets in ${what}`)
-    return { kind: 'ip', octets: contents.slice() }
-  }
+/** A name that the library has read; octets are copied. Throws `DecodeError`. RFC 5280 §4.2.1.6. */
+export function generalNameOf({ type, value }: LibraryName, subject: Subject): GeneralName {
   for (const kind of ['dns', 'email', 'uri'] as const) {
-    if (textTags[kind] === tag) return { kind, text: printableText(contents, reader, what) }
+    if (numbers[kind] === type) return { kind, text: printableText(value, subject) }
   }
-  return { kind: 'other', tag, contents: contents.slice() }
+  if (type === DIRECTORY_NAME) {
+    const { valueBeforeDecode } = value as RelativeDistinguishedNames
+    return { kind: 'dn', name: decodeName(new Uint8Array(valueBeforeDecode), subject.where) }
+  }
+  if (type === IP_ADDRESS) {
+    const octets = (value as OctetString).valueBlock.valueHexView.slice()
+    if (![4, 8, 16, 32].includes(octets.length)) throw malformed(subject, `an IP address of ${octets.length} octets`)
+    return { kind: 'ip', octets }
+  }
+  if (type === REGISTERED_ID) {
+    const oid = new ObjectIdentifier({ value: value as string })
+    return { kind: 'other', tag: 0x80 | type, contents: new Uint8Array(oid.valueBlock.toBER()) }
+  }
+  // Of an ediPartyName the library keeps nothing.
+  const contents = value === undefined ? new Uint8Array(0) : contentsOfBlock(value as AsnType).slice()
+  return { kind: 'other', tag: 0xa0 | type, contents }
 }
 
-/** Decodes names up to the end of `reader`. */
-export function decodeGeneralNames(reader: DerReader, what: string): GeneralName[] {
-  const names: GeneralName[] = []
-  while (reader.tag !== undefined) names.push(decodeGeneralName(reader, what))
-  return names
-}
+/** The URIs among names. */
+export const urisOf = (names: readonly LibraryName[], subject: Subject): string[] =>
+  names.flatMap((one) => {
+    const name = generalNameOf(one, subject)
+    return name.kind === 'uri' ? [name.text] : []
+  })
 
-export function encodeGeneralName(name: GeneralName): Uint8Array {
+/** A name as the library writes it. */
+export function libraryName(name: GeneralName): LibraryName {
   switch (name.kind) {
-    case 'dn':
-      return derElement(DIRECTORY_NAME, encodeName(name.name))
+    case 'dn': {
+      const schema = readBlock(encodeName(name.name), WRITTEN)
+      return new LibraryName({ type: DIRECTORY_NAME, value: new RelativeDistinguishedNames({ schema }) })
+    }
     case 'ip':
-      return derElement(IP_ADDRESS, name.octets)
+      return new LibraryName({ type: IP_ADDRESS, value: new OctetString({ valueHex: name.octets }) })
     case 'other':
-      return derElement(name.tag, name.contents)
+      return readAs(LibraryName, derElement(name.tag, name.contents), WRITTEN)
     default:
-      return derElement(textTags[name.kind], new TextEncoder().encode(name.text))
+      return new LibraryName({ type: numbers[name.kind], value: name.text })
   }
 }
+
+const WRITTEN: Subject = { where: 'name', section: 'RFC 5280 §4.2.1.6' }
 
 /** For people: `DNS:vpn.example.org`, `IP:10.1.2.3`, in name constraints `IP:10.0.0.0/255.0.0.0`. */
 export function formatGeneralName(name: GeneralName): string {
@@ -83,12 +99,9 @@ function formatOctets(octets: Uint8Array): string {
 }
 
 /** A NUL or a line feed in a name only serves to make it look like another one. */
-function printableText(contents: Uint8Array, reader: DerReader, what: string): string {
-  let text = ''
-  for (const octet of contents) {
-    if (octet < 0x20 || octet > 0x7e)
-      reader.fail(`${what} has the octet 0x${octet.toString(16)} in a name of ASCII characters`)
-    text += String.fromCharCode(octet)
-  }
-  return text
+function printableText(value: unknown, subject: Subject): string {
+  if (typeof value !== 'string') throw malformed(subject, 'a name without text')
+  const odd = /[^\x20-\x7e]/.exec(value)?.[0]
+  if (odd === undefined) return value
+  throw malformed(subject, `the octet 0x${odd.charCodeAt(0).toString(16)} in a name of ASCII characters`)
 }

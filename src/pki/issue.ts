@@ -1,12 +1,36 @@
-import { contextTag, DerTag, derBitString, derElement, derInteger, derOid } from '../crypto/der.ts'
+import { BitString, Enumerated, Integer, Null, OctetString } from 'asn1js'
+import {
+  AccessDescription,
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  Certificate,
+  CertificateRevocationList,
+  CRLDistributionPoints,
+  DistributionPoint,
+  Extension,
+  Extensions,
+  ExtKeyUsage,
+  type GeneralName,
+  GeneralNames,
+  GeneralSubtree,
+  InfoAccess,
+  NameConstraints,
+  PublicKeyInfo,
+  RelativeDistinguishedNames,
+  RevokedCertificate,
+  Time,
+  TimeType,
+} from 'pkijs'
+import { toHex } from '../bytes/index.ts'
+import { DerTag, derBitString, derElement } from '../crypto/der.ts'
 import type { PrivateKey, PublicKey, SignatureProvider, SignatureScheme } from '../crypto/signature.ts'
 import { UsageError } from '../errors.ts'
 import { type DistinguishedName, encodeName } from '../ike/codec/distinguished-name.ts'
-import { encodeTime } from './der-time.ts'
+import { elements, encodeBlock, readAs, type Subject } from './asn1.ts'
 import type { RawExtension } from './extensions.ts'
-import { encodeGeneralName, type GeneralName } from './general-name.ts'
+import { libraryName, type GeneralName as Name } from './general-name.ts'
 import { AccessMethod, ExtensionOid, type KeyUsage, keyUsages } from './oids.ts'
-import { encodeSignatureAlgorithm } from './signature-algorithm.ts'
+import { encodeSignatureAlgorithm, signatureIdentifier } from './signature-algorithm.ts'
 
 /** The authority that signs: its name and key. */
 export interface Issuer {
@@ -35,18 +59,18 @@ export function issueCertificate(
 ): Uint8Array {
   const { subject, publicKey, serial, notBefore, notAfter, extensions } = template
   const scheme = issuer.scheme ?? defaultScheme(issuer.key)
-  const body = derElement(
-    DerTag.SEQUENCE,
-    derElement(contextTag(0), derInteger(Uint8Array.of(2))),
-    derInteger(serial),
-    encodeSignatureAlgorithm(scheme),
-    encodeName(issuer.name),
-    derElement(DerTag.SEQUENCE, encodeTime(notBefore), encodeTime(notAfter)),
-    encodeName(subject),
-    publicKey.spki,
-    ...(extensions.length === 0 ? [] : [derElement(contextTag(3), encodeExtensions(extensions))]),
-  )
-  return signedBy(body, issuer.key, scheme, signatures)
+  const certificate = new Certificate({
+    version: 2,
+    serialNumber: positive(serial),
+    signature: signatureIdentifier(scheme),
+    issuer: libraryDn(issuer.name),
+    notBefore: libraryTime(notBefore),
+    notAfter: libraryTime(notAfter),
+    subject: libraryDn(subject),
+    subjectPublicKeyInfo: readAs(PublicKeyInfo, publicKey.spki, MADE),
+    ...(extensions.length === 0 ? {} : { extensions: extensions.map(libraryExtension) }),
+  })
+  return signedBy(encodeBlock(certificate.encodeTBS()), issuer.key, scheme, signatures)
 }
 
 export interface CrlTemplate {
@@ -61,28 +85,19 @@ export interface CrlTemplate {
 export function issueCrl(template: CrlTemplate, issuer: Issuer, signatures: SignatureProvider): Uint8Array {
   const { thisUpdate, nextUpdate, revoked, extensions } = template
   const scheme = issuer.scheme ?? defaultScheme(issuer.key)
-  const entries = revoked.map(({ serial, at, reason }) =>
-    derElement(
-      DerTag.SEQUENCE,
-      derInteger(serial),
-      encodeTime(at),
-      ...(reason === undefined ? [] : [encodeExtensions([reasonCode(reason)])]),
-    ),
-  )
-  const body = derElement(
-    DerTag.SEQUENCE,
-    derInteger(Uint8Array.of(1)),
-    encodeSignatureAlgorithm(scheme),
-    encodeName(issuer.name),
-    encodeTime(thisUpdate),
-    ...(nextUpdate === undefined ? [] : [encodeTime(nextUpdate)]),
-    ...(entries.length === 0 ? [] : [derElement(DerTag.SEQUENCE, ...entries)]),
-    ...(extensions.length === 0 ? [] : [derElement(contextTag(0), encodeExtensions(extensions))]),
-  )
-  return signedBy(body, issuer.key, scheme, signatures)
+  const crl = new CertificateRevocationList({
+    version: 1,
+    signature: signatureIdentifier(scheme),
+    issuer: libraryDn(issuer.name),
+    thisUpdate: libraryTime(thisUpdate),
+    ...(nextUpdate === undefined ? {} : { nextUpdate: libraryTime(nextUpdate) }),
+    ...(revoked.length === 0 ? {} : { revokedCertificates: revoked.map(libraryRevocation) }),
+    ...(extensions.length === 0 ? {} : { crlExtensions: libraryExtensions(extensions) }),
+  })
+  return signedBy(encodeBlock(elements(crl.toSchema(true))[0]!), issuer.key, scheme, signatures)
 }
 
-/** SEQUENCE { body, signatureAlgorithm, signature, more }. */
+/** SEQUENCE { body, signatureAlgorithm, signature, more }: what was signed, octet by octet. */
 export function signedBy(
   body: Uint8Array,
   key: PrivateKey,
@@ -102,29 +117,45 @@ export function defaultScheme(key: PrivateKey | PublicKey): SignatureScheme {
   return { kind: 'ecdsa', hash, encoding: 'der' }
 }
 
-export function encodeExtensions(extensions: readonly RawExtension[]): Uint8Array {
-  return derElement(
-    DerTag.SEQUENCE,
-    ...extensions.map(({ oid, critical, value }) =>
-      derElement(
-        DerTag.SEQUENCE,
-        derOid(oid),
-        ...(critical ? [Uint8Array.of(0x01, 1, 0xff)] : []),
-        derElement(DerTag.OCTET_STRING, value),
-      ),
-    ),
-  )
+const MADE: Subject = { where: 'what is to be certified', section: 'RFC 5280 §4.1' }
+
+const libraryDn = (name: DistinguishedName): RelativeDistinguishedNames =>
+  readAs(RelativeDistinguishedNames, encodeName(name), MADE)
+
+const libraryExtension = ({ oid, critical, value }: RawExtension): Extension =>
+  new Extension({ extnID: oid, critical, extnValue: value.slice().buffer })
+
+const libraryExtensions = (extensions: readonly RawExtension[]): Extensions =>
+  new Extensions({ extensions: extensions.map(libraryExtension) })
+
+const libraryRevocation = ({ serial, at, reason }: CrlTemplate['revoked'][number]): RevokedCertificate =>
+  new RevokedCertificate({
+    userCertificate: positive(serial),
+    revocationDate: libraryTime(at),
+    ...(reason === undefined ? {} : { crlEntryExtensions: libraryExtensions([reasonCode(reason)]) }),
+  })
+
+/** UTCTime for the years 1950 to 2049, else GeneralizedTime; parts of a second are left out. RFC 5280 §4.1.2.5. */
+function libraryTime(ms: number): Time {
+  const value = new Date(ms - (ms % 1000))
+  const year = value.getUTCFullYear()
+  return new Time({ type: year >= 1950 && year < 2050 ? TimeType.UTCTime : TimeType.GeneralizedTime, value })
 }
+
+const positive = (octets: Uint8Array): Integer => Integer.fromBigInt(`0x${toHex(octets)}`)
+
+const libraryUri = (text: string): GeneralName => libraryName({ kind: 'uri', text })
 
 /** Extensions as they are encoded, each by its name in RFC 5280 §4.2. */
 export const extension = {
   basicConstraints: (isAuthority: boolean, pathLength?: number): RawExtension => ({
     oid: ExtensionOid.basicConstraints,
     critical: true,
-    value: derElement(
-      DerTag.SEQUENCE,
-      ...(isAuthority ? [Uint8Array.of(0x01, 1, 0xff)] : []),
-      ...(pathLength === undefined ? [] : [derInteger(Uint8Array.of(pathLength))]),
+    value: encodeBlock(
+      new BasicConstraints({
+        cA: isAuthority,
+        ...(pathLength === undefined ? {} : { pathLenConstraint: pathLength }),
+      }).toSchema(),
     ),
   }),
 
@@ -134,97 +165,86 @@ export const extension = {
     if (bits === 0) throw new UsageError('usages', 'a certificate with keyUsage needs at least one')
     // DER leaves zeros at the end of a list of named bits out. ITU-T X.690 §11.2.2.
     const octets = (bits & 0xff) === 0 ? [bits >>> 8] : [bits >>> 8, bits & 0xff]
-    const unused = Math.log2(octets.at(-1)! & -octets.at(-1)!)
+    const unusedBits = Math.log2(octets.at(-1)! & -octets.at(-1)!)
     return {
       oid: ExtensionOid.keyUsage,
       critical: true,
-      value: derElement(DerTag.BIT_STRING, Uint8Array.of(unused, ...octets)),
+      value: encodeBlock(new BitString({ valueHex: Uint8Array.from(octets), unusedBits })),
     }
   },
 
   extendedKeyUsage: (...purposes: readonly string[]): RawExtension => ({
     oid: ExtensionOid.extendedKeyUsage,
     critical: false,
-    value: derElement(DerTag.SEQUENCE, ...purposes.map(derOid)),
+    value: encodeBlock(new ExtKeyUsage({ keyPurposes: [...purposes] }).toSchema()),
   }),
 
-  subjectAltName: (names: readonly GeneralName[], critical = false): RawExtension => ({
+  subjectAltName: (names: readonly Name[], critical = false): RawExtension => ({
     oid: ExtensionOid.subjectAltName,
     critical,
-    value: derElement(DerTag.SEQUENCE, ...names.map(encodeGeneralName)),
+    value: encodeBlock(new GeneralNames({ names: names.map(libraryName) }).toSchema()),
   }),
 
-  nameConstraints(permitted: readonly GeneralName[], excluded: readonly GeneralName[] = []): RawExtension {
-    const list = (number: number, names: readonly GeneralName[]): Uint8Array[] =>
-      names.length === 0
-        ? []
-        : [derElement(contextTag(number), ...names.map((one) => derElement(DerTag.SEQUENCE, encodeGeneralName(one))))]
-    return {
-      oid: ExtensionOid.nameConstraints,
-      critical: true,
-      value: derElement(DerTag.SEQUENCE, ...list(0, permitted), ...list(1, excluded)),
-    }
+  nameConstraints(permitted: readonly Name[], excluded: readonly Name[] = []): RawExtension {
+    const subtrees = (names: readonly Name[]): GeneralSubtree[] =>
+      names.map((name) => new GeneralSubtree({ base: libraryName(name) }))
+    const constraints = new NameConstraints({
+      ...(permitted.length === 0 ? {} : { permittedSubtrees: subtrees(permitted) }),
+      ...(excluded.length === 0 ? {} : { excludedSubtrees: subtrees(excluded) }),
+    })
+    return { oid: ExtensionOid.nameConstraints, critical: true, value: encodeBlock(constraints.toSchema()) }
   },
 
   subjectKeyIdentifier: (id: Uint8Array): RawExtension => ({
     oid: ExtensionOid.subjectKeyIdentifier,
     critical: false,
-    value: derElement(DerTag.OCTET_STRING, id),
+    value: encodeBlock(new OctetString({ valueHex: id })),
   }),
 
   authorityKeyIdentifier: (id: Uint8Array): RawExtension => ({
     oid: ExtensionOid.authorityKeyIdentifier,
     critical: false,
-    value: derElement(DerTag.SEQUENCE, derElement(0x80, id)),
+    value: encodeBlock(new AuthorityKeyIdentifier({ keyIdentifier: new OctetString({ valueHex: id }) }).toSchema()),
   }),
 
   crlDistributionPoints: (...urls: readonly string[]): RawExtension => ({
     oid: ExtensionOid.crlDistributionPoints,
     critical: false,
-    value: derElement(
-      DerTag.SEQUENCE,
-      ...urls.map((url) =>
-        derElement(
-          DerTag.SEQUENCE,
-          derElement(contextTag(0), derElement(contextTag(0), encodeGeneralName({ kind: 'uri', text: url }))),
-        ),
-      ),
+    value: encodeBlock(
+      new CRLDistributionPoints({
+        distributionPoints: urls.map((url) => new DistributionPoint({ distributionPoint: [libraryUri(url)] })),
+      }).toSchema(),
     ),
   }),
 
   ocspUrls: (...urls: readonly string[]): RawExtension => ({
     oid: ExtensionOid.authorityInfoAccess,
     critical: false,
-    value: derElement(
-      DerTag.SEQUENCE,
-      ...urls.map((url) =>
-        derElement(DerTag.SEQUENCE, derOid(AccessMethod.ocsp), encodeGeneralName({ kind: 'uri', text: url })),
-      ),
+    value: encodeBlock(
+      new InfoAccess({
+        accessDescriptions: urls.map(
+          (url) => new AccessDescription({ accessMethod: AccessMethod.ocsp, accessLocation: libraryUri(url) }),
+        ),
+      }).toSchema(),
     ),
   }),
 
   ocspNoCheck: (): RawExtension => ({
     oid: ExtensionOid.ocspNoCheck,
     critical: false,
-    value: Uint8Array.of(DerTag.NULL, 0),
+    value: encodeBlock(new Null()),
   }),
 
   /** A positive number, each list's larger than that of the one before. RFC 5280 §5.2.3. */
   crlNumber: (number: number): RawExtension => ({
     oid: ExtensionOid.crlNumber,
     critical: false,
-    value: derInteger(numberOctets(number)),
+    value: encodeBlock(Integer.fromBigInt(number)),
   }),
 } as const
 
 const reasonCode = (reason: number): RawExtension => ({
   oid: ExtensionOid.reasonCode,
   critical: false,
-  value: derElement(0x0a, Uint8Array.of(reason)),
+  value: encodeBlock(new Enumerated({ value: reason })),
 })
-
-function numberOctets(number: number): Uint8Array {
-  const octets = [number % 256]
-  for (let rest = Math.floor(number / 256); rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256)
-  return Uint8Array.from(octets)
-}

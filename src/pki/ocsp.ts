@@ -1,14 +1,25 @@
+import { type AsnType, Enumerated, GeneralizedTime, Integer, OctetString } from 'asn1js'
+import {
+  BasicOCSPResponse,
+  CertID,
+  Extension,
+  OCSPRequest,
+  OCSPResponse,
+  RelativeDistinguishedNames,
+  Request,
+  type ResponseData,
+  type SingleResponse,
+  TBSRequest,
+} from 'pkijs'
 import { equalBytes } from '../bytes/index.ts'
-import { contextTag, DerTag, derElement, derOid } from '../crypto/der.ts'
-import { DerReader } from '../crypto/der-reader.ts'
 import type { HashName } from '../crypto/transforms.ts'
 import { type DistinguishedName, decodeName } from '../ike/codec/distinguished-name.ts'
-import { type Certificate, decodeCertificate, decodeSerial } from './certificate.ts'
-import type { Revocation } from './crl.ts'
-import { decodeTime } from './der-time.ts'
-import { decodeRawExtensions } from './extensions.ts'
-import { decodeHashAlgorithm, encodeHashAlgorithm } from './signature-algorithm.ts'
-import { readSigned, type Signed } from './signed.ts'
+import { elements, encodeBlock, encodedBlock, malformed, readAs, readBlock, type Subject, timeOf } from './asn1.ts'
+import { type Certificate, decodeCertificate, serialOf } from './certificate.ts'
+import type { Revocation } from './crl-entries.ts'
+import { rawExtensions } from './extensions.ts'
+import { hashIdentifier, hashOf } from './signature-algorithm.ts'
+import { type Signed, signedOf } from './signed.ts'
 
 /** Which certificate is meant: hashes of its issuer's name and key, and its serial number. RFC 6960 §4.1.1. */
 export interface CertId {
@@ -44,8 +55,7 @@ export type Hash = (hash: HashName, data: Uint8Array) => Uint8Array
 
 const BASIC = '1.3.6.1.5.5.7.48.1.1'
 const NONCE = '1.3.6.1.5.5.7.48.1.2'
-const WHERE = 'OCSP response'
-const SECTION = 'RFC 6960 §4.2.1'
+const SUBJECT: Subject = { where: 'OCSP response', section: 'RFC 6960 §4.2.1', mostElements: 4000 }
 
 /** The identifier of a certificate of `issuer`, with SHA-1 as every responder knows it. RFC 6960 §4.3. */
 export const certIdOf = (certificate: Certificate, issuer: Certificate, hash: Hash, by: HashName = 'sha1'): CertId => ({
@@ -63,45 +73,42 @@ export const equalCertIds = (a: CertId, b: CertId): boolean =>
 
 /** OCSPRequest for one certificate; `nonce` of 1 to 32 octets, undefined for none. RFC 6960 §4.1.1, RFC 8954. */
 export function encodeOcspRequest(id: CertId, nonce: Uint8Array | undefined): Uint8Array {
-  const list = derElement(DerTag.SEQUENCE, derElement(DerTag.SEQUENCE, encodeCertId(id)))
-  const extensions =
-    nonce === undefined ? [] : [derElement(contextTag(2), derElement(DerTag.SEQUENCE, encodeNonce(nonce)))]
-  return derElement(DerTag.SEQUENCE, derElement(DerTag.SEQUENCE, list, ...extensions))
+  const tbsRequest = new TBSRequest({
+    requestList: [new Request({ reqCert: libraryId(id) })],
+    ...(nonce === undefined ? {} : { requestExtensions: [nonceExtension(nonce)] }),
+  })
+  return encodeBlock(new OCSPRequest({ tbsRequest }).toSchema(true))
 }
 
-export function encodeCertId({ hash, issuerNameHash, issuerKeyHash, serial }: CertId): Uint8Array {
-  return derElement(
-    DerTag.SEQUENCE,
-    encodeHashAlgorithm(hash ?? 'sha1'),
-    derElement(DerTag.OCTET_STRING, issuerNameHash),
-    derElement(DerTag.OCTET_STRING, issuerKeyHash),
-    // Octet by octet what the certificate has, so that the responder finds it.
-    derElement(DerTag.INTEGER, serial),
-  )
-}
+export const encodeCertId = (id: CertId): Uint8Array => encodeBlock(libraryId(id).toSchema())
 
 /** The nonce's Extension; its value is an OCTET STRING within the extension's own. */
-export const encodeNonce = (nonce: Uint8Array): Uint8Array =>
-  derElement(DerTag.SEQUENCE, derOid(NONCE), derElement(DerTag.OCTET_STRING, derElement(DerTag.OCTET_STRING, nonce)))
+export const encodeNonce = (nonce: Uint8Array): Uint8Array => encodeBlock(nonceExtension(nonce).toSchema())
+
+const nonceExtension = (nonce: Uint8Array): Extension =>
+  new Extension({ extnID: NONCE, extnValue: new OctetString({ valueHex: nonce }).toBER() })
+
+const libraryId = ({ hash, issuerNameHash, issuerKeyHash, serial }: CertId): CertID =>
+  new CertID({
+    hashAlgorithm: hashIdentifier(hash ?? 'sha1'),
+    issuerNameHash: new OctetString({ valueHex: issuerNameHash }),
+    issuerKeyHash: new OctetString({ valueHex: issuerKeyHash }),
+    // Octet by octet what the certificate has, so that the responder finds it.
+    serialNumber: new Integer({ valueHex: serial }),
+  })
 
 /** Decodes OCSPResponse, which is copied. `problem`: the responder has no answer. Throws `DecodeError`. RFC 6960 §4.2.1. */
 export function decodeOcspResponse(octets: Uint8Array): OcspResponse | { readonly problem: string } {
-  const outer = new DerReader(Uint8Array.from(octets), WHERE, SECTION)
-  const response = outer.sequence('OCSPResponse')
-  outer.end()
-  const status = response.element(ENUMERATED, 'responseStatus')[0] ?? response.fail('responseStatus is empty')
+  const { responseStatus, responseBytes } = readAs(OCSPResponse, Uint8Array.from(octets), SUBJECT)
+  const status = responseStatus.valueBlock.valueDec
   if (status !== 0) return { problem: statusNames[status] ?? `status ${status}` }
-  const explicit = response.nested(contextTag(0), 'responseBytes')
-  response.end()
-  const bytes = explicit.sequence('ResponseBytes')
-  explicit.end()
-  const type = bytes.oid('responseType')
-  const value = bytes.element(DerTag.OCTET_STRING, 'response')
-  bytes.end()
-  return type === BASIC ? decodeBasic(value) : { problem: `a response of the type ${type}` }
+  if (responseBytes === undefined) throw malformed(SUBJECT, 'a successful response without one')
+  const { responseType, response } = responseBytes
+  return responseType === BASIC
+    ? decodeBasic(response.valueBlock.valueHexView)
+    : { problem: `a response of the type ${responseType}` }
 }
 
-const ENUMERATED = 0x0a
 const statusNames = [
   'successful',
   'malformedRequest',
@@ -113,74 +120,66 @@ const statusNames = [
 ]
 
 function decodeBasic(octets: Uint8Array): OcspResponse {
-  const outer = new DerReader(octets, WHERE, SECTION)
-  const basic = outer.sequence('BasicOCSPResponse')
-  outer.end()
-  const { signed, algorithm, signature } = readSigned(basic, WHERE, SECTION)
-  const certificates: Certificate[] = []
-  if (basic.tag === contextTag(0)) {
-    const list = basic.nested(contextTag(0), 'certs').sequence('certs')
-    while (list.tag !== undefined) certificates.push(decodeCertificate(list.any('certs')))
+  const whole = readBlock(octets, SUBJECT)
+  const basic = readAs(BasicOCSPResponse, whole, SUBJECT)
+  const { tbsResponseData: data, signatureAlgorithm, signature } = basic
+  const [certs] = elements(elements(whole)[3])
+  return {
+    ...signedOf(data.tbsView, signatureAlgorithm, signature, SUBJECT),
+    // As they came: of what the library has read they would have to be encoded again.
+    certificates: elements(certs).map((block) => decodeCertificate(encodedBlock(block))),
+    responder: responderOf(data),
+    producedAt: timeOf(data.producedAt, SUBJECT, 'producedAt'),
+    answers: data.responses.map(answerOf),
+    nonce: nonceOf(data),
   }
-  basic.end()
-  return { signed, algorithm, signature, certificates, ...decodeResponseData(signed) }
 }
 
-function decodeResponseData(signed: Uint8Array): Pick<OcspResponse, 'responder' | 'producedAt' | 'answers' | 'nonce'> {
-  const data = new DerReader(signed, WHERE, SECTION).sequence('ResponseData')
-  if (data.tag === contextTag(0)) data.any('version')
-  const responder = decodeResponder(data)
-  const producedAt = decodeTime(data, 'producedAt')
-  const list = data.sequence('responses')
-  const answers: OcspAnswer[] = []
-  while (list.tag !== undefined) answers.push(decodeAnswer(list.sequence('SingleResponse')))
-  let nonce: Uint8Array | undefined
-  if (data.tag === contextTag(1)) {
-    const extensions = decodeRawExtensions(data.nested(contextTag(1), 'responseExtensions'))
-    const found = extensions.find(({ oid }) => oid === NONCE)?.value
-    if (found !== undefined) nonce = new DerReader(found, WHERE, 'RFC 8954 §2.1').element(DerTag.OCTET_STRING, 'nonce')
-  }
-  data.end()
-  return { responder, producedAt, answers, nonce }
+function nonceOf({ responseExtensions = [] }: ResponseData): Uint8Array | undefined {
+  const subject = { ...SUBJECT, section: 'RFC 8954 §2.1' }
+  const found = rawExtensions(responseExtensions, subject).find(({ oid }) => oid === NONCE)
+  if (found === undefined) return undefined
+  const nonce = readBlock(found.value, subject)
+  if (!(nonce instanceof OctetString)) throw malformed(subject, 'a nonce that is no OCTET STRING')
+  return nonce.valueBlock.valueHexView
 }
 
-function decodeResponder(data: DerReader): OcspResponse['responder'] {
-  if (data.tag === contextTag(1)) return { name: decodeName(data.element(contextTag(1), 'responderID'), WHERE) }
-  const explicit = data.nested(contextTag(2), 'responderID')
-  return { keyHash: explicit.element(DerTag.OCTET_STRING, 'responderID') }
+function responderOf({ responderID }: ResponseData): OcspResponse['responder'] {
+  if (responderID instanceof RelativeDistinguishedNames)
+    return { name: decodeName(new Uint8Array(responderID.valueBeforeDecode), SUBJECT.where) }
+  if (responderID instanceof OctetString) return { keyHash: responderID.valueBlock.valueHexView }
+  throw malformed(SUBJECT, 'a responderID that is neither a name nor a hash of a key')
 }
 
-function decodeAnswer(single: DerReader): OcspAnswer {
-  const certId = single.sequence('certID')
-  const id = {
-    hash: decodeHashAlgorithm(certId, 'hashAlgorithm'),
-    issuerNameHash: certId.element(DerTag.OCTET_STRING, 'issuerNameHash'),
-    issuerKeyHash: certId.element(DerTag.OCTET_STRING, 'issuerKeyHash'),
-    serial: decodeSerial(certId, 'serialNumber'),
+function answerOf(single: SingleResponse): OcspAnswer {
+  const { hashAlgorithm, issuerNameHash, issuerKeyHash, serialNumber } = single.certID
+  return {
+    id: {
+      hash: hashOf(hashAlgorithm, SUBJECT),
+      issuerNameHash: issuerNameHash.valueBlock.valueHexView,
+      issuerKeyHash: issuerKeyHash.valueBlock.valueHexView,
+      serial: serialOf(serialNumber, SUBJECT),
+    },
+    ...statusOf(single.certStatus),
+    thisUpdate: timeOf(single.thisUpdate, SUBJECT, 'thisUpdate'),
+    nextUpdate: single.nextUpdate && timeOf(single.nextUpdate, SUBJECT, 'nextUpdate'),
   }
-  certId.end()
-  const { status, revocation } = decodeStatus(single)
-  const thisUpdate = decodeTime(single, 'thisUpdate')
-  const nextUpdate =
-    single.tag === contextTag(0) ? decodeTime(single.nested(contextTag(0), 'nextUpdate'), 'nextUpdate') : undefined
-  if (single.tag === contextTag(1)) single.any('singleExtensions')
-  single.end()
-  return { id, status, revocation, thisUpdate, nextUpdate }
 }
 
-/** CertStatus: [0] and [2] IMPLICIT NULL, [1] IMPLICIT RevokedInfo. */
-function decodeStatus(single: DerReader): Pick<OcspAnswer, 'status' | 'revocation'> {
-  if (single.tag === contextTag(1)) {
-    const info = single.nested(contextTag(1), 'revoked')
-    const at = decodeTime(info, 'revocationTime')
-    const reason =
-      info.tag === contextTag(0)
-        ? info.nested(contextTag(0), 'revocationReason').element(ENUMERATED, 'revocationReason')[0]
-        : undefined
-    info.end()
-    return { status: 'revoked', revocation: { at, reason } }
+/** CertStatus, which the library leaves as it is: [0] and [2] IMPLICIT NULL, [1] IMPLICIT RevokedInfo. RFC 6960 §4.2.1. */
+function statusOf(block: AsnType): Pick<OcspAnswer, 'status' | 'revocation'> {
+  const { tagNumber } = block.idBlock
+  if (tagNumber !== 1) return { status: tagNumber === 0 ? 'good' : 'unknown', revocation: undefined }
+  const [time, explicitReason] = elements(block)
+  const [reason] = elements(explicitReason)
+  if (!(time instanceof GeneralizedTime)) throw malformed(SUBJECT, 'a revocation without a time')
+  if (explicitReason !== undefined && !(reason instanceof Enumerated))
+    throw malformed(SUBJECT, 'a revocationReason that is none')
+  return {
+    status: 'revoked',
+    revocation: {
+      at: timeOf(time.toDate(), SUBJECT, 'revocationTime'),
+      reason: reason instanceof Enumerated ? reason.valueBlock.valueDec : undefined,
+    },
   }
-  const isGood = single.tag === 0x80
-  single.element(isGood ? 0x80 : 0x82, 'certStatus')
-  return { status: isGood ? 'good' : 'unknown', revocation: undefined }
 }

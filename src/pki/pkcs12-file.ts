@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { contextTag, DerTag, derElement, derInteger, derOid } from '../crypto/der.ts'
 import { nodeHash, nodeHmac } from '../crypto/node-hash.ts'
 import type { PrivateKey } from '../crypto/signature.ts'
+import { encodeBlock } from './asn1.ts'
 import { encryptWithPassphrase } from './password-encryption.ts'
 import { Pkcs12Oid } from './pkcs12.ts'
 import { passphraseOctets, pkcs12Key } from './pkcs12-kdf.ts'
 import { encryptPrivateKey } from './private-key.ts'
-import { encodeHashAlgorithm } from './signature-algorithm.ts'
+import { hashIdentifier } from './signature-algorithm.ts'
 
 export interface Pkcs12Contents {
   readonly privateKey: PrivateKey
@@ -72,7 +73,7 @@ function macData(content: Uint8Array, passphrase: string): Uint8Array {
   const key = pkcs12Key('sha256', 'mac', passphraseOctets(passphrase), salt, macIterations, 32)
   const mac = derElement(
     DerTag.SEQUENCE,
-    encodeHashAlgorithm('sha256'),
+    encodeBlock(hashIdentifier('sha256').toSchema()),
     derElement(DerTag.OCTET_STRING, nodeHmac('sha256', key, content)),
   )
   const iterations = derInteger(Uint8Array.of(macIterations >>> 8, macIterations & 0xff))

@@ -1,3 +1,4 @@
+import { AlgorithmIdentifier } from 'pkijs'
 import { concat, equalBytes, equalConstantTime, Reader } from '../bytes/index.ts'
 import { contextTag, DerTag } from '../crypto/der.ts'
 import { DerReader } from '../crypto/der-reader.ts'
@@ -5,13 +6,14 @@ import { nodeHmac } from '../crypto/node-hash.ts'
 import type { PrivateKey } from '../crypto/signature.ts'
 import type { HashName } from '../crypto/transforms.ts'
 import { DecodeError } from '../errors.ts'
+import { readAs } from './asn1.ts'
 import { derOfBer } from './ber.ts'
 import { type Certificate, decodeCertificate, isSelfIssued } from './certificate.ts'
 import { type KeySource, requirePassphrase, sourceError, wrongPassphrase } from './key-source.ts'
 import { decryptWithPassphrase, iterationCount, pbkdf2Key } from './password-encryption.ts'
 import { type Passphrase, passphraseOctets, pkcs12Key } from './pkcs12-kdf.ts'
 import { decryptPrivateKey, fromPkcs8 } from './private-key.ts'
-import { decodeHashAlgorithm } from './signature-algorithm.ts'
+import { hashOf } from './signature-algorithm.ts'
 
 /** What a PKCS #12 file holds. */
 export interface Pkcs12 {
@@ -129,7 +131,8 @@ function macKey(
   if (identifier.oid('digestAlgorithm') === Pkcs12Oid.pbmac1) {
     return pbmac1Key(identifier.sequence('PBMAC1-params'), passphrase)
   }
-  const hash = decodeHashAlgorithm(reader(), 'digestAlgorithm')
+  const subject = { where: 'PKCS #12', section: 'RFC 7292 §4' }
+  const hash = hashOf(readAs(AlgorithmIdentifier, algorithm, subject), subject)
   if (hash === undefined) return undefined
   return { hash, octets: pkcs12Key(hash, 'mac', passphrase, salt, iterations, hashBytes[hash]) }
 }

@@ -1,7 +1,8 @@
-import { contextTag, DerTag, derElement, derInteger, derOid } from '../crypto/der.ts'
-import type { DerReader } from '../crypto/der-reader.ts'
+import { Null } from 'asn1js'
+import { AlgorithmIdentifier, RSASSAPSSParams } from 'pkijs'
 import type { SignatureScheme } from '../crypto/signature.ts'
 import type { HashName } from '../crypto/transforms.ts'
+import { encodeBlock, malformed, readAs, type Subject } from './asn1.ts'
 
 /** How a certificate, CRL or OCSP response is signed. */
 export interface SignatureAlgorithm {
@@ -54,85 +55,82 @@ const hashOids: Readonly<Record<string, HashName>> = {
 }
 
 /** The hash of an AlgorithmIdentifier, undefined for one that is not implemented; parameters are NULL or absent. */
-export function decodeHashAlgorithm(reader: DerReader, what: string): HashName | undefined {
-  const algorithm = reader.sequence(what)
-  const oid = algorithm.oid(what)
-  if (algorithm.tag === DerTag.NULL) algorithm.element(DerTag.NULL, what)
-  algorithm.end()
-  return hashOids[oid]
+export function hashOf(algorithm: AlgorithmIdentifier, subject: Subject): HashName | undefined {
+  demandNoParameters(algorithm, subject)
+  return hashOids[algorithm.algorithmId]
 }
 
 /** AlgorithmIdentifier of a hash, with NULL as most writers have it. */
-export function encodeHashAlgorithm(hash: HashName): Uint8Array {
-  const oid = Object.keys(hashOids).find((key) => hashOids[key] === hash)!
-  return derElement(DerTag.SEQUENCE, derOid(oid), derNull)
-}
+export const hashIdentifier = (hash: HashName): AlgorithmIdentifier =>
+  new AlgorithmIdentifier({
+    algorithmId: Object.keys(hashOids).find((key) => hashOids[key] === hash)!,
+    algorithmParams: new Null(),
+  })
 
-/** Decodes an AlgorithmIdentifier. Throws `DecodeError` when it is malformed. RFC 5280 §4.1.1.2. */
-export function decodeSignatureAlgorithm(reader: DerReader): SignatureAlgorithm {
-  const algorithm = reader.sequence('signatureAlgorithm')
-  const oid = algorithm.oid('signatureAlgorithm')
-  if (oid === PSS) return decodePss(algorithm)
+/** Decodes an AlgorithmIdentifier in DER. Throws `DecodeError` when it is malformed. RFC 5280 §4.1.1.2. */
+export const decodeSignatureAlgorithm = (der: Uint8Array, subject: Subject): SignatureAlgorithm =>
+  signatureAlgorithmOf(readAs(AlgorithmIdentifier, der, subject), subject)
+
+/** The same of one that the library has read. */
+export function signatureAlgorithmOf(algorithm: AlgorithmIdentifier, subject: Subject): SignatureAlgorithm {
+  const oid = algorithm.algorithmId
+  if (oid === PSS) return pssOf(algorithm, subject)
   const known = algorithms.find((one) => one.oid === oid)
   if (known === undefined) return { name: oid, scheme: undefined }
-  if (algorithm.tag === DerTag.NULL) algorithm.element(DerTag.NULL, 'parameters')
-  algorithm.end()
+  demandNoParameters(algorithm, subject)
   return { name: known.name, scheme: known.scheme }
 }
 
 /** AlgorithmIdentifier of a scheme. ECDSA signatures are DER in X.509, whatever `encoding` says. */
-export function encodeSignatureAlgorithm(scheme: SignatureScheme): Uint8Array {
-  if (scheme.kind === 'rsa-pss') return encodePss(scheme.hash, scheme.saltBytes)
+export function signatureIdentifier(scheme: SignatureScheme): AlgorithmIdentifier {
+  if (scheme.kind === 'rsa-pss') return pssIdentifier(scheme.hash, scheme.saltBytes)
   const known = algorithms.find(
     (one) =>
       one.scheme?.kind === scheme.kind &&
       (!('hash' in scheme) || ('hash' in one.scheme && one.scheme.hash === scheme.hash)),
   )!
-  return derElement(DerTag.SEQUENCE, derOid(known.oid), ...(scheme.kind === 'rsa-pkcs1' ? [derNull] : []))
+  return new AlgorithmIdentifier({
+    algorithmId: known.oid,
+    ...(scheme.kind === 'rsa-pkcs1' ? { algorithmParams: new Null() } : {}),
+  })
 }
 
-const derNull = Uint8Array.of(DerTag.NULL, 0)
+/** The same in DER. */
+export const encodeSignatureAlgorithm = (scheme: SignatureScheme): Uint8Array =>
+  encodeBlock(signatureIdentifier(scheme).toSchema())
+
+function demandNoParameters({ algorithmId, algorithmParams }: AlgorithmIdentifier, subject: Subject): void {
+  if (algorithmParams !== undefined && !(algorithmParams instanceof Null))
+    throw malformed(subject, `parameters of ${algorithmId}, which has none`)
+}
 
 /** RSASSA-PSS-params: all of them have defaults. RFC 4055 §3.1. */
-function decodePss(algorithm: DerReader): SignatureAlgorithm {
-  const parameters = algorithm.tag === undefined ? undefined : algorithm.sequence('RSASSA-PSS-params')
-  const hash = pssPart(parameters, 0, (part) => decodeHashAlgorithm(part, 'hashAlgorithm'), 'sha1' as const)
-  const mgfHash = pssPart(parameters, 1, decodeMgf, 'sha1' as const)
-  const saltBytes = pssPart(parameters, 2, (part) => part.smallInteger('saltLength'), 20)
-  const trailer = pssPart(parameters, 3, (part) => part.smallInteger('trailerField'), 1)
-  parameters?.end()
-  algorithm.end()
-  const isUsable = hash !== undefined && mgfHash === hash && trailer === 1 && saltBytes! <= 512
+function pssOf({ algorithmParams }: AlgorithmIdentifier, subject: Subject): SignatureAlgorithm {
+  const parameters =
+    algorithmParams === undefined ? new RSASSAPSSParams() : readAs(RSASSAPSSParams, algorithmParams, subject)
+  const { hashAlgorithm, maskGenAlgorithm, saltLength, trailerField } = parameters
+  const hash = hashOf(hashAlgorithm, subject)
+  const isUsable =
+    hash !== undefined &&
+    mgfHash(maskGenAlgorithm, subject) === hash &&
+    trailerField === 1 &&
+    Number.isInteger(saltLength) &&
+    saltLength >= 0 &&
+    saltLength <= 512
   return {
     name: `RSASSA-PSS with ${hash ?? 'an unknown hash'}`,
-    scheme: isUsable ? { kind: 'rsa-pss', hash, saltBytes: saltBytes! } : undefined,
+    scheme: isUsable ? { kind: 'rsa-pss', hash, saltBytes: saltLength } : undefined,
   }
 }
 
-function pssPart<T>(parameters: DerReader | undefined, number: number, read: (part: DerReader) => T, absent: T): T {
-  if (parameters?.tag !== contextTag(number)) return absent
-  const part = parameters.nested(contextTag(number), 'RSASSA-PSS-params')
-  const value = read(part)
-  part.end()
-  return value
+function mgfHash({ algorithmId, algorithmParams }: AlgorithmIdentifier, subject: Subject): HashName | undefined {
+  if (algorithmId !== MGF1 || algorithmParams === undefined) return undefined
+  return hashOf(readAs(AlgorithmIdentifier, algorithmParams, subject), subject)
 }
 
-function decodeMgf(part: DerReader): HashName | undefined {
-  const algorithm = part.sequence('maskGenAlgorithm')
-  if (algorithm.oid('maskGenAlgorithm') !== MGF1) return undefined
-  const hash = decodeHashAlgorithm(algorithm, 'maskGenAlgorithm')
-  algorithm.end()
-  return hash
-}
-
-function encodePss(hash: HashName, saltBytes: number): Uint8Array {
-  const hashAlgorithm = encodeHashAlgorithm(hash)
-  const mgf = derElement(DerTag.SEQUENCE, derOid(MGF1), hashAlgorithm)
-  const parameters = derElement(
-    DerTag.SEQUENCE,
-    derElement(contextTag(0), hashAlgorithm),
-    derElement(contextTag(1), mgf),
-    derElement(contextTag(2), derInteger(Uint8Array.of(saltBytes))),
-  )
-  return derElement(DerTag.SEQUENCE, derOid(PSS), parameters)
+function pssIdentifier(hash: HashName, saltBytes: number): AlgorithmIdentifier {
+  const hashAlgorithm = hashIdentifier(hash)
+  const maskGenAlgorithm = new AlgorithmIdentifier({ algorithmId: MGF1, algorithmParams: hashAlgorithm.toSchema() })
+  const parameters = new RSASSAPSSParams({ hashAlgorithm, maskGenAlgorithm, saltLength: saltBytes })
+  return new AlgorithmIdentifier({ algorithmId: PSS, algorithmParams: parameters.toSchema() })
 }

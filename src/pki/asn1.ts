@@ -1,0 +1,117 @@
+import { type AsnType, type BitString, type Constructed, fromBER } from 'asn1js'
+import { DecodeError } from '../errors.ts'
+
+/** What is read, for messages, and how large it may be. */
+export interface Subject {
+  readonly where: string
+  readonly section: string
+  /** Default: 65,536 octets. */
+  readonly mostBytes?: number
+  /** Elements of ASN.1, each of which costs the library time. Default: 1000. */
+  readonly mostElements?: number
+  /** In files of keys, which some programs write in BER: lengths of any form, strings in pieces. */
+  readonly isBer?: boolean
+}
+
+const MOST_BYTES = 65_536
+const MOST_ELEMENTS = 1000
+/** No structure of ours is nested as deep. */
+const limits = { maxDepth: 32, parseEmbedded: false, copyInput: false } as const
+
+/** Decodes one element to the last octet, in DER unless the subject is BER; it borrows. Throws `DecodeError`. ITU-T X.690. */
+export function readBlock(octets: Uint8Array, subject: Subject): AsnType {
+  const { mostBytes = MOST_BYTES, mostElements = MOST_ELEMENTS } = subject
+  if (octets.length > mostBytes) throw malformed(subject, `${octets.length} octets are too many`)
+  const { offset, result } = guarded(subject, () =>
+    fromBER(octets as Uint8Array<ArrayBuffer>, { ...limits, maxNodes: mostElements }),
+  )
+  if (offset === -1) throw malformed(subject, result.error || 'no element of ASN.1')
+  if (offset !== octets.length) throw malformed(subject, `${octets.length - offset} octets are left over`, offset)
+  demandWellFormed(result, subject, octets.byteOffset)
+  return result
+}
+
+/** A structure of the library, from octets or from a block that was read before. Throws `DecodeError`. */
+export function readAs<T>(
+  Type: new (parameters: { schema: AsnType }) => T,
+  source: Uint8Array | AsnType,
+  subject: Subject,
+): T {
+  const schema = source instanceof Uint8Array ? readBlock(source, subject) : source
+  return guarded(subject, () => new Type({ schema }))
+}
+
+/** Whatever the library throws is a `DecodeError`: its own errors, and those of the engine that a malformed structure leads it into. */
+export function guarded<T>(subject: Subject, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof DecodeError) throw error
+    throw malformed(subject, error instanceof Error ? error.message : 'it cannot be read')
+  }
+}
+
+export const malformed = ({ where, section }: Subject, problem: string, offset = 0): DecodeError =>
+  new DecodeError({ where, offset, section, problem })
+
+/** The elements in a SEQUENCE, SET or context tag. */
+export const elements = (block: AsnType | undefined): readonly AsnType[] => {
+  const { value } = (block as Constructed | undefined)?.valueBlock ?? {}
+  return Array.isArray(value) ? value : []
+}
+
+/** A whole element as it is encoded, borrowed. */
+export const encodedBlock = (block: AsnType): Uint8Array => block.valueBeforeDecodeView
+
+/** What is in an element, borrowed. */
+export const contentsOfBlock = (block: AsnType): Uint8Array =>
+  block.valueBeforeDecodeView.subarray(block.idBlock.blockLength + block.lenBlock.blockLength)
+
+/** Octets of a BIT STRING that has no unused bits, borrowed. */
+export function wholeOctets({ valueBlock }: BitString, subject: Subject, what: string): Uint8Array {
+  if (valueBlock.unusedBits !== 0) throw malformed(subject, `${what} is not a whole number of octets`)
+  return valueBlock.valueHexView
+}
+
+/** A time of the library as ms since 1970. */
+export function timeOf(date: Date, subject: Subject, what: string): number {
+  const ms = date.getTime()
+  if (!Number.isFinite(ms)) throw malformed(subject, `${what} is no time`)
+  return ms
+}
+
+/** A block in DER. */
+export const encodeBlock = (block: { toBER(): ArrayBuffer }): Uint8Array => new Uint8Array(block.toBER())
+
+/**
+ * What the library leaves open: it reads elements that reach beyond the end of the one around them, and BER, in which one certificate
+ * has many encodings, and so many hashes; RFC 5280 §4.1 demands the one of DER. ITU-T X.690 §§8.1.3, 10.
+ */
+function demandWellFormed(block: AsnType, subject: Subject, start: number): void {
+  const { idBlock, lenBlock, valueBeforeDecodeView: encoded } = block
+  const fail = (problem: string): never => {
+    throw malformed(subject, problem, encoded.byteOffset - start)
+  }
+  const parts = idBlock.isConstructed ? elements(block) : []
+  const isDefinite = !lenBlock.isIndefiniteForm
+  const inside = parts.reduce((sum, part) => sum + part.valueBeforeDecodeView.length, 0)
+  if (isDefinite && encoded.length !== idBlock.blockLength + lenBlock.blockLength + lenBlock.length)
+    fail('an element that is cut')
+  if (isDefinite && idBlock.isConstructed && inside !== lenBlock.length)
+    fail('elements that do not fill the one around them')
+  if (subject.isBer !== true) {
+    if (idBlock.blockLength !== 1) fail('a tag of more than one octet')
+    if (!isDefinite) fail('an indefinite length')
+    if (lenBlock.blockLength !== lengthOctets(lenBlock.length)) fail('a length that is not the shortest')
+    const isList = idBlock.tagNumber === SEQUENCE || idBlock.tagNumber === SET
+    if (idBlock.isConstructed && idBlock.tagClass === UNIVERSAL && !isList) fail('a string in pieces')
+  }
+  for (const part of parts) demandWellFormed(part, subject, start)
+}
+
+const UNIVERSAL = 1
+const SEQUENCE = 16
+const SET = 17
+
+const lengthOctets = (length: number): number =>
+  length < 0x80 ? 1 : length < 0x100 ? 2 : length < 0x1_0000 ? 3 : length < 0x100_0000 ? 4 : 5
