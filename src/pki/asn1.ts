@@ -1,4 +1,4 @@
-import { type AsnType, type BitString, type Constructed, fromBER } from 'asn1js'
+import { type AsnType, type BitString, type Constructed, fromBER, Sequence } from 'asn1js'
 import { DecodeError } from '../errors.ts'
 
 /** What is read, for messages, and how large it may be. */
@@ -60,6 +60,46 @@ export const elements = (block: AsnType | undefined): readonly AsnType[] => {
   return Array.isArray(value) ? value : []
 }
 
+/**
+ * Parts with context tags up to `most`, by tag: each at most once, in order, and nothing else. The library takes a malformed optional part for
+ * one that is absent, and passes over what follows: a constraint would be lost without a word. So what may be absent is counted here.
+ */
+export function taggedParts(parts: readonly AsnType[], most: number, subject: Subject): ReadonlyMap<number, AsnType> {
+  let last = -1
+  for (const { idBlock } of parts) {
+    if (idBlock.tagClass !== CONTEXT || idBlock.tagNumber <= last || idBlock.tagNumber > most)
+      throw malformed(subject, 'a part that does not belong there')
+    last = idBlock.tagNumber
+  }
+  return new Map(parts.map((part) => [part.idBlock.tagNumber, part]))
+}
+
+/** The one element in an explicit tag. */
+export function onlyPart(block: AsnType, subject: Subject): AsnType {
+  const [part, ...more] = elements(block)
+  if (part === undefined || more.length > 0)
+    throw malformed(subject, 'an explicit tag around more or less than one element')
+  return part
+}
+
+/** The same where the tag may be absent. */
+export const optionalPart = (block: AsnType | undefined, subject: Subject): AsnType | undefined =>
+  block && onlyPart(block, subject)
+
+export function demandCount(block: AsnType, count: number, subject: Subject): void {
+  const found = elements(block).length
+  if (found !== count) throw malformed(subject, `${found} elements where ${count} belong`)
+}
+
+/** The elements of a SEQUENCE. */
+export function sequenceOf(block: AsnType, subject: Subject): readonly AsnType[] {
+  if (block instanceof Sequence) return elements(block)
+  throw malformed(subject, 'a SEQUENCE was expected')
+}
+
+export const isContext = ({ idBlock }: AsnType, tagNumber: number): boolean =>
+  idBlock.tagClass === CONTEXT && idBlock.tagNumber === tagNumber
+
 /** A whole element as it is encoded, borrowed. */
 export const encodedBlock = (block: AsnType): Uint8Array => block.valueBeforeDecodeView
 
@@ -110,6 +150,7 @@ function demandWellFormed(block: AsnType, subject: Subject, start: number): void
 }
 
 const UNIVERSAL = 1
+const CONTEXT = 3
 const SEQUENCE = 16
 const SET = 17
 

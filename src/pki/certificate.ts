@@ -6,7 +6,20 @@ import type { PublicKey } from '../crypto/signature.ts'
 import { DecodeError } from '../errors.ts'
 import { type DistinguishedName, decodeName, equalNames } from '../ike/codec/distinguished-name.ts'
 import { formatName } from '../ike/codec/distinguished-name-text.ts'
-import { elements, encodedBlock, malformed, readAs, readBlock, type Subject, timeOf, wholeOctets } from './asn1.ts'
+import {
+  demandCount,
+  elements,
+  encodedBlock,
+  isContext,
+  malformed,
+  optionalPart,
+  readAs,
+  readBlock,
+  type Subject,
+  taggedParts,
+  timeOf,
+  wholeOctets,
+} from './asn1.ts'
 import { decodeExtensions, type Extensions, noExtensions } from './extensions.ts'
 import { demandSameAlgorithm, type Signed, signedOf } from './signed.ts'
 
@@ -52,7 +65,7 @@ export function decodeCertificate(octets: Uint8Array): Certificate {
   return {
     ...signedOf(read.tbsView, read.signatureAlgorithm, read.signatureValue, SUBJECT),
     der,
-    version: versionOf(read),
+    version: versionOf(read, fields),
     serial: serialOf(read.serialNumber, SUBJECT),
     issuer,
     issuerDer: fields.issuer,
@@ -64,7 +77,7 @@ export function decodeCertificate(octets: Uint8Array): Certificate {
     notAfter: timeOf(read.notAfter.value, SUBJECT, 'notAfter'),
     spki: fields.spki,
     ...keyOf(fields.spki, read),
-    extensions: read.extensions === undefined ? noExtensions : decodeExtensions(read.extensions, SUBJECT.where),
+    extensions: fields.extensions === undefined ? noExtensions : decodeExtensions(fields.extensions, SUBJECT.where),
   }
 }
 
@@ -85,26 +98,31 @@ export function serialOf({ valueBlock }: Integer, subject: Subject): Uint8Array 
   return octets
 }
 
-function versionOf({ version, extensions }: LibraryCertificate): number {
+function versionOf({ version }: LibraryCertificate, { extensions }: Fields): number {
   // 0 is the default, which DER leaves out; some authorities write it.
   if (![0, 1, 2].includes(version)) throw malformed(SUBJECT, `version ${version + 1}`)
   if (extensions !== undefined && version !== 2) throw malformed(SUBJECT, `extensions in version ${version + 1}`)
   return version + 1
 }
 
+type Fields = ReturnType<typeof fieldsOf>
+
 /** As they are encoded: names are compared, and keys are hashed, octet by octet. Only of what the library has found good. */
 function fieldsOf(whole: AsnType) {
+  demandCount(whole, 3, SUBJECT)
   const all = elements(elements(whole)[0])
-  const [, algorithm, issuer, , subject, spki] = all[0]!.idBlock.tagClass === CONTEXT ? all.slice(1) : all
+  const [, algorithm, issuer, , subject, spki, ...rest] = isContext(all[0]!, 0) ? all.slice(1) : all
   return {
     algorithm: algorithm!,
     issuer: encodedBlock(issuer!),
     subject: encodedBlock(subject!),
     spki: encodedBlock(spki!),
+    // Behind the unique identifiers of version 2.
+    extensions: optionalPart(taggedParts(rest, EXTENSIONS, SUBJECT).get(EXTENSIONS), SUBJECT),
   }
 }
 
-const CONTEXT = 3
+const EXTENSIONS = 3
 
 /** Of a certificate with a key that is not implemented the rest can still be shown, and refused with its reason. */
 function keyOf(

@@ -1,7 +1,20 @@
-import { CertificateRevocationList, type Extension, IssuingDistributionPoint } from 'pkijs'
+import { type AsnType, Integer } from 'asn1js'
+import { CertificateRevocationList } from 'pkijs'
 import { type DistinguishedName, decodeName, equalNames } from '../ike/codec/distinguished-name.ts'
 import { formatName } from '../ike/codec/distinguished-name-text.ts'
-import { elements, malformed, readAs, readBlock, type Subject, timeOf } from './asn1.ts'
+import {
+  contentsOfBlock,
+  demandCount,
+  elements,
+  malformed,
+  optionalPart,
+  readAs,
+  readBlock,
+  type Subject,
+  sequenceOf,
+  taggedParts,
+  timeOf,
+} from './asn1.ts'
 import type { Certificate } from './certificate.ts'
 import { type Revocation, splitCrl } from './crl-entries.ts'
 import { pointUrls, rawExtensions } from './extensions.ts'
@@ -35,11 +48,12 @@ export function decodeCrl(octets: Uint8Array): Crl {
   const whole = readBlock(head, SUBJECT)
   const read = readAs(CertificateRevocationList, whole, SUBJECT)
   if (read.version !== 0 && read.version !== 1) throw malformed(SUBJECT, 'a version above 2')
-  demandSameAlgorithm(
-    elements(elements(whole)[0]).find(({ idBlock }) => idBlock.tagNumber === SEQUENCE),
-    whole,
-    SUBJECT,
-  )
+  demandCount(whole, 3, SUBJECT)
+  const fields = elements(elements(whole)[0])
+  const [algorithm, , ...behindIssuer] = fields[0] instanceof Integer ? fields.slice(1) : fields
+  demandSameAlgorithm(algorithm, whole, SUBJECT)
+  const behindTimes = behindIssuer.slice(read.nextUpdate === undefined ? 1 : 2)
+  const extensions = optionalPart(taggedParts(behindTimes, 0, SUBJECT).get(0), SUBJECT)
   const issuer = decodeName(new Uint8Array(read.issuer.valueBeforeDecode), SUBJECT.where)
   return {
     ...signedOf(tbs, read.signatureAlgorithm, read.signatureValue, SUBJECT),
@@ -48,11 +62,9 @@ export function decodeCrl(octets: Uint8Array): Crl {
     thisUpdate: timeOf(read.thisUpdate.value, SUBJECT, 'thisUpdate'),
     nextUpdate: read.nextUpdate && timeOf(read.nextUpdate.value, SUBJECT, 'nextUpdate'),
     revoked,
-    ...scopeOf(read.crlExtensions?.extensions ?? [], unusable),
+    ...scopeOf(extensions, unusable),
   }
 }
-
-const SEQUENCE = 16
 
 /** For people. RFC 5280 §5.3.1. */
 export const reasonName = (reason: number | undefined): string => reasons[reason ?? 0] ?? `reason ${reason}`
@@ -96,7 +108,7 @@ export function crlProblem(crl: Crl, certificate: Certificate, issuer: Certifica
 
 type Scope = Pick<Crl, 'only' | 'urls' | 'unusable'>
 
-function scopeOf(extensions: readonly Extension[], unusableEntries: string | undefined): Scope {
+function scopeOf(extensions: AsnType | undefined, unusableEntries: string | undefined): Scope {
   let scope: Scope = { only: undefined, urls: [], unusable: unusableEntries }
   for (const { oid, critical, value } of rawExtensions(extensions, SUBJECT)) {
     if (oid === ExtensionOid.issuingDistributionPoint) {
@@ -111,29 +123,24 @@ function scopeOf(extensions: readonly Extension[], unusableEntries: string | und
   return scope
 }
 
-/** RFC 5280 §5.2.5. */
+/** All fields are optional: a flag that the library takes for absent would widen the list, so each is looked at. RFC 5280 §5.2.5. */
 function issuingPointOf(value: Uint8Array): Scope {
   const subject = { where: 'issuingDistributionPoint of the CRL', section: 'RFC 5280 §5.2.5' }
-  const whole = readBlock(value, subject)
-  // The library takes an empty name for none; a list of a part of the certificates would then be one of all.
-  const hasName = elements(whole).some(({ idBlock }) => idBlock.tagNumber === 0)
-  const point = readAs(IssuingDistributionPoint, whole, subject)
-  const urls = pointUrls(point.distributionPoint, subject)
-  const unusable =
-    point.onlySomeReasons !== undefined
-      ? 'it is for some reasons only'
-      : point.indirectCRL
-        ? 'it is an indirect CRL'
-        : point.onlyContainsAttributeCerts
-          ? 'it is about attribute certificates'
-          : // It may be a part of the authority's certificates, and which one cannot be told.
-            hasName && urls.length === 0
-            ? 'it is of a distribution point without a URL'
-            : undefined
-  const { onlyContainsUserCerts, onlyContainsCACerts } = point
-  return {
-    only: onlyContainsUserCerts ? 'end entities' : onlyContainsCACerts ? 'authorities' : undefined,
-    urls,
-    unusable,
+  const point = taggedParts(sequenceOf(readBlock(value, subject), subject), 5, subject)
+  const isSet = (tag: number): boolean => {
+    const field = point.get(tag)
+    return field !== undefined && contentsOfBlock(field).some((octet) => octet !== 0)
   }
+  const urls = pointUrls(point.get(0), subject)
+  const unusable = point.has(3)
+    ? 'it is for some reasons only'
+    : isSet(4)
+      ? 'it is an indirect CRL'
+      : isSet(5)
+        ? 'it is about attribute certificates'
+        : // It may be a part of the authority's certificates, and which one cannot be told.
+          point.has(0) && urls.length === 0
+          ? 'it is of a distribution point without a URL'
+          : undefined
+  return { only: isSet(1) ? 'end entities' : isSet(2) ? 'authorities' : undefined, urls, unusable }
 }

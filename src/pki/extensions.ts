@@ -1,17 +1,6 @@
-import { BitString, Null, OctetString } from 'asn1js'
-import {
-  AuthorityKeyIdentifier,
-  BasicConstraints,
-  CRLDistributionPoints,
-  ExtKeyUsage,
-  GeneralNames,
-  type GeneralSubtree,
-  InfoAccess,
-  type Extension as LibraryExtension,
-  type GeneralName as LibraryName,
-  NameConstraints as LibraryNameConstraints,
-} from 'pkijs'
-import { malformed, readAs, readBlock, type Subject } from './asn1.ts'
+import { type AsnType, BitString, Boolean as BooleanBlock, Integer, Null, ObjectIdentifier, OctetString } from 'asn1js'
+import { AuthorityKeyIdentifier, BasicConstraints, Extension, ExtKeyUsage } from 'pkijs'
+import { elements, malformed, onlyPart, readAs, readBlock, type Subject, sequenceOf, taggedParts } from './asn1.ts'
 import { type GeneralName, generalNameOf, urisOf } from './general-name.ts'
 import { AccessMethod, ExtensionOid, type KeyUsage, keyUsages } from './oids.ts'
 
@@ -65,10 +54,13 @@ export const noExtensions: Extensions = {
   unknownCritical: [],
 }
 
-/** As the library has read them, borrowed; each at most once. RFC 5280 §4.2. */
-export function rawExtensions(list: readonly LibraryExtension[], subject: Subject): RawExtension[] {
+/** Extensions ::= SEQUENCE OF Extension, borrowed; none for undefined, each at most once. Throws `DecodeError`. RFC 5280 §4.2. */
+export function rawExtensions(block: AsnType | undefined, subject: Subject): RawExtension[] {
+  if (block === undefined) return []
   const seen = new Set<string>()
-  return list.map(({ extnID: oid, critical, extnValue }) => {
+  return sequenceOf(block, subject).map((one) => {
+    const { extnID: oid, critical, extnValue } = readAs(Extension, one, subject)
+    if (elements(one).length > 3) throw malformed(subject, `more than a value in the extension ${oid}`)
     if (seen.has(oid)) throw malformed(subject, `the extension ${oid} twice`)
     seen.add(oid)
     return { oid, critical, value: extnValue.valueBlock.valueHexView }
@@ -76,10 +68,10 @@ export function rawExtensions(list: readonly LibraryExtension[], subject: Subjec
 }
 
 /** Decodes those that are understood; octets are copied. Throws `DecodeError`. */
-export function decodeExtensions(list: readonly LibraryExtension[], where: string): Extensions {
+export function decodeExtensions(block: AsnType, where: string): Extensions {
   const found: Mutable<Extensions> = { ...noExtensions }
   const unknownCritical: string[] = []
-  for (const { oid, critical, value } of rawExtensions(list, { where, section: 'RFC 5280 §4.2' })) {
+  for (const { oid, critical, value } of rawExtensions(block, { where, section: 'RFC 5280 §4.2' })) {
     const decode = decoders[oid]
     if (decode !== undefined) decode(value, found, where)
     else if (critical && !withoutEffect.has(oid)) unknownCritical.push(oid)
@@ -99,11 +91,11 @@ const withoutEffect: ReadonlySet<string> = new Set([
   ExtensionOid.freshestCrl,
 ])
 
-/** An extension of a certificate; what a stranger puts into one is bounded, because each name costs the library time. */
+/** An extension of a certificate; what a stranger puts into one is bounded, because each element costs the library time. */
 const part = (name: string, where: string, section: string): Subject => ({
   where: `${name} of the ${where}`,
   section,
-  mostElements: 300,
+  mostElements: 1000,
 })
 
 type Decoder = (value: Uint8Array, found: Mutable<Extensions>, where: string) => void
@@ -111,7 +103,13 @@ type Decoder = (value: Uint8Array, found: Mutable<Extensions>, where: string) =>
 const decoders: Readonly<Record<string, Decoder>> = {
   [ExtensionOid.basicConstraints](value, found, where) {
     const subject = part('basicConstraints', where, 'RFC 5280 §4.2.1.9')
-    const { cA, pathLenConstraint } = readAs(BasicConstraints, value, subject)
+    const block = readBlock(value, subject)
+    const parts = sequenceOf(block, subject)
+    const isOrdered = parts.every((one, at) =>
+      one instanceof Integer ? at === parts.length - 1 : one instanceof BooleanBlock && at === 0,
+    )
+    if (!isOrdered) throw malformed(subject, 'a part that does not belong there')
+    const { cA, pathLenConstraint } = readAs(BasicConstraints, block, subject)
     const isCount = typeof pathLenConstraint === 'number' && pathLenConstraint >= 0
     if (pathLenConstraint !== undefined && !isCount) throw malformed(subject, 'pathLenConstraint is no count')
     found.basicConstraints = { isAuthority: cA, pathLength: isCount ? pathLenConstraint : undefined }
@@ -129,7 +127,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
   },
   [ExtensionOid.subjectAltName](value, found, where) {
     const subject = part('subjectAltName', where, 'RFC 5280 §4.2.1.6')
-    found.names = readAs(GeneralNames, value, subject).names.map((one) => {
+    found.names = sequenceOf(readBlock(value, subject), subject).map((one) => {
       const name = generalNameOf(one, subject)
       if (name.kind === 'ip' && name.octets.length !== 4 && name.octets.length !== 16)
         throw malformed(subject, 'an address of 4 or 16 octets was expected')
@@ -138,8 +136,8 @@ const decoders: Readonly<Record<string, Decoder>> = {
   },
   [ExtensionOid.nameConstraints](value, found, where) {
     const subject = part('nameConstraints', where, 'RFC 5280 §4.2.1.10')
-    const { permittedSubtrees = [], excludedSubtrees = [] } = readAs(LibraryNameConstraints, value, subject)
-    found.nameConstraints = { permitted: bases(permittedSubtrees, subject), excluded: bases(excludedSubtrees, subject) }
+    const subtrees = taggedParts(sequenceOf(readBlock(value, subject), subject), 1, subject)
+    found.nameConstraints = { permitted: bases(subtrees.get(0), subject), excluded: bases(subtrees.get(1), subject) }
   },
   [ExtensionOid.subjectKeyIdentifier](value, found, where) {
     const subject = part('subjectKeyIdentifier', where, 'RFC 5280 §4.2.1.2')
@@ -154,18 +152,23 @@ const decoders: Readonly<Record<string, Decoder>> = {
   },
   [ExtensionOid.crlDistributionPoints](value, found, where) {
     const subject = part('cRLDistributionPoints', where, 'RFC 5280 §4.2.1.13')
-    found.crlUrls = readAs(CRLDistributionPoints, value, subject).distributionPoints.flatMap((point) => {
+    found.crlUrls = sequenceOf(readBlock(value, subject), subject).flatMap((point) => {
+      const fields = taggedParts(sequenceOf(point, subject), 2, subject)
       // A list for some reasons only, or of another issuer, does not settle whether the certificate is revoked.
-      const isWhole = point.reasons === undefined && point.cRLIssuer === undefined
-      return isWhole ? pointUrls(point.distributionPoint, subject) : []
+      return fields.size === 1 ? pointUrls(fields.get(0), subject) : []
     })
   },
   [ExtensionOid.authorityInfoAccess](value, found, where) {
     const subject = part('authorityInfoAccess', where, 'RFC 5280 §4.2.2.1')
-    const descriptions = readAs(InfoAccess, value, subject).accessDescriptions
-    const urls = (method: string): string[] =>
+    const descriptions = sequenceOf(readBlock(value, subject), subject).map((one) => {
+      const [method, location, ...more] = sequenceOf(one, subject)
+      if (!(method instanceof ObjectIdentifier) || location === undefined || more.length > 0)
+        throw malformed(subject, 'an AccessDescription without method and location')
+      return { method: method.valueBlock.toString(), location }
+    })
+    const urls = (wanted: string): string[] =>
       urisOf(
-        descriptions.flatMap(({ accessMethod, accessLocation }) => (accessMethod === method ? [accessLocation] : [])),
+        descriptions.flatMap(({ method, location }) => (method === wanted ? [location] : [])),
         subject,
       )
     found.ocspUrls = urls(AccessMethod.ocsp)
@@ -178,13 +181,19 @@ const decoders: Readonly<Record<string, Decoder>> = {
   },
 }
 
-/** The URIs in the fullName of a DistributionPointName. RFC 5280 §4.2.1.13. */
-export const pointUrls = (point: unknown, subject: Subject): string[] =>
-  Array.isArray(point) ? urisOf(point as LibraryName[], subject) : []
+/** The URIs in a DistributionPointName in its tag; none for a name relative to the issuer. RFC 5280 §4.2.1.13. */
+export function pointUrls(point: AsnType | undefined, subject: Subject): string[] {
+  if (point === undefined) return []
+  const name = onlyPart(point, subject)
+  const isFull = taggedParts([name], 1, subject).has(0)
+  return isFull ? urisOf(elements(name), subject) : []
+}
 
-function bases(subtrees: readonly GeneralSubtree[], subject: Subject): GeneralName[] {
-  return subtrees.map(({ base, minimum, maximum }) => {
-    if (minimum !== 0 || maximum !== undefined) throw malformed(subject, 'a minimum or maximum, which RFC 5280 has not')
+/** GeneralSubtrees. RFC 5280 §4.2.1.10: minimum is 0, so it is not there in DER, and there is no maximum. */
+function bases(subtrees: AsnType | undefined, subject: Subject): GeneralName[] {
+  return elements(subtrees).map((subtree) => {
+    const [base, ...more] = sequenceOf(subtree, subject)
+    if (base === undefined || more.length > 0) throw malformed(subject, 'a subtree with more or less than a base')
     const name = generalNameOf(base, subject)
     if (name.kind === 'ip' && name.octets.length !== 8 && name.octets.length !== 32)
       throw malformed(subject, 'an address and a mask were expected')

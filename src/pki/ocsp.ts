@@ -8,13 +8,25 @@ import {
   RelativeDistinguishedNames,
   Request,
   type ResponseData,
-  type SingleResponse,
+  SingleResponse,
   TBSRequest,
 } from 'pkijs'
 import { equalBytes } from '../bytes/index.ts'
 import type { HashName } from '../crypto/transforms.ts'
 import { type DistinguishedName, decodeName } from '../ike/codec/distinguished-name.ts'
-import { elements, encodeBlock, encodedBlock, malformed, readAs, readBlock, type Subject, timeOf } from './asn1.ts'
+import {
+  elements,
+  encodeBlock,
+  encodedBlock,
+  isContext,
+  malformed,
+  optionalPart,
+  readAs,
+  readBlock,
+  type Subject,
+  taggedParts,
+  timeOf,
+} from './asn1.ts'
 import { type Certificate, decodeCertificate, serialOf } from './certificate.ts'
 import type { Revocation } from './crl-entries.ts'
 import { rawExtensions } from './extensions.ts'
@@ -123,21 +135,25 @@ function decodeBasic(octets: Uint8Array): OcspResponse {
   const whole = readBlock(octets, SUBJECT)
   const basic = readAs(BasicOCSPResponse, whole, SUBJECT)
   const { tbsResponseData: data, signatureAlgorithm, signature } = basic
-  const [certs] = elements(elements(whole)[3])
+  const [tbs, , , ...behindSignature] = elements(whole)
+  const certs = optionalPart(taggedParts(behindSignature, 0, SUBJECT).get(0), SUBJECT)
+  const fields = elements(tbs)
+  const [, , responses, ...tail] = isContext(fields[0]!, 0) ? fields.slice(1) : fields
+  const extensions = optionalPart(taggedParts(tail, 1, SUBJECT).get(1), SUBJECT)
   return {
     ...signedOf(data.tbsView, signatureAlgorithm, signature, SUBJECT),
     // As they came: of what the library has read they would have to be encoded again.
     certificates: elements(certs).map((block) => decodeCertificate(encodedBlock(block))),
     responder: responderOf(data),
     producedAt: timeOf(data.producedAt, SUBJECT, 'producedAt'),
-    answers: data.responses.map(answerOf),
-    nonce: nonceOf(data),
+    answers: elements(responses).map(answerOf),
+    nonce: nonceOf(extensions),
   }
 }
 
-function nonceOf({ responseExtensions = [] }: ResponseData): Uint8Array | undefined {
+function nonceOf(extensions: AsnType | undefined): Uint8Array | undefined {
   const subject = { ...SUBJECT, section: 'RFC 8954 §2.1' }
-  const found = rawExtensions(responseExtensions, subject).find(({ oid }) => oid === NONCE)
+  const found = rawExtensions(extensions, subject).find(({ oid }) => oid === NONCE)
   if (found === undefined) return undefined
   const nonce = readBlock(found.value, subject)
   if (!(nonce instanceof OctetString)) throw malformed(subject, 'a nonce that is no OCTET STRING')
@@ -151,7 +167,10 @@ function responderOf({ responderID }: ResponseData): OcspResponse['responder'] {
   throw malformed(SUBJECT, 'a responderID that is neither a name nor a hash of a key')
 }
 
-function answerOf(single: SingleResponse): OcspAnswer {
+function answerOf(block: AsnType): OcspAnswer {
+  const single = readAs(SingleResponse, block, SUBJECT)
+  const optional = taggedParts(elements(block).slice(3), 1, SUBJECT)
+  if (optional.has(0) && single.nextUpdate === undefined) throw malformed(SUBJECT, 'a nextUpdate that is no time')
   const { hashAlgorithm, issuerNameHash, issuerKeyHash, serialNumber } = single.certID
   return {
     id: {

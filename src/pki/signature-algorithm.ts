@@ -2,7 +2,7 @@ import { Null } from 'asn1js'
 import { AlgorithmIdentifier, RSASSAPSSParams } from 'pkijs'
 import type { SignatureScheme } from '../crypto/signature.ts'
 import type { HashName } from '../crypto/transforms.ts'
-import { encodeBlock, malformed, readAs, type Subject } from './asn1.ts'
+import { elements, encodeBlock, malformed, onlyPart, readAs, readBlock, type Subject, taggedParts } from './asn1.ts'
 
 /** How a certificate, CRL or OCSP response is signed. */
 export interface SignatureAlgorithm {
@@ -68,8 +68,11 @@ export const hashIdentifier = (hash: HashName): AlgorithmIdentifier =>
   })
 
 /** Decodes an AlgorithmIdentifier in DER. Throws `DecodeError` when it is malformed. RFC 5280 §4.1.1.2. */
-export const decodeSignatureAlgorithm = (der: Uint8Array, subject: Subject): SignatureAlgorithm =>
-  signatureAlgorithmOf(readAs(AlgorithmIdentifier, der, subject), subject)
+export function decodeSignatureAlgorithm(der: Uint8Array, subject: Subject): SignatureAlgorithm {
+  const block = readBlock(der, subject)
+  if (elements(block).length > 2) throw malformed(subject, 'more than an algorithm and its parameters')
+  return signatureAlgorithmOf(readAs(AlgorithmIdentifier, block, subject), subject)
+}
 
 /** The same of one that the library has read. */
 export function signatureAlgorithmOf(algorithm: AlgorithmIdentifier, subject: Subject): SignatureAlgorithm {
@@ -106,6 +109,7 @@ function demandNoParameters({ algorithmId, algorithmParams }: AlgorithmIdentifie
 
 /** RSASSA-PSS-params: all of them have defaults. RFC 4055 §3.1. */
 function pssOf({ algorithmParams }: AlgorithmIdentifier, subject: Subject): SignatureAlgorithm {
+  for (const part of taggedParts(elements(algorithmParams), 3, subject).values()) onlyPart(part, subject)
   const parameters =
     algorithmParams === undefined ? new RSASSAPSSParams() : readAs(RSASSAPSSParams, algorithmParams, subject)
   const { hashAlgorithm, maskGenAlgorithm, saltLength, trailerField } = parameters
