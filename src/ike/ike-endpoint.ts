@@ -16,6 +16,7 @@ import { IkeDispatch } from './ike-dispatch.ts'
 import type { IkeSa } from './ike-sa.ts'
 import { canCarry, IkeSas } from './ike-sas.ts'
 import { reauthenticate, renewKeys } from './life/ike-renewal.ts'
+import { tidy } from './life/letting-go.ts'
 import { Revival } from './life/revival.ts'
 import { contained } from './message/contained.ts'
 import { pump, serveTime } from './message/ike-messages.ts'
@@ -378,7 +379,7 @@ export class IkeEndpoint {
     }
     for (const sa of this.#runtime.leftovers.take(now)) {
       this.#responder.forget(sa)
-      if (sa.tidy()) this.#runtime.leftovers.add(sa, now)
+      if (tidy(sa)) this.#runtime.leftovers.add(sa, now)
     }
     return this.#runtime.takeActions()
   }

@@ -12,6 +12,7 @@ import { explainGivenUp, explainPeerNotify, explainProtocolError } from '../expl
 import type { IkeSa } from '../ike-sa.ts'
 import { closeUnheard, heardFrom } from '../life/ike-liveness.ts'
 import { renewKeys, serveLifetime } from '../life/ike-renewal.ts'
+import { forgetAuth } from '../life/letting-go.ts'
 import { answeredElsewhere } from '../path/path-changes.ts'
 import type { Path } from '../runtime.ts'
 import { heedAnnouncements } from '../set-up/announcements.ts'
@@ -19,6 +20,7 @@ import { heedInit } from '../set-up/peer-abilities.ts'
 import { taskFailed } from '../tasks/task-failed.ts'
 import { broken, contained } from './contained.ts'
 import { safeBytes } from './fragmentation.ts'
+import { isHolding } from './held-requests.ts'
 import type { MessageProtector } from './message-crypto.ts'
 import { decodeOr, drop } from './message-drop.ts'
 import { emitMessage } from './message-event.ts'
@@ -83,7 +85,7 @@ export function receiveProtected(sa: IkeSa, header: IkeHeader, message: Uint8Arr
   const pending = header.flags.response ? sa.window.pendingOf(header.messageId) : undefined
   const order = header.flags.response ? orderOfResponse(pending) : sa.window.orderOf(header.messageId)
   // Its answer is on its way: somebody of ours is asked.
-  if (!header.flags.response && sa.isHolding(header.messageId)) return
+  if (!header.flags.response && isHolding(sa, header.messageId)) return
   if (order === 'out-of-window') return drop(sa.runtime, path, 'bad-message-id', `message id ${header.messageId}`)
   const arrived = openMessage(sa, header, order, protectorFor(sa, header, order), message, path)
   if (arrived === undefined) return
@@ -109,7 +111,7 @@ function takeFresh(
   if (isIntermediate(header)) sa.intermediate?.received(datagram, header.flags.response, arrived)
   if (pending !== undefined) takeResponse(sa, pending, payloads, datagram, header, path)
   else takeRequest(sa, header, arrived, path)
-  sa.forgetAuth()
+  forgetAuth(sa)
   pump(sa)
 }
 

@@ -3,10 +3,12 @@ import type { Flow } from '../asking/flow.ts'
 import { ExchangeType, type IkeHeader, NotifyType, type Payload } from '../codec/index.ts'
 import { explainProtocolError } from '../explain/explain-peer.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { forgetAuth } from '../life/letting-go.ts'
 import type { Answer } from '../questions.ts'
 import { answerRequest } from '../responder.ts'
 import type { Path } from '../runtime.ts'
 import { broken } from './contained.ts'
+import { hold, release } from './held-requests.ts'
 import type { ArrivedMessage } from './message-opening.ts'
 import { sendResponse } from './message-sending.ts'
 import { notify } from './notifies.ts'
@@ -64,12 +66,12 @@ function goOn(
     sa.waitForInitiator()
     return step.value.send
   }
-  const held = sa.hold(request)
+  const held = hold(sa, request)
   sa.ask(step.value.question, {
     resume(answer) {
-      sa.release(held)
+      release(sa, held)
       answering(sa, held, () => goOn(sa, held, flow, answer))
-      sa.forgetAuth()
+      forgetAuth(sa)
     },
     cancel: () => flow.return([]),
   })

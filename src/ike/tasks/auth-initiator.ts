@@ -10,6 +10,7 @@ import type { ChildConfig } from '../config.ts'
 import { configRequest, takeConfigReply } from '../config-payload/config-request.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { initialContact, settleDuplicates } from '../life/ike-uniqueness.ts'
+import { forgetAuth } from '../life/letting-go.ts'
 import { find, findErrorNotify, findNotify, need } from '../message/notifies.ts'
 import { mobikeAuthPayloads, noteMobikeSupport } from '../path/mobike.ts'
 import type { Answer } from '../questions.ts'
@@ -126,7 +127,7 @@ export class AuthTask implements Task {
       if (result === 'again') sa.taskContinues(this)
       if (result === 'done') sa.taskDone(this)
       if (result === 'ignore') sa.timers.set('half-open', sa.runtime.now + LOOK_UP_MS)
-      sa.forgetAuth()
+      forgetAuth(sa)
     } catch (error) {
       if (!(error instanceof PeerError)) throw error
       taskFailed(sa, this, error)
