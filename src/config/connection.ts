@@ -50,6 +50,7 @@ export const connectionDefaults = {
   closeAction: 'none',
   triggerTs: true,
   singlePair: false,
+  tfcPad: 0,
 } as const satisfies {
   retransmit: RetransmitConfig
   lifetime: XfrmLifetime
@@ -124,6 +125,7 @@ export interface PskChild {
   readonly closeAction?: ChildConfig['closeAction']
   readonly triggerTs?: boolean
   readonly singlePair?: boolean
+  readonly tfcPad?: number
 }
 
 /** A connection with a pre-shared key in a few lines; what is left out gets its default. Throws `UsageError`. */
@@ -194,6 +196,7 @@ function pskChild(child: PskChild, allowWeak: readonly string[]): ChildConfig {
     closeAction: child.closeAction ?? connectionDefaults.closeAction,
     triggerTs: child.triggerTs ?? connectionDefaults.triggerTs,
     singlePair: child.singlePair ?? connectionDefaults.singlePair,
+    tfcPad: child.tfcPad ?? connectionDefaults.tfcPad,
   }
 }
 

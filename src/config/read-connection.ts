@@ -131,6 +131,7 @@ function readChild(
     closeAction: section.choice('closeAction', ['none', 'trap', 'start']) ?? connectionDefaults.closeAction,
     triggerTs: section.flag('triggerTs') ?? connectionDefaults.triggerTs,
     singlePair: section.flag('singlePair') ?? connectionDefaults.singlePair,
+    tfcPad: section.number('tfcPadding') ?? connectionDefaults.tfcPad,
   }
 }
 

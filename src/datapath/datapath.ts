@@ -91,4 +91,12 @@ export class Datapath {
   serve(now: number): void {
     this.#prober.serve(now)
   }
+
+  /**
+   * Sends a dummy packet (RFC 4303 §2.6) through an outbound state of this datapath's `Xfrm`: `length` octets of zeros that the receiver drops, as long as an
+   * inner packet of so many octets. When, and how often, is the caller's to decide. One that is too long for the path is not sent. Returns as `sendInner`.
+   */
+  sendDummy(state: XfrmState, length: number, now: number): number {
+    return this.#outbound.sendDummy(state, length, now)
+  }
 }

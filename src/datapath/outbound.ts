@@ -1,5 +1,14 @@
 import { EncapStatus } from '../esp/index.ts'
-import { clampMss, FlowStatus, Ipv4Fragmenter, isTcpSyn, newIcmpError, newPacketFlow, parseFlow } from '../ip/index.ts'
+import {
+  clampMss,
+  FlowStatus,
+  IpProtocol,
+  Ipv4Fragmenter,
+  isTcpSyn,
+  newIcmpError,
+  newPacketFlow,
+  parseFlow,
+} from '../ip/index.ts'
 import { OutVerdict } from '../xfrm/bundle.ts'
 import { PolicyDirection, type XfrmPolicy } from '../xfrm/policy.ts'
 import type { XfrmState } from '../xfrm/state.ts'
@@ -8,11 +17,12 @@ import type { Xfrm, XfrmWaiter } from '../xfrm/xfrm.ts'
 import { FragmentRule } from './fragment-rule.ts'
 import type { Deliver } from './inbound.ts'
 import type { DatapathOptions } from './options.ts'
-import { newOuterFields, type OuterFields } from './outer.ts'
+import { fillDummyOuter, newOuterFields, type OuterFields } from './outer.ts'
 import { agePathMtu, innerMtuOf, LEAST_IPV6_MTU, mostEspBytesOf, mssOf } from './path-mtu.ts'
 import { quotedBack } from './quotation.ts'
 import { HEADROOM, TAILROOM } from './room.ts'
 import { DatapathStatus, droppedStatus } from './status.ts'
+import { PaddingRoom, paddedLength } from './tfc.ts'
 import { TooBig } from './too-big.ts'
 import { WaitingPackets } from './waiting.ts'
 import { Wrapping } from './wrapping.ts'
@@ -39,6 +49,8 @@ interface Workbench {
 /** The longest inner packet. */
 const MOST_PACKET_BYTES = 65_535
 
+const nothing = new Uint8Array(0)
+
 /** From the inner packet to ESP. RFC 4303 §3.3, RFC 4301 §5.1. */
 export class Outbound implements XfrmWaiter {
   readonly #xfrm: Xfrm
@@ -53,6 +65,7 @@ export class Outbound implements XfrmWaiter {
   readonly #icmp = newIcmpError()
   readonly #outer = newOuterFields()
   readonly #wrapping: Wrapping
+  readonly #paddingRoom = new PaddingRoom()
   /** Of the device that the packet came from. */
   #mark = 0
   #ifId = 0
@@ -91,6 +104,17 @@ export class Outbound implements XfrmWaiter {
     const state = bundle.states[0]!
     if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
     return this.#carry(state, buffer, offset, now)
+  }
+
+  /** See `Datapath.sendDummy`. */
+  sendDummy(state: XfrmState, length: number, now: number): number {
+    if (this.#xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
+    const esp = state.encapsulator
+    if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateProtoError)
+    agePathMtu(state, now)
+    if (esp.sealedLength(length) > mostEspBytesOf(state)) return this.#drop(XfrmCounter.XfrmOutStateModeError)
+    fillDummyOuter(this.#outer)
+    return this.#sendPadded(state, nothing, 0, 0, IpProtocol.NO_NEXT_HEADER, length, now)
   }
 
   resume(policy: XfrmPolicy): void {
@@ -189,12 +213,36 @@ export class Outbound implements XfrmWaiter {
     const { at, length, nextHeader } = this.#wrapping
     const outer = this.#outer
     if (!this.#wrapping.write(buffer, outer, esp.headerBytes)) return this.#drop(XfrmCounter.XfrmOutBundleGenError)
+    const padTo = paddedLength(state, esp, length)
+    if (padTo > length) return this.#sendPadded(state, buffer, at, length, nextHeader, padTo, now)
     const espLength = esp.encapsulate(buffer, at, length, nextHeader)
     if (espLength < 0) return this.#refuse(state, espLength)
     this.#xfrm.account(state, totalLength, now)
     this.#sendEsp(buffer, at - esp.headerBytes, espLength, state, outer)
     this.#xfrm.tellSoftExpire(state, now)
     return DatapathStatus.DONE
+  }
+
+  /** The same with padding, for which there is seldom room behind the packet. */
+  #sendPadded(
+    state: XfrmState,
+    buffer: Uint8Array,
+    at: number,
+    length: number,
+    nextHeader: number,
+    padTo: number,
+    now: number,
+  ): number {
+    const esp = state.encapsulator!
+    const spare = this.#paddingRoom.take(buffer, at, length)
+    const espLength = esp.encapsulatePadded(spare, HEADROOM, length, nextHeader, padTo)
+    if (espLength >= 0) {
+      this.#xfrm.account(state, length, now)
+      this.#sendEsp(spare, HEADROOM - esp.headerBytes, espLength, state, this.#outer)
+      this.#xfrm.tellSoftExpire(state, now)
+    }
+    this.#paddingRoom.giveBack(spare)
+    return espLength < 0 ? this.#refuse(state, espLength) : DatapathStatus.DONE
   }
 
   #refuse(state: XfrmState, status: number): number {

@@ -29,5 +29,15 @@ export const newOuterFields = (): OuterFields => ({
   firstHeader: 50,
 })
 
+/** Of a packet that stands for no inner one: nothing of its own, and it must not be fragmented. */
+export function fillDummyOuter(outer: OuterFields): void {
+  outer.trafficClass = 0
+  outer.hopLimit = 0
+  outer.dontFragment = true
+  outer.flowLabel = 0
+  outer.optionBytes = 0
+  outer.firstHeader = 50
+}
+
 /** For whoever cannot tell: an outer header of which nothing is known. */
 export const unknownOuter: Readonly<OuterFields> = Object.freeze({ ...newOuterFields(), trafficClass: -1 })

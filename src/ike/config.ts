@@ -205,6 +205,11 @@ export interface ChildConfig {
   readonly triggerTs: boolean
   /** As responder: each CHILD_SA is for one pair of addresses, the first that is offered; else SINGLE_PAIR_REQUIRED. RFC 7296 §2.9. */
   readonly singlePair: boolean
+  /**
+   * Inner packets are padded to this many octets where the peer takes that, in tunnel mode; 0 for none, `PAD_TO_PATH` for as long as
+   * the path allows. RFC 4303 §2.7.
+   */
+  readonly tfcPad: number
 }
 
 export interface LifetimeJitter {

@@ -117,7 +117,10 @@ export interface XfrmStateConfig extends XfrmStateId {
   readonly outputMark?: XfrmMark
   /** Ties it to one interface; 0 or absent for none. */
   readonly ifId?: number
-  /** Outbound: every inner packet is padded to this many octets, if it is shorter (RFC 4303 §2.7). 0 or absent: none. */
+  /**
+   * Outbound, tunnel mode: every inner packet is padded to this many octets, if it is shorter, and to no more than the path takes whole
+   * (RFC 4303 §2.7). `PAD_TO_PATH`: to that. 0 or absent: none.
+   */
   readonly tfcPad?: number
   readonly flags?: XfrmStateFlags
   /** What the kernel leaves to routes and firewall rules. */
@@ -195,6 +198,9 @@ export interface XfrmLifetime {
   readonly softUseMs?: number
   readonly hardUseMs?: number
 }
+
+/** As `tfcPad`: all packets are as long as the path allows, where that is not known as long as every path does. */
+export const PAD_TO_PATH = 65_535
 
 /** No limit at all. */
 export const unlimited: XfrmLifetime = Object.freeze({

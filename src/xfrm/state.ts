@@ -46,6 +46,8 @@ export class XfrmState {
   readonly seq: number
   readonly mark: XfrmMark | undefined
   readonly mode: XfrmMode
+  /** See `XfrmStateConfig`; 0 for none. */
+  readonly tfcPad: number
   readonly flags: XfrmStateFlags
   readonly path: XfrmPathOptions
   /** The inner addresses in transport and BEET mode, and what else may pass. */
@@ -120,6 +122,7 @@ export class XfrmState {
     this.outputMark = config.outputMark && { ...config.outputMark }
     this.ifId = config.ifId ?? 0
     this.mode = config.mode ?? 'tunnel'
+    this.tfcPad = config.tfcPad ?? 0
     this.flags = config.flags === undefined ? noFlags : { ...config.flags }
     this.path = config.path === undefined ? noPathOptions : { ...config.path }
     this.selector = config.selector && parts.selector(config.selector)

@@ -138,9 +138,18 @@ export class ChildStates {
 
   #installOut(id: XfrmStateId, terms: StateTerms, keys: DirectionKeys, { local, remote }: Path): void {
     const encap = { sport: local.port, dport: remote.port }
-    this.#xfrm.newSa({ ...id, direction: 'out', saddr: local.address, encap, ...alike(terms, keys) })
+    const tfcPad = tfcPadOf(terms.agreement)
+    this.#xfrm.newSa({
+      ...{ ...id, direction: 'out', saddr: local.address, encap },
+      ...alike(terms, keys),
+      ...(tfcPad === 0 ? {} : { tfcPad }),
+    })
   }
 }
+
+/** Octets to pad to: nothing for a peer that has said that it cannot tell padding from the packet. RFC 7296 §1.3.1, RFC 4303 §2.7. */
+const tfcPadOf = ({ peerTakesTfc, mode, config }: SettledChild): number =>
+  peerTakesTfc && mode === 'tunnel' ? config.tfcPad : 0
 
 function alike({ agreement, lifetime, reqid, label }: StateTerms, { encr, integ }: DirectionKeys) {
   const { suite, mode, config } = agreement
