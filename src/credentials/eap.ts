@@ -178,7 +178,10 @@ export class EapMethods implements Handle {
   }
 
   #serverNo(message: string): No {
-    return no(`EAP: ${message}`, `${this.#options.setting}: the users and the methods that stand there`)
+    return no(
+      `EAP: ${message}`,
+      `${this.#options.setting}: the users, methods, authorities and lists that stand there; or what the peer shows`,
+    )
   }
 
   #tooMany(): No {

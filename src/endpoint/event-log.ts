@@ -46,6 +46,9 @@ export class EventLog {
           subject(event.sa),
           `the peer has ${event.addresses.map(formatIp).join(' and ') || 'no address'}`,
         )
+        for (const reason of event.ignored ?? []) {
+          this.limited('info', event.kind, subject(event.sa), `passed over of what the peer asked for: ${reason}`, now)
+        }
         break
       case 'child-established':
         log.write('info', subject(event.sa), `CHILD_SA ${childText(event.child)} established`)

@@ -104,6 +104,14 @@ describe('log lines', () => {
     expect(entries.map(({ subject }) => subject)).toEqual([1, 2, 3, 4, 5, 6, 1].map((id) => `office[${id}]`))
   })
 
+  test('what a peer asked for and did not get is told', () => {
+    const { entries, log } = record()
+    const sa = { id: 1, connection: 'office' }
+    log.write({ kind: 'assigned', sa, addresses: [], attributes: [], ignored: ['it asks for the moon'] }, 0)
+    const texts = ['the peer has no address', 'passed over of what the peer asked for: it asks for the moon']
+    expect(entries.map(({ text }) => text)).toEqual(texts)
+  })
+
   test('messages are written at debug only', () => {
     const message: IkeEvent = {
       kind: 'message',

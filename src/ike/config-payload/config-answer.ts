@@ -62,8 +62,17 @@ export function* answerConfigRequest(sa: IkeSa, payloads: readonly Payload[]): F
   if (addresses.length === 0 && sa.connection.remote.addressRequired === true)
     return refuse(sa, NotifyType.FAILED_CP_REQUIRED, explainNotAsked(sa))
   if (request === undefined) return { payloads: [] }
-  return reply(sa, request.attributes, answer)
+  const answered = reply(sa, request.attributes, answer)
+  return answer === undefined && request.attributes.some(asksForAddress)
+    ? { ...answered, given: { addresses: [], attributes: [], ignored: [noPools(sa)] } }
+    : answered
 }
+
+const asksForAddress = ({ type }: ConfigurationAttribute): boolean =>
+  type === CfgAttribute.INTERNAL_IP4_ADDRESS || type === CfgAttribute.INTERNAL_IP6_ADDRESS
+
+const noPools = ({ connection }: IkeSa): string =>
+  `it asks for an address, and connections.${connection.name}.remote.pools names no pool`
 
 const isRequest = (payload: Payload): payload is CpPayload =>
   payload.kind === 'CP' && payload.cfgType === CfgType.CFG_REQUEST

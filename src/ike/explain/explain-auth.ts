@@ -201,7 +201,7 @@ function wrongAuth(
     problem: `${whatPeerDid(method)}, configured is ${configured}`,
     hint:
       auth.method === 'psk'
-        ? `configure ${remoteId} to use the pre-shared key of connections.${connection.name}.psk`
+        ? `configure ${remoteId} to use the pre-shared key of connections.${connection.name}.psk, or change connections.${connection.name}.remote: authorities for a certificate, eap`
         : `configure ${remoteId} to use ${configured}, or change connections.${connection.name}.remote.auth`,
   }
 }

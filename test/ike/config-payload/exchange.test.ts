@@ -227,6 +227,8 @@ describe('a gateway without an address for a peer', () => {
     ])
     expect([...server.status(), ...anna.status()]).toEqual([])
     expect(anna.eventsOf('child-established')).toEqual([])
+    const why = 'it asks for an address, and connections.rw.remote.pools names no pool'
+    expect(server.eventsOf('assigned')).toMatchObject([{ addresses: [], ignored: [why] }])
     expect([...server.databases.states()]).toEqual([])
     expect([...anna.databases.states()]).toEqual([])
   })
