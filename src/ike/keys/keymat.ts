@@ -134,6 +134,10 @@ export function deriveIkeKeys(
 ): IkeKeys {
   const prf = prfInfo(suite.prf)
   if (prf === undefined) throw notImplemented('prf', TransformType.PRF, suite.prf)
+  // SK hides identities and has an IV of its own in each message: neither NULL nor an implicit IV will do. RFC 7296 §3.14.
+  if (encrInfo(suite.encr)?.espOnly === true) {
+    throw new UsageError('encr', `${transformName(TransformType.ENCR, suite.encr)} is for ESP alone`)
+  }
   const { keyBytes, saltBytes, integBytes } = keySizes(suite)
   const encrBytes = keyBytes + saltBytes
   const seed = concat(Ni, Nr, SPIi, SPIr)

@@ -140,7 +140,6 @@ describe('keymat', () => {
     const wrong = [
       { ...gcm, keyBits: 0 },
       { ...gcm, keyBits: 160 },
-      { ...gcm, encr: Encr.ENCR_NULL_AUTH_AES_GMAC },
       { ...gcm, integ: Integ.AUTH_HMAC_SHA2_256_128 },
       { ...cbc, integ: Integ.NONE },
       { ...cbc, integ: Integ.AUTH_HMAC_MD5_96 },
@@ -151,6 +150,15 @@ describe('keymat', () => {
     }
     const noPrf = { ...gcm, prf: Prf.PRF_HMAC_MD5 }
     expect(() => deriveIkeKeys(nodeProvider, noPrf, secret, nonce, nonce, spi, spi)).toThrow(UsageError)
+  })
+
+  it.each([
+    ['ENCR_NULL_AUTH_AES_GMAC', { ...gcm, encr: Encr.ENCR_NULL_AUTH_AES_GMAC }],
+    ['ENCR_AES_GCM_16_IIV', { ...gcm, encr: Encr.ENCR_AES_GCM_16_IIV }],
+    ['ENCR_NULL', { ...cbc, encr: Encr.ENCR_NULL, keyBits: 0 }],
+  ])('derives keys of %s for ESP and none for IKE', (name, suite) => {
+    expect(() => ike(suite)).toThrow(`${name} is for ESP alone`)
+    expect(() => child(suite)).not.toThrow()
   })
 
   it('wipes every key', () => {
