@@ -1,8 +1,7 @@
 import { toHex } from '../bytes/index.ts'
-import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
-import type { IpAddress, SocketAddress } from '../ip/address.ts'
-import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmPort, XfrmUnknownSpi } from '../xfrm/port.ts'
+import type { IpAddress } from '../ip/address.ts'
+import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmUnknownSpi } from '../xfrm/port.ts'
 import { checkAnswer } from './asking/check-answer.ts'
 import { parseGateway } from './auth/gateway-identity.ts'
 import { ChildPolicies } from './child/child-policies.ts'
@@ -11,61 +10,28 @@ import type { ConnectionConfig } from './config.ts'
 import { answeredLate } from './config-payload/unused-addresses.ts'
 import type { IkeAction, IkeSaStatus } from './events.ts'
 import { CrashTokens } from './gate/crash-tokens.ts'
-import { defaultGateLimits, type GateLimits } from './gate/responder-gate.ts'
+import { defaultGateLimits } from './gate/responder-gate.ts'
+import { begin, beginContained, IkeCalls } from './ike-calls.ts'
 import { IkeDispatch } from './ike-dispatch.ts'
-import type { IkeSa } from './ike-sa.ts'
-import { canCarry, IkeSas } from './ike-sas.ts'
-import { reauthenticate, renewKeys } from './life/ike-renewal.ts'
-import { tidy } from './life/letting-go.ts'
+import { type IkeDatagram, type IkeEndpointOptions, type KnownIds, refuseTransport } from './ike-endpoint-options.ts'
+import { needSync, orderChild, orderReauthentication, orderRedirect, orderRekey } from './ike-orders.ts'
+import { IkeSas } from './ike-sas.ts'
 import { Revival } from './life/revival.ts'
 import { contained } from './message/contained.ts'
 import { pump, serveTime } from './message/ike-messages.ts'
-import { beginSync, canSync } from './message/message-id-sync.ts'
+import { beginSync } from './message/message-id-sync.ts'
 import { StrayMessages } from './message/stray-messages.ts'
-import { childNamed, childWith, connectionNamed, firstChildOf, resumableFor } from './named.ts'
+import { childWith, connectionNamed, firstChildOf, resumableFor } from './named.ts'
 import { localAddressesChanged, seenElsewhere } from './path/path-changes.ts'
 import type { Answer } from './questions.ts'
 import { followRedirect, resolved } from './redirect/redirect-client.ts'
-import { type Asks, IkeRuntime, type LocalPorts } from './runtime.ts'
+import { IkeRuntime } from './runtime.ts'
 import { bringUp } from './set-up/bring-up.ts'
 import { InitResponder } from './set-up/init-responder.ts'
-import { ChildCreate } from './tasks/child-create.ts'
 import { deleteFamily, expireChild } from './tasks/child-delete.ts'
 import { startRekey } from './tasks/child-rekey.ts'
-import { RedirectPeer } from './tasks/redirect-peer.ts'
 
-export interface IkeEndpointOptions {
-  readonly crypto: CryptoProvider
-  /** The only source of randomness: with a seeded one a handshake repeats to the octet. */
-  readonly random: RandomSource
-  readonly xfrm: XfrmPort
-  readonly connections: readonly ConnectionConfig[]
-  /** Our own UDP ports, 500 and 4500 when absent. */
-  readonly ports?: LocalPorts
-  readonly limits?: Partial<GateLimits>
-  /**
-   * 16 random octets or more that outlive a crash; left out: no tokens are given. With them peers believe at once that an IKE_SA was
-   * lost. RFC 6290.
-   */
-  readonly qcdSecret?: Uint8Array
-  /** Our software, in printable ASCII, for peers that ask; left out: we do not say. RFC 7296 §2.20. */
-  readonly applicationVersion?: string
-  /** Questions that are asked only when somebody answers them; default: none of them. */
-  readonly asks?: Asks
-}
-
-/** An IKE datagram without its non-ESP marker. `message` is borrowed for the duration of the call. */
-export interface IkeDatagram {
-  readonly local: SocketAddress
-  readonly remote: SocketAddress
-  readonly message: Uint8Array
-}
-
-/** The message ids of the next request, ours and the peer's. */
-export interface KnownIds {
-  readonly sent: number
-  readonly received: number
-}
+export type { IkeDatagram, IkeEndpointOptions, KnownIds } from './ike-endpoint-options.ts'
 
 /**
  * The sans-I/O IKEv2 core, both roles: a function of what happened and when. Every call returns at once with all that
@@ -75,7 +41,7 @@ export interface KnownIds {
 export class IkeEndpoint {
   readonly #runtime: IkeRuntime
   readonly #sas = new IkeSas()
-  readonly #responder: InitResponder
+  readonly #calls: IkeCalls
   readonly #strays: StrayMessages
   readonly #dispatch: IkeDispatch
   readonly #traps: Traps
@@ -101,8 +67,9 @@ export class IkeEndpoint {
     this.#runtime.applicationVersion = options.applicationVersion ?? ''
     if (options.qcdSecret !== undefined) this.#runtime.crashTokens = new CrashTokens(crypto, options.qcdSecret)
     this.#strays = new StrayMessages(this.#runtime)
-    this.#responder = new InitResponder(this.#runtime, { ...defaultGateLimits, ...options.limits })
-    this.#dispatch = new IkeDispatch(this.#runtime, this.#sas, this.#responder, this.#strays)
+    const responder = new InitResponder(this.#runtime, { ...defaultGateLimits, ...options.limits })
+    this.#dispatch = new IkeDispatch(this.#runtime, this.#sas, responder, this.#strays)
+    this.#calls = new IkeCalls(this.#runtime, this.#sas, responder)
   }
 
   /**
@@ -120,7 +87,7 @@ export class IkeEndpoint {
     const connection = connectionNamed(this.#runtime.connections, connectionName)
     const child = firstChildOf(connection, options.child)
     const resumable = options.ticket === undefined ? undefined : resumableFor(connection, options.ticket)
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       const id = bringUp(this.#runtime, this.#sas, connection, child, { localAddress: options.localAddress, resumable })
       if (id === 0) throw noLocalAddress(connection)
       if (child !== undefined) this.#revival.want(connection, child, id, now)
@@ -132,7 +99,7 @@ export class IkeEndpoint {
    * of ours reaches is tried again, and when `localAddressesChanged` tells of one.
    */
   begin(now: number): IkeAction[] {
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       this.#begun = true
       this.#traps.installAll()
       for (const connection of this.#runtime.connections.filter(({ remote }) => remote.address !== undefined)) {
@@ -153,12 +120,12 @@ export class IkeEndpoint {
   }
 
   handleDatagram({ local, remote, message }: IkeDatagram, now: number): IkeAction[] {
-    return this.#at(now, () => this.#dispatch.receive(message, { local, remote }))
+    return this.#calls.at(now, () => this.#dispatch.receive(message, { local, remote }))
   }
 
   /** Serves everything that is due at `now`. Call it at `nextTimeoutAt()`; early calls do no harm. */
   handleTimeouts(now: number): IkeAction[] {
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       for (const sa of this.#runtime.wakeups.due(now)) contained(sa, () => serveTime(sa))
       this.#revival.serve(now)
     })
@@ -175,16 +142,14 @@ export class IkeEndpoint {
    */
   createChild(ikeSaId: number, childName: string, now: number): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
-    if (!canCarry(sa)) throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot carry a CHILD_SA: it is ${sa.state}`)
-    const child = childNamed(sa.connection, childName)
-    return this.#change(sa, now, () => sa.enqueue(new ChildCreate(sa, child)))
+    return this.#calls.change(sa, now, orderChild(sa, childName))
   }
 
   /** Deletes the CHILD_SA with this inbound SPI, and what is to take its place. */
   deleteChild(ikeSaId: number, spiIn: number, now: number): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
     const child = childWith(sa, spiIn)
-    return this.#change(sa, now, () => deleteFamily(child))
+    return this.#calls.change(sa, now, () => deleteFamily(child))
   }
 
   /**
@@ -194,22 +159,22 @@ export class IkeEndpoint {
   rekeyChild(ikeSaId: number, spiIn: number, now: number): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
     const child = childWith(sa, spiIn)
-    return this.#change(sa, now, () => startRekey(child))
+    return this.#calls.change(sa, now, () => startRekey(child))
   }
 
   /** Deletes an IKE_SA with its CHILD_SAs. Its peer has to authenticate to come back: tickets that we gave it are void (RFC 5723 §6.2). */
   deleteIke(ikeSaId: number, now: number): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
     if (sa.remoteId !== undefined) this.#runtime.tickets.revoke(sa.connection.name, sa.remoteId, now)
-    return this.#change(sa, now, () => sa.delete('local'))
+    return this.#calls.change(sa, now, () => sa.delete('local'))
   }
 
   /** Answers the event `resolve`: the address of that name, undefined when it has none. */
   resolved(token: number, address: IpAddress | undefined, now: number): IkeAction[] {
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       const waiting = this.#runtime.takeAwaited(token)
       if (waiting === undefined) return
-      contained(waiting.sa, () => this.#begin(waiting.sa, () => resolved(waiting.sa, waiting.gateway, address)))
+      beginContained(waiting.sa, () => resolved(waiting.sa, waiting.gateway, address))
     })
   }
 
@@ -221,10 +186,10 @@ export class IkeEndpoint {
   answered(token: number, answer: Answer, now: number): IkeAction[] {
     const open = this.#runtime.questions.find(token)
     if (open !== undefined) checkAnswer(open.question.kind, answer)
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       if (open === undefined) return answeredLate(this.#runtime, answer)
       this.#runtime.questions.take(token)
-      contained(open.sa, () => this.#begin(open.sa, () => open.resume(answer)))
+      beginContained(open.sa, () => open.resume(answer))
     })
   }
 
@@ -234,18 +199,13 @@ export class IkeEndpoint {
    */
   redirect(ikeSaId: number, to: string, now: number): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
-    const gateway = parseGateway(to)
-    if (sa.state !== 'established' || sa.beganAs !== 'responder' || !sa.abilities.redirect)
-      throw new UsageError('ikeSaId', `the peer of IKE_SA ${ikeSaId} does not go to another gateway`)
-    return this.#change(sa, now, () => sa.enqueue(new RedirectPeer(sa, gateway)))
+    return this.#calls.change(sa, now, orderRedirect(sa, to))
   }
 
   /** Replaces the keys of an established IKE_SA; its id, its CHILD_SAs and all else stay. RFC 7296 §2.8. */
   rekeyIke(ikeSaId: number, now: number): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
-    if (sa.state !== 'established')
-      throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot be rekeyed: it is ${sa.state}`)
-    return this.#change(sa, now, () => renewKeys(sa))
+    return this.#calls.change(sa, now, orderRekey(sa))
   }
 
   /**
@@ -260,9 +220,9 @@ export class IkeEndpoint {
     options: { readonly known?: KnownIds; readonly replayDelta?: number } = {},
   ): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
-    if (!canSync(sa)) throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot synchronise message ids with its peer`)
+    needSync(sa)
     const { known, replayDelta = 0 } = options
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       if (known !== undefined) sa.window.restore(known.sent, known.received)
       beginSync(sa, replayDelta)
     })
@@ -273,17 +233,15 @@ export class IkeEndpoint {
    */
   reauthenticate(ikeSaId: number, now: number): IkeAction[] {
     const sa = this.#sas.withId(ikeSaId)
-    if (sa.state !== 'established')
-      throw new UsageError('ikeSaId', `IKE_SA ${ikeSaId} cannot be reauthenticated: it is ${sa.state}`)
-    return this.#change(sa, now, () => reauthenticate(sa))
+    return this.#calls.change(sa, now, orderReauthentication(sa))
   }
 
   /** Deletes all IKE_SAs. `isIdle()` tells when every peer has answered or was given up. */
   shutdown(now: number): IkeAction[] {
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       // One that may take the place of another comes to what that one comes to.
       const settled = this.#sas.all().filter(({ state }) => state !== 'undecided')
-      for (const sa of settled) this.#begin(sa, () => sa.delete('local'))
+      for (const sa of settled) begin(sa, () => sa.delete('local'))
       this.#revival.clear()
     })
   }
@@ -298,7 +256,7 @@ export class IkeEndpoint {
    */
   acquire(acquire: XfrmAcquire, now: number): IkeAction[] {
     const trap = this.#traps.find(acquire.reqid)
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       if (trap === undefined) return
       const { connection, child } = trap
       this.#revival.want(
@@ -313,26 +271,26 @@ export class IkeEndpoint {
   /** A state reached a limit. Soft: its CHILD_SA is rekeyed. Hard: it is deleted. RFC 7296 §2.8. */
   expire(expire: XfrmExpire, now: number): IkeAction[] {
     const child = this.#runtime.children.find(expire)
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       if (child?.isAlive !== true || child.reqid !== expire.reqid) return
       const { sa } = child
-      contained(sa, () => this.#begin(sa, () => (expire.hard ? expireChild(child) : startRekey(child))))
+      beginContained(sa, () => (expire.hard ? expireChild(child) : startRekey(child)))
     })
   }
 
   /** An authenticated ESP packet came from elsewhere: a peer behind a NAT is followed. RFC 7296 §2.23. */
   mapping(mapping: XfrmMapping, now: number): IkeAction[] {
     const sa = this.#runtime.children.ofInbound(mapping.spi)?.sa
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       if (sa === undefined) return
       const remote = { address: mapping.newAddress, port: mapping.newPort }
-      contained(sa, () => this.#begin(sa, () => seenElsewhere(sa, remote)))
+      beginContained(sa, () => seenElsewhere(sa, remote))
     })
   }
 
   /** An ESP packet came with an SPI that is not here: its sender is told, so that it need not send into the void. RFC 7296 §1.5. */
   unknownSpi({ spi, local, remote }: XfrmUnknownSpi, now: number): IkeAction[] {
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       const sa = this.#strays.unknownSpi(spi, { local, remote }, this.#sas.all())
       if (sa !== undefined) contained(sa, () => pump(sa))
     })
@@ -353,13 +311,13 @@ export class IkeEndpoint {
     preferred: (remote: IpAddress) => IpAddress | undefined,
     now: number,
   ): IkeAction[] {
-    return this.#at(now, () => {
+    return this.#calls.at(now, () => {
       this.#runtime.localAddresses = addresses.map((address) => address.slice())
       this.#runtime.preferred = preferred
       if (this.#begun) this.#traps.installAll()
       this.#revival.hurry(now)
       for (const sa of this.#sas.all()) {
-        contained(sa, () => this.#begin(sa, () => localAddressesChanged(sa, preferred)))
+        beginContained(sa, () => localAddressesChanged(sa, preferred))
       }
     })
   }
@@ -367,50 +325,6 @@ export class IkeEndpoint {
   /** All IKE_SAs with their CHILD_SAs, oldest first. */
   status(): IkeSaStatus[] {
     return this.#sas.all().map((sa) => sa.status())
-  }
-
-  #at(now: number, work: () => void): IkeAction[] {
-    this.#runtime.now = now
-    work()
-    for (let sa = this.#runtime.nextReady(); sa !== undefined; sa = this.#runtime.nextReady()) this.#serveReady(sa)
-    for (const sa of this.#runtime.takeClosed()) {
-      this.#sas.delete(sa)
-      this.#responder.forget(sa)
-    }
-    for (const sa of this.#runtime.leftovers.take(now)) {
-      this.#responder.forget(sa)
-      if (tidy(sa)) this.#runtime.leftovers.add(sa, now)
-    }
-    return this.#runtime.takeActions()
-  }
-
-  /** It may be new. */
-  #serveReady(sa: IkeSa): void {
-    if (sa.state === 'closed') return
-    this.#sas.add(sa)
-    contained(sa, () => pump(sa))
-  }
-
-  #change(sa: IkeSa, now: number, change: () => void): IkeAction[] {
-    return this.#at(now, () => this.#begin(sa, change))
-  }
-
-  #begin(sa: IkeSa, change: () => void): void {
-    change()
-    pump(sa)
-  }
-}
-
-/** What cannot be carried is refused before anything begins. */
-function refuseTransport(connections: readonly ConnectionConfig[], xfrm: XfrmPort): void {
-  if (xfrm.carriesTransport === true) return
-  for (const { name, children } of connections) {
-    const child = children.find(({ mode }) => mode === 'transport')
-    if (child === undefined) continue
-    throw new UsageError(
-      'mode',
-      `connections.${name}.children.${child.name} is to use transport mode, which is not carried here`,
-    )
   }
 }
 
