@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { logLevels } from '../endpoint/log.ts'
 import { version } from '../endpoint/version.ts'
+import { type CheckOptions, runCheck } from './check.ts'
 import { ExitCode, exitCodesHelp } from './exit-codes.ts'
 import { addPki } from './pki/pki.ts'
 import { type RekeyOptions, runRekey } from './rekey.ts'
@@ -45,6 +46,11 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option('--record <file>', 'write every IKE message and random octet down, to be replayed; reveals the traffic')
     .option('--record-secrets', 'with the pre-shared keys')
     .action(async (options: UpOptions) => finish(await runUp(options, terminal)))
+  program
+    .command('check')
+    .description('read a configuration without starting anything: what is wrong in it, and what is weak')
+    .requiredOption('-c, --config <file>', 'the JSON configuration')
+    .action((options: CheckOptions) => finish(runCheck(options, terminal)))
   program
     .command('status')
     .description('show the SAs, policies and counters of the running endpoint')

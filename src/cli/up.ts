@@ -30,6 +30,7 @@ export interface UpOptions {
 export async function runUp(options: UpOptions, terminal: Terminal): Promise<ExitCode> {
   const config = readConfig(options.config)
   const log = new Log(logTo(terminal), options.logLevel ?? config.logLevel)
+  for (const { message } of config.warnings) log.write('warn', 'config', message)
   const record = options.record === undefined ? undefined : openRecordingFile(options.record, options.recordSecrets)
   try {
     return await runUntilSignal(log, {

@@ -2,6 +2,7 @@ import type { Companion } from '../credentials/companion.ts'
 import type { PoolConfig } from '../credentials/pool.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IpAddress } from '../ip/address.ts'
+import type { ConfigWarning } from './problems.ts'
 
 /** An endpoint's whole configuration, checked, with every default filled in. Readers of files make it. */
 export interface EndpointConfig {
@@ -25,6 +26,8 @@ export interface EndpointConfig {
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug' | 'trace'
   /** Weak algorithms that the proposals may name. */
   readonly allowWeak: readonly string[]
+  /** What is allowed and not wise, such as a weak algorithm that is named. */
+  readonly warnings: readonly ConfigWarning[]
   readonly limits: {
     /** Half-open IKE_SAs and lately failed attempts from which on an initiator must return a cookie. */
     readonly cookieThreshold: number

@@ -21,8 +21,20 @@ export function formatSetting(path: SettingPath): string {
   return path.map((part, at) => (typeof part === 'number' ? `[${part}]` : at === 0 ? part : `.${part}`)).join('')
 }
 
+/** Something that is allowed, and not wise. */
+export interface ConfigWarning {
+  readonly setting: string
+  readonly problem: string
+  /** What to write in its place. */
+  readonly instead: string
+  /** `FILE:LINE: SETTING: PROBLEM; better: INSTEAD`. */
+  readonly message: string
+}
+
 /** Collects problems while a configuration is read, so that all are told at once. */
 export class ProblemList {
+  /** In the order in which they were found. */
+  readonly warnings: ConfigWarning[] = []
   readonly #file: string | undefined
   readonly #lineOf: (path: SettingPath) => number | undefined
   readonly #problems = new Map<string, ConfigError>()
@@ -38,6 +50,14 @@ export class ProblemList {
     const setting = formatSetting(path)
     if (this.#problems.has(setting)) return
     this.#problems.set(setting, new ConfigError({ setting, problem, allowed, file: this.#file, line }))
+  }
+
+  /** What may stand there, but had better not. */
+  warn(path: SettingPath, problem: string, instead: string): void {
+    const setting = formatSetting(path)
+    const line = this.#lineOf(path)
+    const at = this.#file === undefined ? '' : `${this.#file}${line === undefined ? '' : `:${line}`}: `
+    this.warnings.push({ setting, problem, instead, message: `${at}${setting}: ${problem}; better: ${instead}` })
   }
 
   /** Throws `ConfigProblems` when there are any, by line. */

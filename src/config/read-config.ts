@@ -95,6 +95,7 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
     controlPath: root.text('control'),
     logLevel: root.choice('log', ['error', 'warn', 'info', 'debug', 'trace']) ?? 'info',
     allowWeak,
+    warnings: root.problems.warnings,
     limits: {
       cookieThreshold: root.number('cookieThreshold') ?? 30,
       halfOpenLimit: root.number('halfOpenLimit') ?? 1000,

@@ -13,6 +13,7 @@ import { defaultEspProposals, defaultIkeProposals } from '../ike/negotiation/def
 import { didYouMean } from '../ike/negotiation/nearest-words.ts'
 import { type ProposalKind, parseProposal, weakKeywords } from '../ike/negotiation/proposal-keywords.ts'
 import { parseTrafficSelector, toXfrmSelectors } from '../ike/negotiation/traffic-selector.ts'
+import { weakAdvice } from '../ike/negotiation/weak-advice.ts'
 import { type IpAddress, parseIp } from '../ip/address.ts'
 import { decodeCertificate } from '../pki/certificate.ts'
 import type { XfrmLifetime } from '../xfrm/port.ts'
@@ -224,6 +225,9 @@ function readProposals(
         `"${text}" uses ${weak.join(', ')}, which is weak`,
         `strong algorithms, or name ${names} in allowWeak`,
       )
+    }
+    for (const { keyword, why, instead } of weakAdvice(proposal)) {
+      section.problems.warn(path, `"${text}": ${keyword} ${why}`, instead)
     }
     return [proposal]
   })

@@ -68,6 +68,7 @@ export { MessageProtector } from './message/message-crypto.ts'
 export { defaultEspProposals, defaultIkeProposals } from './negotiation/default-proposals.ts'
 export { formatProposal, parseProposal, weakAlgorithms, weakKeywords } from './negotiation/proposal-keywords.ts'
 export { formatTrafficSelector, parseTrafficSelector } from './negotiation/traffic-selector-text.ts'
+export { type WeakAdvice, weakAdvice } from './negotiation/weak-advice.ts'
 export type * from './questions.ts'
 export {
   type RecordedDraw,

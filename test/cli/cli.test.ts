@@ -66,6 +66,47 @@ describe('the command', () => {
   })
 })
 
+describe('typeswan check', () => {
+  const weakChild = {
+    localTs: ['10.1.0.0/16'],
+    remoteTs: ['10.2.0.0/16'],
+    espProposals: ['aes128gcm16', 'null-sha256'],
+  }
+  const connections = (allowWeak: string[]) => ({
+    allowWeak,
+    connections: {
+      office: {
+        local: { address: '127.0.0.1', id: 'me.example' },
+        remote: { address: '192.0.2.1' },
+        psk: 'secret of the test',
+        children: { net: weakChild },
+      },
+    },
+  })
+
+  test('says what is weak, where, and what to write in its place', async () => {
+    const path = configOf(connections(['null']))
+    const { code, out, err } = await run('check', '--config', path)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const line =
+      readFileSync(path, 'utf8')
+        .split('\n')
+        .findIndex((text) => text.includes('null-sha256')) + 1
+    expect(out).toContain(
+      `warning: ${path}:${line}: connections.office.children.net.espProposals[1]: "null-sha256": null encrypts nothing`,
+    )
+    expect(out).toContain('better: aes256gcm16 or aes256-sha256')
+    expect(out).toContain('1 connections, 1 children, 1 warnings')
+  })
+
+  test('of a sound configuration has nothing to say, of a wrong one what up says', async () => {
+    expect((await run('check', '--config', configOf())).out).toContain('0 warnings')
+    const { code, err } = await run('check', '--config', configOf(connections([])))
+    expect(code).toBe(2)
+    expect(err).toContain('name "null" in allowWeak')
+  })
+})
+
 describe('typeswan up', () => {
   test('tells every problem of a wrong configuration with its line, code 2, and starts nothing', async () => {
     const path = configOf({ listen: { port: 'five hundred' }, lisen: {} })
