@@ -45,6 +45,7 @@ export function readTrust(
     : {
         trust,
         authorities: trust.authorityHashes,
+        accepts: trust.accepts,
         // Who does not mind what nobody says need not ask the peer either.
         wantsOcsp: options.revocation !== 'relaxed',
         hashAndUrl: options.hashAndUrl !== false,

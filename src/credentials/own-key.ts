@@ -5,6 +5,7 @@ import { AuthMethod, CertEncoding } from '../ike/codec/index.ts'
 import type { Handle } from '../ike/config.ts'
 import type { CertificateBlob, No, SignAnswer, SignQuestion } from '../ike/questions.ts'
 import { ecdsaMethods, encodeDigitalSignature, formatHashNumbers, hashNumber } from './auth-signature.ts'
+import { type PeerSignatures, peerSignatures } from './signature-announcements.ts'
 import { formatScheme, formatSchemes, parseSignatureRule, schemesOf } from './signature-rules.ts'
 
 /** A key that signs elsewhere, for example in an HSM. */
@@ -55,8 +56,12 @@ export class OwnKey implements Handle {
 
   /** Signs by a method that the peer verifies; a `No` says why there is none. Never throws. */
   answerSign(question: SignQuestion): SignAnswer | Promise<SignAnswer> {
-    const choice = chooseMethod(this.publicKey, this.#schemes, question.hashes)
-    if (choice === undefined) return this.#nothingFits(question.hashes)
+    const { hashes } = question
+    const peer = peerSignatures(question.announced)
+    const choice = chooseMethod(this.publicKey, this.#schemes, hashes, peer)
+    if (choice === undefined && peer !== undefined && chooseMethod(this.publicKey, this.#schemes, hashes) !== undefined)
+      return this.#notAnnounced(peer)
+    if (choice === undefined) return this.#nothingFits(hashes)
     try {
       const made = this.#sign(choice.scheme, question.octets)
       if (made instanceof Uint8Array) return this.#answer(question, choice, made)
@@ -106,6 +111,14 @@ export class OwnKey implements Handle {
     return this.#no(`${peer}, and our key ${this.#named()} makes ${formatSchemes(this.#schemes)}`, hint)
   }
 
+  #notAnnounced({ words }: PeerSignatures): No {
+    const ours = formatSchemes(this.#schemes)
+    return this.#no(
+      `the peer announced that it takes ${words} (RFC 9593), and our key ${this.#named()} makes ${ours}`,
+      `give local.auth a key or signatures that fit the peer, or let the peer take ${ours}`,
+    )
+  }
+
   #failed(error: unknown): No {
     const detail = error instanceof Error ? `: ${error.message}` : ''
     return this.#no(`the key ${this.#named()} did not sign${detail}`)
@@ -133,15 +146,18 @@ const x509Encodings: readonly number[] = [
   CertEncoding.HASH_URL_BUNDLE,
 ]
 
-/** Undefined when the peer verifies nothing that the key makes. `schemes`: the most wanted first. RFC 7427 §4. */
+/** Undefined when the peer verifies nothing that the key makes. `schemes`: the most wanted first. RFC 7427 §4, RFC 9593 §3. */
 function chooseMethod(
   key: PublicKey,
   schemes: readonly SignatureScheme[],
   hashes: readonly number[] | undefined,
+  peer?: PeerSignatures,
 ): Choice | undefined {
-  const scheme = schemes.find((one) => hashes?.includes(hashNumber(one)))
+  const isTaken = (method: number, scheme: SignatureScheme) => peer === undefined || peer.allows(method, scheme)
+  const scheme = schemes.find((one) => hashes?.includes(hashNumber(one)) && isTaken(AuthMethod.DIGITAL_SIGNATURE, one))
   if (scheme !== undefined) return { method: AuthMethod.DIGITAL_SIGNATURE, scheme }
-  return olderMethod(key, schemes)
+  const older = olderMethod(key, schemes)
+  return older !== undefined && isTaken(older.method, older.scheme) ? older : undefined
 }
 
 /** Methods with one hash each, which a peer may know without RFC 7427. RFC 7296 §3.8, RFC 4754 §3. */

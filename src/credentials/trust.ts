@@ -5,6 +5,7 @@ import { decodePublicKey } from '../crypto/public-key.ts'
 import type { PublicKey, SignatureProvider } from '../crypto/signature.ts'
 import { DecodeError, UsageError } from '../errors.ts'
 import { equalIdentities, formatIdentity, isWildcard } from '../ike/auth/identity.ts'
+import type { AuthAnnouncement } from '../ike/auth/supported-methods.ts'
 import type { Handle, Identity } from '../ike/config.ts'
 import type { No, ProvenCertificate, RecheckQuestion, VerifyAnswer, VerifyQuestion } from '../ike/questions.ts'
 import { type Certificate, decodeCertificate, isSameCertificate, nameOfCertificate } from '../pki/certificate.ts'
@@ -19,6 +20,7 @@ import { RevocationCache } from '../pki/revocation-cache.ts'
 import { BelievedPeers } from './believed-peers.ts'
 import { type PeerCertificates, readPeerCertificates } from './peer-certificates.ts'
 import { identityProblem, vouchesFor } from './peer-identity.ts'
+import { announcedSignatures } from './signature-announcements.ts'
 import { parseSignatureRule, type SignatureRule } from './signature-rules.ts'
 import { verifyAuthSignature } from './verify-signature.ts'
 
@@ -90,6 +92,8 @@ export class Trust implements Handle {
   readonly #intermediates: readonly Certificate[]
   readonly #rawKeys: readonly { readonly key: PublicKey; readonly id: Identity }[]
   readonly #crls: readonly Crl[]
+  /** For `PubkeyPeerAuth.accepts`. */
+  readonly accepts: readonly AuthAnnouncement[]
   readonly #rules: readonly SignatureRule[]
   readonly #believed = new BelievedPeers()
 
@@ -108,6 +112,7 @@ export class Trust implements Handle {
       throw new UsageError('rawKeys', `${formatIdentity(ofMany.id)} stands for many identities, and a key is of one`)
     this.#crls = readAll('crls', options.crls, decodeCrl)
     this.#rules = (options.signatures ?? []).map(parseSignatureRule)
+    this.accepts = announcedSignatures(this.#rules)
     this.authorityHashes = this.#authorities.map(({ spki }) => world.hash('sha1', spki))
     if (this.#authorities.length + this.#peers.length + this.#rawKeys.length === 0)
       throw new UsageError('authorities', 'nobody is trusted: name an authority, a certificate or a key of a peer')

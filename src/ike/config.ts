@@ -142,6 +142,11 @@ export interface PubkeyPeerAuth {
   readonly authorities: readonly Uint8Array[]
   /** It is asked for an OCSP response of its certificate, by a CERTREQ of its own. RFC 4806. */
   readonly wantsOcsp?: boolean
+  /**
+   * Which signatures `trust` takes, to be announced: each an `AuthMethod`, and what RFC 9593 §3.2 has behind it. Undefined: nothing is
+   * announced on a connection like this.
+   */
+  readonly accepts?: readonly { readonly method: number; readonly detail: Uint8Array }[]
   /** It is told that its certificate may come as hash and URL (HTTP_CERT_LOOKUP_SUPPORTED). RFC 7296 §3.7. */
   readonly hashAndUrl?: boolean
 }

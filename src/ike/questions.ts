@@ -69,6 +69,8 @@ export interface SignQuestion {
   readonly octets: Uint8Array
   /** The peer's SIGNATURE_HASH_ALGORITHMS; undefined: it verifies the methods of RFC 7296 and 4754 only. RFC 7427 §4. */
   readonly hashes: readonly number[] | undefined
+  /** The peer's SUPPORTED_AUTH_METHODS: others it refuses. Undefined: it did not say. RFC 9593 §3. */
+  readonly announced?: readonly { readonly method: number; readonly detail: Uint8Array }[] | undefined
   /** The peer's CERTREQ payloads. RFC 7296 §3.7. */
   readonly requests: readonly CertificateBlob[]
 }

@@ -7,7 +7,7 @@ import { Trust, type TrustOptions, type TrustWorld } from '../../src/credentials
 import { nobleSignatures } from '../../src/crypto/noble-signature.ts'
 import { nodeSignatures } from '../../src/crypto/node-signature.ts'
 import { parseIdentity } from '../../src/ike/auth/identity.ts'
-import type { LocalAuth, RemoteAuth } from '../../src/ike/config.ts'
+import type { LocalAuth, PubkeyPeerAuth, RemoteAuth } from '../../src/ike/config.ts'
 import { attempt, refusals, type Side, stands } from '../ike/auth/answering.ts'
 import { gateway, type Holder, intermediate, root, today } from '../pki/authority.ts'
 
@@ -33,13 +33,13 @@ const signs = (holder: Holder, options: Partial<OwnKeyOptions> = {}): LocalAuth 
   sendCertificates: 'always',
 })
 
-function trusts(options: Partial<TrustOptions> = {}, signatures = nodeSignatures): RemoteAuth {
+function trusts(options: Partial<TrustOptions> = {}, signatures = nodeSignatures): PubkeyPeerAuth {
   const authorities = [ca.certificate.der]
   const trust = new Trust(
     { description: 'the authorities of office', authorities, ...options },
     { ...world, signatures },
   )
-  return { method: 'pubkey', trust, authorities: trust.authorityHashes }
+  return { method: 'pubkey', trust, authorities: trust.authorityHashes, accepts: trust.accepts }
 }
 
 const answers = answersOf({})
@@ -91,12 +91,19 @@ describe('IKE_AUTH with certificates and signatures', () => {
     expect(stands(pair)).toBe(true)
   })
 
+  it('takes the signature that the other end announced, and says on its own side when it makes none of them', () => {
+    const [a, b] = [holderOf('a', 'rsa-2048'), holderOf('b', 'rsa-2048')]
+    const toPss = side('b', signs(b), trusts({ signatures: ['rsa/pss-sha512'] }))
+    expect(stands(attempt(side('a', signs(a), trusts({ signatures: ['rsa-sha384'] })), toPss))).toBe(true)
+    const pair = attempt(side('a', signs(a, { signatures: ['rsa-sha256'] }), trusts()), toPss)
+    expect(stands(pair)).toBe(false)
+    expect(refusals(pair.a)[0]!.message).toMatch(/announced that it takes rsa\/pss-sha512 .*makes rsa-sha256/)
+  })
+
   it('is refused, with its reason on our side alone, for a signature that is not taken', () => {
     const [a, b] = [holderOf('a', 'rsa-2048'), holderOf('b', 'rsa-2048')]
-    const pair = attempt(
-      side('a', signs(a, { signatures: ['rsa-sha256'] }), trusts()),
-      side('b', signs(b), trusts({ signatures: ['rsa/pss'] })),
-    )
+    const { accepts: _unsaid, ...takesPss } = trusts({ signatures: ['rsa/pss'] })
+    const pair = attempt(side('a', signs(a, { signatures: ['rsa-sha256'] }), trusts()), side('b', signs(b), takesPss))
     expect(stands(pair)).toBe(false)
     expect(refusals(pair.b)[0]!.message).toContain('the signature is rsa-sha256, which is not among the signatures')
     expect(refusals(pair.a)[0]!.message).not.toContain('rsa-sha256')

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { concat, fromHex } from '../../src/bytes/index.ts'
 import { OwnKey, type OwnKeyOptions } from '../../src/credentials/own-key.ts'
+import { announcedSignatures } from '../../src/credentials/signature-announcements.ts'
 import { formatScheme, parseSignatureRule } from '../../src/credentials/signature-rules.ts'
 import { verifyAuthSignature } from '../../src/credentials/verify-signature.ts'
 import { nodeSignatures } from '../../src/crypto/node-signature.ts'
@@ -13,6 +14,43 @@ import { type KeyName, signingKey } from '../support/signing-keys.ts'
 
 const octets = fromHex('00ff10')
 const allHashes = [2, 3, 4, 5]
+
+describe('what the peer announced (RFC 9593)', () => {
+  const announcedBy = (...rules: string[]) => announcedSignatures(rules.map(parseSignatureRule))
+  const sign = (key: KeyName, announced: SignQuestion['announced'], hashes: number[] | undefined = allHashes) =>
+    ownKey(signingKey(key)).answerSign({ ...question({ hashes }), announced }) as SignAnswer
+
+  it.each<[KeyName, string[], number]>([
+    ['rsa2048', ['rsa-sha384'], 14],
+    ['rsa2048', [], 14],
+    ['P-384', ['rsa', 'ecdsa-sha512'], 14],
+    ['ed25519', ['ed25519'], 14],
+  ])('%s makes what a peer with %j takes', (key, rules, method) => {
+    const answer = sign(key, announcedBy(...rules))
+    if (!answer.ok) throw new Error(answer.message)
+    expect(answer.method).toBe(method)
+    const policy = { rules: rules.map(parseSignatureRule), leastRsaBits: 2048 }
+    expect(verifyAuthSignature(nodeSignatures, signingKey(key).publicKey, { ...answer, octets }, policy).ok).toBe(true)
+  })
+
+  it('chooses the method of RFC 4754 where that alone is announced', () => {
+    expect(sign('P-256', [{ method: 9, detail: Uint8Array.of(0) }])).toMatchObject({ ok: true, method: 9 })
+  })
+
+  it('refuses with the reason where nothing fits, and minds an empty list as little as none', () => {
+    expect(sign('P-256', announcedBy('rsa/pss-sha256'))).toMatchObject({
+      ok: false,
+      message: expect.stringMatching(/announced that it takes rsa\/pss-sha256 \(RFC 9593\).*makes ecdsa-sha256/),
+      hint: expect.stringContaining('local.auth'),
+    })
+    expect(sign('P-256', [{ method: 2, detail: new Uint8Array(0) }])).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('takes SHARED_KEY_MIC'),
+    })
+    expect(sign('P-256', [])).toMatchObject({ ok: true, method: 14 })
+    expect(sign('P-256', [{ method: 14, detail: Uint8Array.of(0, 0x30, 0x99) }])).toMatchObject({ ok: false })
+  })
+})
 
 describe('the method that a key signs by', () => {
   it.each<{ key: KeyName; signatures?: string[]; hashes?: number[]; method: number; scheme: string }>([

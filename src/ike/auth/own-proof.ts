@@ -38,7 +38,8 @@ export function* ownProof(sa: IkeSa, side: Side, round: LocalRound, keys?: AuthK
   if (auth.method !== 'pubkey') throw new Refused(explainWrongSide(subject, auth.method, side))
   const requests = sa.setUp?.certRequests ?? []
   const octets = octetsToProve(sa, side, idBody, keys)
-  const answer = yield* ask({ kind: 'sign', auth, id, octets, hashes: sa.setUp?.peerHashes, requests })
+  const { peerHashes: hashes, peerAuthMethods: announced } = sa.setUp ?? {}
+  const answer = yield* ask({ kind: 'sign', auth, id, octets, hashes, announced, requests })
   if (!answer.ok) throw new Refused(explainNo(subject, 'pubkey', answer))
   return {
     certificates: certPayloads(auth, answer.certificates, requests),

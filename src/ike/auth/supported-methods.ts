@@ -21,15 +21,20 @@ const announced: Partial<Record<RemoteAuth['method'], number>> = {
 }
 
 /**
- * How the peer of any of these connections may authenticate to us. Undefined when not all of it can be said in short: what signatures
- * verify only those know who verify them, and EAP has no number. RFC 9593 §3.2.
+ * How the peer of any of these connections may authenticate to us. Undefined when not all of it can be said: which signatures are taken
+ * only those know who verify them, and have to have said it, and EAP has no number. RFC 9593 §3.2.
  */
 export function ownAuthMethods(connections: readonly ConnectionConfig[]): AuthAnnouncement[] | undefined {
-  const methods = connections.flatMap(remoteRounds).map(({ auth }) => announced[auth.method])
-  const distinct = [...new Set(methods)]
-  return distinct.includes(undefined)
-    ? undefined
-    : distinct.map((method) => ({ method: method!, detail: new Uint8Array(0) }))
+  const all = connections.flatMap(remoteRounds).map(({ auth }) => announcedBy(auth))
+  if (all.includes(undefined)) return undefined
+  const distinct = new Map(all.flatMap((some) => some ?? []).map((one) => [`${one.method} ${one.detail.join()}`, one]))
+  return distinct.size > MOST_ENTRIES ? undefined : [...distinct.values()]
+}
+
+function announcedBy(auth: RemoteAuth): readonly AuthAnnouncement[] | undefined {
+  if (auth.method === 'pubkey') return auth.accepts
+  const method = announced[auth.method]
+  return method === undefined ? undefined : [{ method, detail: new Uint8Array(0) }]
 }
 
 /** No peer announces more; they are kept as long as the IKE_SA. */
