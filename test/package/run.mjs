@@ -1,5 +1,5 @@
 // What is delivered: `npm pack`, installed into an empty project with its dependencies from the registry; the library example of
-// README.md is type-checked and run there, every export is imported, and the command runs the demo as an ordinary user.
+// README.md is type-checked and run there, that of a gateway type-checked, every export is imported, and the command runs the demo as an ordinary user.
 //   npm run test:package
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -20,7 +20,8 @@ try {
   check('npm pack', pack)
   check('installed into an empty project', install)
   check('every export can be imported', importAll)
-  check("README's library example type-checks", typeCheck)
+  check("README's library example type-checks", () => typeCheck('example', 'library example'))
+  check("README's gateway that decides for each user type-checks", () => typeCheck('gateway', 'policy example'))
   check("README's library example prints what README says", runExample)
   check(`typeswan demo --json${nobody.uid ? ', not as root' : ''}`, demo)
 } finally {
@@ -67,11 +68,11 @@ function importAll() {
   return `${names.length} modules, 2 JSON files`
 }
 
-function typeCheck() {
+function typeCheck(file, example) {
   mkdirSync(join(project, 'src'), { recursive: true })
-  writeFileSync(join(project, 'src', 'example.ts'), block('library example', 'ts'))
+  writeFileSync(join(project, 'src', `${file}.ts`), block(example, 'ts'))
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node', '--outDir', 'out']
-  run(join(project, 'node_modules', '.bin', 'tsc'), [...options, 'src/example.ts'])
+  run(join(project, 'node_modules', '.bin', 'tsc'), [...options, `src/${file}.ts`])
 }
 
 function runExample() {
