@@ -120,6 +120,8 @@ export interface PskChild {
   readonly lifetime?: Partial<XfrmLifetime>
   readonly jitter?: Partial<LifetimeJitter>
   readonly mode?: ChildConfig['mode']
+  readonly flags?: ChildConfig['flags']
+  readonly path?: ChildConfig['path']
   readonly startAction?: ChildConfig['startAction']
   readonly dpdAction?: ChildConfig['dpdAction']
   readonly closeAction?: ChildConfig['closeAction']
@@ -189,6 +191,8 @@ function pskChild(child: PskChild, allowWeak: readonly string[]): ChildConfig {
     remoteTs: child.remoteTs.map(parseTrafficSelector),
     espProposals: proposalsOr(child.espProposals, 'ESP', defaultEspProposals, allowWeak),
     mode: child.mode ?? connectionDefaults.mode,
+    ...(child.flags === undefined ? {} : { flags: child.flags }),
+    ...(child.path === undefined ? {} : { path: child.path }),
     replayWindow: child.replayWindow ?? connectionDefaults.replayWindow,
     ...lifetimeSettings(child.lifetime, child.jitter),
     startAction: child.startAction ?? connectionDefaults.startAction,

@@ -1,6 +1,6 @@
 import type { TransformType } from '../crypto/transforms.ts'
 import type { IpAddress } from '../ip/address.ts'
-import type { XfrmLifetime } from '../xfrm/port.ts'
+import type { XfrmLifetime, XfrmPathOptions, XfrmStateFlags } from '../xfrm/port.ts'
 
 /** What the IKE core is told to do: one connection is one peer (or any peer) with its CHILD_SAs. Readers of files make these. */
 export interface ConnectionConfig {
@@ -195,6 +195,9 @@ export interface ChildConfig {
   readonly espProposals: readonly ProposalConfig[]
   /** `transport`: offered with USE_TRANSPORT_MODE, for traffic between the two hosts themselves. RFC 7296 §1.3.1. */
   readonly mode: 'tunnel' | 'transport'
+  /** How the headers of its packets are made, and what is known of their path; absent: as the states have it. */
+  readonly flags?: XfrmStateFlags
+  readonly path?: XfrmPathOptions
   /** Anti-replay window in packets. */
   readonly replayWindow: number
   readonly lifetime: XfrmLifetime

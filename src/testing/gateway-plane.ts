@@ -31,6 +31,7 @@ export class GatewayPlane implements PeerPlane {
       crypto,
       random: peer.entropy.random,
       clock: () => peer.now,
+      carriesTransport: true,
       listener: {
         acquire: (acquire) => this.#told.push(({ ike, now }) => ike.acquire(acquire, now)),
         expire: (expire) => this.#told.push(({ ike, now }) => ike.expire(expire, now)),

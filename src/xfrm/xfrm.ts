@@ -52,6 +52,8 @@ export interface XfrmOptions {
   readonly listener: XfrmListener
   /** Monotonic ms. The calls of `XfrmPort` carry no time, so installation reads it here; packets bring their own `now`. */
   readonly clock: () => number
+  /** The packets of hosts in transport mode find their way into the datapath. Default: they do not. */
+  readonly carriesTransport?: boolean
 }
 
 /** Who holds packets back until their policy has a state. There is one: the outbound datapath. */
@@ -74,6 +76,7 @@ export class Xfrm implements XfrmPort {
   /** What `decide` found: valid until it is called again. */
   readonly bundle = new Bundle()
   readonly clock: () => number
+  readonly carriesTransport: boolean
   waiter: XfrmWaiter | undefined
   readonly #crypto: CryptoProvider
   readonly #random: RandomSource
@@ -93,6 +96,7 @@ export class Xfrm implements XfrmPort {
     this.#random = options.random
     this.#listener = options.listener
     this.clock = options.clock
+    this.carriesTransport = options.carriesTransport ?? false
     this.#sad = new Sad(() => readU32(options.random(4), 0))
   }
 

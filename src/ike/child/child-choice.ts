@@ -16,6 +16,7 @@ import { ChildSa } from './child-sa.ts'
 import { copySelectors, isSingle, mostPairs, selectsNothing } from './child-selectors.ts'
 import { announce } from './child-succession.ts'
 import { type ChildTerms, termsAnswered, termsForRequest } from './child-terms.ts'
+import { transportView } from './transport-nat.ts'
 
 /** A responder's choice for one CHILD_SA, before keys and installation. */
 export interface ChildChoice extends ChildTerms {
@@ -39,10 +40,13 @@ export function chooseChild(
   const offeredTSr = need(payloads, 'TSr').selectors
   const resolved = children.map((config) => ({ config, ...resolvedSelectors(sa, config, as) }))
   const connection = withSelectors(sa.connection, resolved)
+  const transport = transportView(sa, payloads, 'responder')
+  const offer = { TSi: offeredTSi, TSr: offeredTSr }
+  const offerFor = ({ mode }: ChildConfig) => (mode === 'transport' && transport !== undefined ? transport : offer)
   const matches = byFit(
-    resolved.map((child) => narrowed(child, offeredTSi, offeredTSr)).filter((match) => match !== undefined),
+    resolved.map((child) => narrowed(child, offerFor(child.config))).filter((match) => match !== undefined),
   )
-  if (matches.length === 0 && resolved.some((child) => wantsPair(child, offeredTSi, offeredTSr))) {
+  if (matches.length === 0 && resolved.some((child) => wantsPair(child, offerFor(child.config)))) {
     throw refuse(sa, NotifyType.SINGLE_PAIR_REQUIRED, explainPairsOnly({ connection, offeredTSi, offeredTSr }))
   }
   if (matches.length === 0) {
@@ -55,7 +59,9 @@ export function chooseChild(
     if (suite === undefined) continue
     const { config, localTs, remoteTs } = match
     const moreTs = match.isCut || (!match.whole && matches.length > 1)
-    return { config, suite, localTs, remoteTs, moreTs, ...termsForRequest(sa, config, payloads) }
+    const terms = termsForRequest(sa, config, payloads)
+    const peers = terms.mode === 'transport' ? transport?.peers : undefined
+    return { config, suite, localTs, remoteTs, moreTs, ...terms, ...(peers === undefined ? {} : { peers }) }
   }
   const child = matches[0]!.config
   throw refuse(
@@ -137,12 +143,15 @@ function withSelectors(connection: ConnectionConfig, resolved: readonly Resolved
   return { ...connection, children }
 }
 
-function narrowed(
-  { config, ...ours }: ResolvedChild,
-  TSi: readonly TrafficSelector[],
-  TSr: readonly TrafficSelector[],
-): Narrowed | undefined {
-  if (config.singlePair) return narrowedToPair({ config, ...ours }, TSi, TSr)
+/** What a request offers. */
+interface OfferedSelectors {
+  readonly TSi: readonly TrafficSelector[]
+  readonly TSr: readonly TrafficSelector[]
+}
+
+function narrowed({ config, ...ours }: ResolvedChild, offer: OfferedSelectors): Narrowed | undefined {
+  if (config.singlePair) return narrowedToPair({ config, ...ours }, offer)
+  const { TSi, TSr } = offer
   const remoteTs = copySelectors(narrow(TSi, ours.remoteTs))
   const localTs = copySelectors(narrow(TSr, ours.localTs))
   const pairs = localTs.length * remoteTs.length
@@ -155,11 +164,7 @@ function narrowed(
 }
 
 /** The first selectors of both sides, when each is a single address: what a careful initiator puts there. RFC 7296 §2.9. */
-function narrowedToPair(
-  { config, ...ours }: ResolvedChild,
-  TSi: readonly TrafficSelector[],
-  TSr: readonly TrafficSelector[],
-): Narrowed | undefined {
+function narrowedToPair({ config, ...ours }: ResolvedChild, { TSi, TSr }: OfferedSelectors): Narrowed | undefined {
   const [first, second] = [knownTrafficSelectors(TSi)[0], knownTrafficSelectors(TSr)[0]]
   if (first === undefined || second === undefined || !isSingle(first) || !isSingle(second)) return undefined
   const remoteTs = copySelectors(narrow([first], ours.remoteTs))
@@ -170,11 +175,8 @@ function narrowedToPair(
 }
 
 /** True for a child that would take a part of the offer, if it named one pair of addresses first. */
-const wantsPair = (
-  { config, localTs, remoteTs }: ResolvedChild,
-  TSi: readonly TrafficSelector[],
-  TSr: readonly TrafficSelector[],
-): boolean => config.singlePair && !selectsNothing(narrow(TSr, localTs), narrow(TSi, remoteTs))
+const wantsPair = ({ config, localTs, remoteTs }: ResolvedChild, { TSi, TSr }: OfferedSelectors): boolean =>
+  config.singlePair && !selectsNothing(narrow(TSr, localTs), narrow(TSi, remoteTs))
 
 /** Children that take the offer whole come first: several configured children may overlap. */
 const byFit = (matches: readonly Narrowed[]): Narrowed[] =>

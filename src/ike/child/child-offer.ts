@@ -24,6 +24,7 @@ import { ChildSa } from './child-sa.ts'
 import { copySelectors, mostPairs, selectsNothing } from './child-selectors.ts'
 import { announce } from './child-succession.ts'
 import { type ChildTerms, offeredSelectors, type Trigger, termsOfAnswer, termsOffered } from './child-terms.ts'
+import { transportView } from './transport-nat.ts'
 
 /** An initiator's offer of one CHILD_SA, in IKE_AUTH or CREATE_CHILD_SA. */
 export class ChildOffer {
@@ -109,11 +110,15 @@ export class ChildOffer {
    */
   terms(payloads: readonly Payload[]): ChildTerms | undefined {
     const offered = this.#offered ?? this.config
-    const chosenTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSi').selectors))
+    const agreed = termsOfAnswer(this.config, payloads)
+    const transport = agreed.mode === 'transport' ? transportView(this.#sa, payloads, 'initiator') : undefined
+    const TSi = transport?.TSi ?? knownTrafficSelectors(need(payloads, 'TSi').selectors)
+    const TSr = transport?.TSr ?? knownTrafficSelectors(need(payloads, 'TSr').selectors)
+    const chosenTs = copySelectors(TSi)
     // What is meant for our virtual address may be wider than it: others' packets are none of ours.
     const { localTs: ownTs } = resolvedSelectors(this.#sa, this.config, this.#as)
     const localTs = isDynamic(this.config) ? copySelectors(narrow(chosenTs.map(toTrafficSelector), ownTs)) : chosenTs
-    const remoteTs = copySelectors(knownTrafficSelectors(need(payloads, 'TSr').selectors))
+    const remoteTs = copySelectors(TSr)
     const { config } = this
     // First of all: to look at 65,025 pairs takes a third of a second.
     if (localTs.length * remoteTs.length > mostPairs(config)) {
@@ -128,7 +133,8 @@ export class ChildOffer {
       const problem = "the responder's traffic selectors are not within our offer (RFC 7296 §2.9)"
       return this.#unwanted(new PeerError('TS_OUTSIDE_OFFER', problem))
     }
-    return { localTs, remoteTs, ...termsOfAnswer(config, payloads) }
+    const peers = transport?.peers
+    return { localTs, remoteTs, ...agreed, ...(peers === undefined ? {} : { peers }) }
   }
 
   /** The peer has what we do not want. An IKE_SA that was set up for it, and carries nothing else, goes with it. */

@@ -133,6 +133,7 @@ export class ChildStates {
       saddr: remote.address,
       encap,
       ...alike(terms, keys),
+      ...originalAddresses(terms.agreement),
     })
   }
 
@@ -153,7 +154,10 @@ const tfcPadOf = ({ peerTakesTfc, mode, config }: SettledChild): number =>
 
 function alike({ agreement, lifetime, reqid, label }: StateTerms, { encr, integ }: DirectionKeys) {
   const { suite, mode, config } = agreement
+  const { flags, path } = config
   return {
+    ...(flags === undefined ? {} : { flags }),
+    ...(path === undefined ? {} : { path }),
     replayWindow: config.replayWindow,
     reqid,
     mode,
@@ -164,6 +168,10 @@ function alike({ agreement, lifetime, reqid, label }: StateTerms, { encr, integ 
     label,
   }
 }
+
+/** What the peer's packets have in their sums, where a NAT makes the addresses of their headers. */
+const originalAddresses = ({ peers }: SettledChild) =>
+  peers === undefined ? {} : { originalAddresses: { source: peers.remote, destination: peers.local } }
 
 const wipeDirection = ({ encr, integ }: DirectionKeys): void => wipe(encr.key, encr.salt, integ)
 

@@ -3,6 +3,7 @@ import { NotifyType, type Payload } from '../codec/index.ts'
 import type { ChildConfig, TrafficSelectorConfig } from '../config.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { findNotify, notify } from '../message/notifies.ts'
+import type { PeersAddresses } from './transport-nat.ts'
 
 /** What both sides agreed on for a CHILD_SA besides keys and algorithms; copied. */
 export interface ChildTerms {
@@ -13,6 +14,8 @@ export interface ChildTerms {
   readonly peerTakesTfc: boolean
   /** The responder cut the offer, and would take more of it in further CHILD_SAs. RFC 7296 §2.9. */
   readonly moreTs: boolean
+  /** Transport mode through a NAT: how the peer knows the ends. RFC 7296 §2.23.1. */
+  readonly peers?: PeersAddresses
 }
 
 /** The notifies of our request for a CHILD_SA. RFC 7296 §1.3.1. */
@@ -24,7 +27,7 @@ export const termsOffered = (config: ChildConfig): Payload[] =>
 export function termsOfAnswer(
   config: ChildConfig,
   payloads: readonly Payload[],
-): Omit<ChildTerms, 'localTs' | 'remoteTs'> {
+): Omit<ChildTerms, 'localTs' | 'remoteTs' | 'peers'> {
   const has = (type: number) => findNotify(payloads, type) !== undefined
   return {
     mode: config.mode === 'transport' && has(NotifyType.USE_TRANSPORT_MODE) ? 'transport' : 'tunnel',

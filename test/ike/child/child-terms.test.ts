@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type PskChild, type PskConnection, pskConnection } from '../../../src/config/connection.ts'
-import { nobleProvider } from '../../../src/crypto/noble.ts'
 import { ExchangeType, NotifyType, type Payload } from '../../../src/ike/codec/index.ts'
 import { notify } from '../../../src/ike/message/notifies.ts'
 import { knownTrafficSelectors } from '../../../src/ike/negotiation/traffic-selector.ts'
 import { formatIp, parseIp } from '../../../src/ip/address.ts'
-import { createPair } from '../../../src/testing/index.ts'
+import { RecordingXfrm, VirtualClock, VirtualNetwork, VirtualPeer } from '../../../src/testing/index.ts'
 import { alterPayloads } from '../alter.ts'
 import { establishedPair, leftConnection, makePair, type Pair, rightConnection } from '../support.ts'
 
@@ -144,9 +143,11 @@ describe('transport mode', () => {
   })
 
   it('is refused at the start where it cannot be carried', () => {
-    expect(() => createPair({ child: { mode: 'transport' }, crypto: nobleProvider })).toThrow(
-      /connections.to-b.children.net is to use transport mode/,
-    )
+    const network = new VirtualNetwork(new VirtualClock())
+    const xfrm = Object.assign(new RecordingXfrm(), { carriesTransport: false })
+    const settings = { ...leftConnection, ...withChild(leftConnection, { mode: 'transport' }) }
+    const start = () => new VirtualPeer(network, { address: '192.0.2.1', connections: [pskConnection(settings)], xfrm })
+    expect(start).toThrow(/connections.office.children.net is to use transport mode/)
   })
 })
 
