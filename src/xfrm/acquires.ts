@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from '../bytes/index.ts'
 import type { IpAddress } from '../ip/index.ts'
-import { sameMark } from './mark.ts'
+import { marksMeet, markValue, sameMark } from './mark.ts'
 import type { XfrmMark, XfrmMode } from './port.ts'
 import type { XfrmState } from './state.ts'
 
@@ -13,23 +13,25 @@ export interface AcquireTarget {
   readonly reqid: number
   readonly mark?: XfrmMark | undefined
   readonly ifId?: number
+  /** 0 or absent: any. */
+  readonly spi?: number
 }
 
 /**
  * The larval states of acquires that are not answered. They have no SPI, so they stand beside the SAD: there is one for each pair of
- * addresses, mode, reqid, mark and interface, and it holds back further acquires for those.
+ * addresses, mode, reqid, interface and mark, and it holds back further acquires for those.
  */
 export class Acquires implements Iterable<XfrmState> {
-  readonly #byTarget = new Map<string, XfrmState>()
+  readonly #byTarget = new Map<string, readonly XfrmState[]>()
   readonly #bySeq = new Map<number, XfrmState>()
   #lastSeq = 0
 
   get size(): number {
-    return this.#byTarget.size
+    return this.#bySeq.size
   }
 
   [Symbol.iterator](): Iterator<XfrmState> {
-    return this.#byTarget.values()
+    return this.#bySeq.values()
   }
 
   /** A number that no acquire that is open has. 32 bits, not 0. */
@@ -39,8 +41,11 @@ export class Acquires implements Iterable<XfrmState> {
     return this.#lastSeq
   }
 
+  /** The larval state that holds back an acquire for the target: one whose mark the target's meets. */
   find(target: AcquireTarget): XfrmState | undefined {
-    return this.#byTarget.get(keyOf(target))
+    const { mark, spi = 0 } = target
+    const candidates = this.#byTarget.get(keyOf(target)) ?? []
+    return candidates.find((larval) => marksMeet(markValue(mark), larval.mark) && (spi === 0 || spi === larval.spi))
   }
 
   bySeq(seq: number): XfrmState | undefined {
@@ -48,27 +53,29 @@ export class Acquires implements Iterable<XfrmState> {
   }
 
   add(larval: XfrmState): void {
-    this.#byTarget.set(keyOf(larval), larval)
+    const key = keyOf(larval)
+    this.#byTarget.set(key, [...(this.#byTarget.get(key) ?? []), larval])
     this.#bySeq.set(larval.seq, larval)
   }
 
   remove(larval: XfrmState): void {
     if (this.#bySeq.get(larval.seq) !== larval) return
     this.#bySeq.delete(larval.seq)
-    this.#byTarget.delete(keyOf(larval))
+    const key = keyOf(larval)
+    const left = this.#byTarget.get(key)!.filter((other) => other !== larval)
+    if (left.length === 0) this.#byTarget.delete(key)
+    else this.#byTarget.set(key, left)
   }
 
-  /** The acquire that a state answers: the one of its `seq`, if that asked for this destination, or the one of its target. */
+  /** The acquire that a state answers: the one of its `seq`, if that asked for this destination, or one of its target with its mark. */
   answeredBy(state: XfrmState): XfrmState | undefined {
-    if (this.#byTarget.size === 0) return undefined
+    if (this.size === 0) return undefined
     const named = state.seq === 0 ? undefined : this.#bySeq.get(state.seq)
     if (named !== undefined && named.proto === state.proto && equalBytes(named.daddr, state.daddr)) return named
-    const found = this.find(state)
-    return found !== undefined && sameMark(found.mark, state.mark) ? found : undefined
+    return this.#byTarget.get(keyOf(state))?.find(({ mark, spi }) => spi === 0 && sameMark(mark, state.mark))
   }
 }
 
-function keyOf({ saddr, daddr, proto, mode, reqid, mark, ifId = 0 }: AcquireTarget): string {
-  const marked = mark === undefined ? '' : `${mark.value}/${mark.mask}`
-  return `${toHex(saddr)}>${toHex(daddr)} ${proto} ${mode} ${reqid} ${marked} ${ifId}`
+function keyOf({ saddr, daddr, proto, mode, reqid, ifId = 0 }: AcquireTarget): string {
+  return `${toHex(saddr)}>${toHex(daddr)} ${proto} ${mode} ${reqid} ${ifId}`
 }

@@ -43,10 +43,13 @@ export class Bundle {
     if (first.block || also?.block === true) return OutVerdict.BLOCK
     const wanted = first.templates.length + (also === undefined ? 0 : also.templates.length)
     if (wanted === 0) return OutVerdict.BYPASS
-    // As the kernel, which compares before it adds.
-    if (wanted >= MAX_TEMPLATES) return OutVerdict.ERROR
+    // The kernel compares before it adds, so one less than a policy may have.
+    if (first.templates.length >= MAX_TEMPLATES) return OutVerdict.ERROR
     if (!this.#take(sad, first, flow)) return OutVerdict.WAIT
-    if (also !== undefined && !this.#take(sad, also, flow)) return OutVerdict.WAIT
+    if (also !== undefined) {
+      if (this.count + also.templates.length >= MAX_TEMPLATES) return OutVerdict.ERROR
+      if (!this.#take(sad, also, flow)) return OutVerdict.WAIT
+    }
     if (also !== undefined && flow.family === 6) this.#sort()
     return this.count === 0 ? OutVerdict.BYPASS : OutVerdict.TRANSFORM
   }

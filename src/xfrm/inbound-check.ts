@@ -30,9 +30,12 @@ export function checkPath(
   const policy = spd.lookup(direction, flow, mark, ifId)
   const { also } = spd
   if (policy === undefined) return count === 0 ? POLICY_OK : XfrmCounter.XfrmInNoPols
-  if (policy.block || also?.block === true) return XfrmCounter.XfrmInPolBlock
-  const wanted = policy.templates.length + (also === undefined ? 0 : also.templates.length)
-  if (wanted >= MAX_TEMPLATES) return XfrmCounter.XfrmInBufferError
+  if (policy.block) return XfrmCounter.XfrmInPolBlock
+  if (policy.templates.length >= MAX_TEMPLATES) return XfrmCounter.XfrmInBufferError
+  if (also !== undefined) {
+    if (also.block) return XfrmCounter.XfrmInPolBlock
+    if (policy.templates.length + also.templates.length >= MAX_TEMPLATES) return XfrmCounter.XfrmInBufferError
+  }
   const checked = checkTemplates(policy, also, flow.family === 6, path, count, ifId)
   // Whatever no template spoke of must not be a tunnel: its inside would have passed for nothing.
   if (checked < 0 || hasTunnel(path, checked, count)) return XfrmCounter.XfrmInTmplMismatch

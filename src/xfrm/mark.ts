@@ -1,8 +1,8 @@
 import type { XfrmMark } from './port.ts'
 
-/** True when something that carries `mark` (32 bits, 0 for none) may use what is marked `of`. A value outside of its own mask is never met. */
+/** True when something that carries `mark` (32 bits, 0 for none) may use what is marked `of`. What a mask does not hold is not looked at. */
 export function marksMeet(mark: number, of: XfrmMark | undefined): boolean {
-  return of === undefined || ((mark & of.mask) | 0) === (of.value | 0)
+  return of === undefined || ((mark ^ of.value) & of.mask) === 0
 }
 
 /** The mark by which something marked `of` is looked up itself: its value under its mask. */
@@ -17,5 +17,5 @@ export function putMark(mark: number, set: XfrmMark | undefined): number {
 
 /** True when both are the same mark; none is value 0, mask 0. */
 export function sameMark(a: XfrmMark | undefined, b: XfrmMark | undefined): boolean {
-  return (a?.value ?? 0) === (b?.value ?? 0) && (a?.mask ?? 0) === (b?.mask ?? 0)
+  return markValue(a) === markValue(b) && (a?.mask ?? 0) === (b?.mask ?? 0)
 }

@@ -103,11 +103,15 @@ export function matchesPolicy(policy: XfrmPolicy, flow: PacketFlow, mark: number
   return marksMeet(mark, policy.mark) && matchesSelector(policy.selector, flow)
 }
 
-function checkPolicy({ index, selector, templates, priority }: XfrmPolicyConfig): void {
+function checkPolicy({ index, direction, selector, templates, priority }: XfrmPolicyConfig): void {
   if (!Number.isInteger(index) || index < 0) throw new UsageError('index', 'must be an integer, 0 or more')
   if (!(priority >= 0 && priority <= 0xffffffff)) throw new UsageError('priority', 'must be 0 to 2^32-1')
   if (templates.length > MAX_TEMPLATES) throw new UsageError('templates', `at most ${MAX_TEMPLATES}`)
   if (templates.some(({ proto }) => proto !== IpProtocol.ESP)) throw new UsageError('templates', 'must be of ESP')
+  // What may go out in the clear or in a tunnel, as states come and go, is a leak; as the kernel.
+  if (direction === 'out' && templates.some(({ level, mode }) => level === 'use' && mode !== 'transport')) {
+    throw new UsageError('templates', 'level use is for transport mode alone, in policies out')
+  }
   const bytes = selector.source.start.length
   for (const address of [selector.source.end, selector.destination.start, selector.destination.end]) {
     if (address.length !== bytes) throw new UsageError('selector', 'all addresses must be of one family')

@@ -351,13 +351,15 @@ export class Xfrm implements XfrmPort {
    * with such a template, and is not answered yet.
    */
   acquire(policy: XfrmPolicy, flow: PacketFlow, now: number, template = policy.template): void {
-    if (template === undefined || (policy.acquireUntil > now && template === policy.template)) return
+    if (template === undefined) return
+    // In transport mode each pair of addresses is asked for by itself.
+    if (policy.acquireUntil > now && template === policy.template && template.mode !== 'transport') return
     const target = targetOf(policy, template, flow)
     const known = this.#acquires.find(target)
     const isOpen = known !== undefined && !hardLimitReached(known, now)
     if (known !== undefined && !isOpen) this.#acquires.remove(known)
     const packet = selectorOfFlow(flow)
-    const larval = isOpen ? known : this.#larvalFor(target, template, packet, now)
+    const larval = isOpen ? known : this.#larvalFor(target, packet, now)
     policy.acquireUntil = nextTimeLimit(larval)
     this.#asking.set(policy, larval)
     this.#wakeBy(policy.acquireUntil)
@@ -377,11 +379,11 @@ export class Xfrm implements XfrmPort {
     return this.#sad.find(daddr, spi, proto, markValue(mark))
   }
 
-  #larvalFor(target: AcquireTarget, template: XfrmTemplate, packet: XfrmSelector, now: number): XfrmState {
+  #larvalFor(target: AcquireTarget, packet: XfrmSelector, now: number): XfrmState {
     const larval = XfrmState.acquiring(
       {
         ...target,
-        spi: template.spi ?? 0,
+        spi: target.spi ?? 0,
         seq: this.#acquires.nextSeq(),
         selector: packet,
         lifetime: { ...unlimited, hardMs: ACQUIRE_TIMEOUT_MS },
@@ -508,7 +510,7 @@ function targetOf(policy: XfrmPolicy, template: XfrmTemplate, flow: PacketFlow):
   return {
     saddr: isTransport ? flow.source.slice(0, flow.addressBytes) : template.saddr,
     daddr: isTransport ? flow.destination.slice(0, flow.addressBytes) : template.daddr,
-    ...{ proto, mode, reqid, ifId: policy.ifId },
+    ...{ proto, mode, reqid, ifId: policy.ifId, spi: template.spi ?? 0 },
     ...(policy.mark === undefined ? {} : { mark: policy.mark }),
   }
 }

@@ -1,7 +1,8 @@
 import type { OraclePart } from './part.ts'
+import { policies } from './policies.ts'
 import { scapy } from './scapy.ts'
 
-const parts: readonly OraclePart[] = [scapy]
+const parts: readonly OraclePart[] = [scapy, policies]
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const unknown = named.filter((name) => !parts.some((part) => part.name === name))

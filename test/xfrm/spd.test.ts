@@ -40,7 +40,7 @@ const policies = fc.record({
   action: fc.constantFrom('allow' as const, 'allow' as const, 'block' as const),
   type: fc.constantFrom('main' as const, 'main' as const, 'sub' as const),
   ifId: fc.constantFrom(0, 0, 7),
-  // The last one is outside of its own mask: met by nothing.
+  // The last one has a bit outside of its own mask.
   mark: fc.constantFrom({ value: 0, mask: 0 }, { value: 0, mask: 0 }, { value: 1, mask: 1 }, { value: 3, mask: 1 }),
 })
 const flows: fc.Arbitrary<PacketFlow> = fc
@@ -116,7 +116,7 @@ class LinearSpd {
     const best = (type: string, of: number) => {
       const rules = this.policies.filter((policy) => policy.type === type && numbers[policy.direction] === of)
       const met = rules.filter(({ selector: rule, mark: own, ifId: at }) => {
-        return at === ifId && (mark & own!.mask) === own!.value && matches(rule, flow)
+        return at === ifId && (mark & own!.mask) === (own!.value & own!.mask) && matches(rule, flow)
       })
       return met.reduce<XfrmPolicyConfig | undefined>((one, other) => {
         return one === undefined || other.priority < one.priority ? other : one
