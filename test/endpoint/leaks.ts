@@ -5,7 +5,8 @@ import type { CryptoProvider, RandomSource } from '../../src/crypto/provider.ts'
 /** Secrets by what they are, and every text that came out; the texts are searched at the end. */
 export class Leaks {
   readonly #words = new Map<string, string>()
-  readonly #octets: { readonly what: string; readonly octets: Uint8Array }[] = []
+  /** By their hexadecimal digits: many are used often. */
+  readonly #octets = new Map<string, { readonly what: string; readonly octets: Uint8Array }>()
   readonly #texts: string[] = []
 
   /** A password as it was typed. */
@@ -16,7 +17,7 @@ export class Leaks {
 
   /** A key; fewer than 16 octets are passed over. Copied. */
   octets(what: string, octets: Uint8Array): Uint8Array {
-    if (octets.length >= 16) this.#octets.push({ what, octets: octets.slice() })
+    if (octets.length >= 16) this.#octets.set(toHex(octets), { what, octets: octets.slice() })
     return octets
   }
 
@@ -32,7 +33,7 @@ export class Leaks {
   }
 
   get counts(): { readonly octets: number; readonly text: string } {
-    return { octets: this.#octets.length, text: this.#texts.join('\n') }
+    return { octets: this.#octets.size, text: this.#texts.join('\n') }
   }
 
   /** What is secret and stands in a text all the same. */
@@ -42,7 +43,7 @@ export class Leaks {
     const numbers = `,${text.replaceAll(/[^0-9]+/g, ',')},`
     const shown = [text, text.toLowerCase().replaceAll(/[^0-9a-f]/g, '')] as const
     const words = [...this.#words].filter(([word]) => shapes(word).some((shape) => text.includes(shape)))
-    const octets = this.#octets.filter(({ octets }) => isIn(octets.subarray(0, 12), shown, numbers))
+    const octets = [...this.#octets.values()].filter(({ octets }) => isIn(octets.subarray(0, 12), shown, numbers))
     return [...words.map(([, what]) => what), ...new Set(octets.map(({ what }) => what))]
   }
 }
