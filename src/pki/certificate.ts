@@ -51,9 +51,12 @@ export interface Certificate extends Signed {
   readonly extensions: Extensions
 }
 
-const SUBJECT: Subject = { where: 'certificate', section: 'RFC 5280 §4.1' }
+/** Nobody's certificate is larger, and it is strangers who send them. */
+export const MOST_CERTIFICATE_BYTES = 32 * 1024
 
-/** Decodes a certificate in DER of 65,536 octets at most, which is copied. Throws `DecodeError`. RFC 5280 §4.1. */
+const SUBJECT: Subject = { where: 'certificate', section: 'RFC 5280 §4.1', mostBytes: MOST_CERTIFICATE_BYTES }
+
+/** Decodes a certificate in DER of 32 KiB at most, which is copied. Throws `DecodeError`. RFC 5280 §4.1. */
 export function decodeCertificate(octets: Uint8Array): Certificate {
   const der = Uint8Array.from(octets)
   const whole = readBlock(der, SUBJECT)

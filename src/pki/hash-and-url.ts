@@ -1,11 +1,10 @@
 import { equalBytes } from '../bytes/index.ts'
 import { contextTag, DerTag } from '../crypto/der.ts'
 import { DerReader } from '../crypto/der-reader.ts'
+import { MOST_CERTIFICATE_BYTES } from './certificate.ts'
 import type { Fetching } from './fetching.ts'
 import type { Hash } from './ocsp.ts'
 
-/** What a peer's certificate stands in at most: no certificate is larger, and it is a stranger who tells us to fetch it. */
-export const MOST_CERTIFICATE_BYTES = 32 * 1024
 const MOST_BUNDLE_BYTES = 128 * 1024
 const MOST_IN_BUNDLE = 16
 

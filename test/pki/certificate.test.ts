@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { AsnConvert } from '@peculiar/asn1-schema'
 import { BasicConstraints, id_ce_basicConstraints, Certificate as ReferenceCertificate } from '@peculiar/asn1-x509'
 import { describe, expect, it, test } from 'vitest'
-import { toHex } from '../../src/bytes/index.ts'
+import { fromHex, toHex } from '../../src/bytes/index.ts'
 import { nodeSignatures } from '../../src/crypto/node-signature.ts'
 import type { SignatureScheme } from '../../src/crypto/signature.ts'
 import { DecodeError } from '../../src/errors.ts'
@@ -119,6 +119,22 @@ describe('a certificate', () => {
     const read = decodeCertificate(der)
     expect(read.publicKey).toBeUndefined()
     expect(read.keyProblem).toMatch(/curve/)
+  })
+
+  // The library takes a malformed optional part for one that is absent: what limits the certificate would be lost.
+  test.each([
+    ['subtrees that are none in nameConstraints', '2.5.29.30', '3004a0020500'],
+    ['a part that does not belong into nameConstraints', '2.5.29.30', '3004a2020500'],
+    ['a limit that is none in basicConstraints', '2.5.29.19', '30060101ff0401ff'],
+    ['reasons that are none at a place of CRLs', '2.5.29.31', '300e300ca008a00686042f2f61620500'],
+    ['octets behind a value', '2.5.29.15', '030205a000'],
+  ])('is refused with %s', (_, oid, hex) => {
+    const extensions = [{ oid, critical: true, value: fromHex(hex) }]
+    expect(() => issue('CN=lax', ca, { extensions })).toThrow(DecodeError)
+  })
+
+  it('is refused when it is larger than anybody has one', () => {
+    expect(() => decodeCertificate(new Uint8Array(32 * 1024 + 1))).toThrow(/too many/)
   })
 
   it('is never anything but a value or a DecodeError, cut at any octet', () => {
