@@ -1,4 +1,5 @@
 import { type AsnType, type BitString, type Constructed, fromBER, Sequence } from 'asn1js'
+import { concat } from '../bytes/index.ts'
 import { DecodeError } from '../errors.ts'
 
 /** What is read, for messages, and how large it may be. */
@@ -9,8 +10,6 @@ export interface Subject {
   readonly mostBytes?: number
   /** Elements of ASN.1, each of which costs the library time. Default: 1000. */
   readonly mostElements?: number
-  /** In files of keys, which some programs write in BER: lengths of any form, strings in pieces. */
-  readonly isBer?: boolean
 }
 
 const MOST_BYTES = 65_536
@@ -18,7 +17,7 @@ const MOST_ELEMENTS = 1000
 /** No structure of ours is nested as deep. */
 const limits = { maxDepth: 32, parseEmbedded: false, copyInput: false } as const
 
-/** Decodes one element to the last octet, in DER unless the subject is BER; it borrows. Throws `DecodeError`. ITU-T X.690. */
+/** Decodes one element to the last octet, in DER; it borrows. Throws `DecodeError`. ITU-T X.690. */
 export function readBlock(octets: Uint8Array, subject: Subject): AsnType {
   const { mostBytes = MOST_BYTES, mostElements = MOST_ELEMENTS } = subject
   if (octets.length > mostBytes) throw malformed(subject, `${octets.length} octets are too many`)
@@ -107,6 +106,15 @@ export const encodedBlock = (block: AsnType): Uint8Array => block.valueBeforeDec
 export const contentsOfBlock = (block: AsnType): Uint8Array =>
   block.valueBeforeDecodeView.subarray(block.idBlock.blockLength + block.lenBlock.blockLength)
 
+/** Octets of an OCTET STRING, or of one that is tagged otherwise, where some programs put them in pieces. Borrowed when it is whole. */
+export function octetsOf(block: AsnType, subject: Subject): Uint8Array {
+  if (!block.idBlock.isConstructed) return contentsOfBlock(block)
+  const pieces = elements(block)
+  if (!pieces.every(({ idBlock }) => idBlock.tagClass === UNIVERSAL && idBlock.tagNumber === OCTET_STRING))
+    throw malformed(subject, 'an OCTET STRING of something else')
+  return concat(...pieces.map((piece) => octetsOf(piece, subject)))
+}
+
 /** Octets of a BIT STRING that has no unused bits, borrowed. */
 export function wholeOctets({ valueBlock }: BitString, subject: Subject, what: string): Uint8Array {
   if (valueBlock.unusedBits !== 0) throw malformed(subject, `${what} is not a whole number of octets`)
@@ -132,25 +140,22 @@ function demandWellFormed(block: AsnType, subject: Subject, start: number): void
   const fail = (problem: string): never => {
     throw malformed(subject, problem, encoded.byteOffset - start)
   }
-  const parts = idBlock.isConstructed ? elements(block) : []
-  const isDefinite = !lenBlock.isIndefiniteForm
+  if (idBlock.blockLength !== 1) fail('a tag of more than one octet')
+  if (lenBlock.isIndefiniteForm) fail('an indefinite length')
+  if (lenBlock.blockLength !== lengthOctets(lenBlock.length)) fail('a length that is not the shortest')
+  if (encoded.length !== 1 + lenBlock.blockLength + lenBlock.length) fail('an element that is cut')
+  if (!idBlock.isConstructed) return
+  const isList = idBlock.tagNumber === SEQUENCE || idBlock.tagNumber === SET
+  if (idBlock.tagClass === UNIVERSAL && !isList) fail('a string in pieces')
+  const parts = elements(block)
   const inside = parts.reduce((sum, part) => sum + part.valueBeforeDecodeView.length, 0)
-  if (isDefinite && encoded.length !== idBlock.blockLength + lenBlock.blockLength + lenBlock.length)
-    fail('an element that is cut')
-  if (isDefinite && idBlock.isConstructed && inside !== lenBlock.length)
-    fail('elements that do not fill the one around them')
-  if (subject.isBer !== true) {
-    if (idBlock.blockLength !== 1) fail('a tag of more than one octet')
-    if (!isDefinite) fail('an indefinite length')
-    if (lenBlock.blockLength !== lengthOctets(lenBlock.length)) fail('a length that is not the shortest')
-    const isList = idBlock.tagNumber === SEQUENCE || idBlock.tagNumber === SET
-    if (idBlock.isConstructed && idBlock.tagClass === UNIVERSAL && !isList) fail('a string in pieces')
-  }
+  if (inside !== lenBlock.length) fail('elements that do not fill the one around them')
   for (const part of parts) demandWellFormed(part, subject, start)
 }
 
 const UNIVERSAL = 1
 const CONTEXT = 3
+const OCTET_STRING = 4
 const SEQUENCE = 16
 const SET = 17
 

@@ -1,4 +1,3 @@
-import { derElement } from '../crypto/der.ts'
 import type { DerReader } from '../crypto/der-reader.ts'
 
 const UTC_TIME = 0x17
@@ -24,18 +23,5 @@ export function decodeTime(reader: DerReader, what: string): number {
   return date.setUTCHours(hour, minute, second)
 }
 
-/** A Time; parts of a second are left out. RFC 5280 §4.1.2.5. */
-export function encodeTime(ms: number): Uint8Array {
-  const digits = new Date(ms).toISOString().replaceAll(/\.\d+|[-:T]/g, '')
-  const isShort = digits >= '1950' && digits < '2050'
-  return isShort ? timeElement(UTC_TIME, digits.slice(2)) : timeElement(GENERALIZED_TIME, digits)
-}
-
-/** A GeneralizedTime of any year. RFC 6960 §4.2.1. */
-export const encodeGeneralizedTime = (ms: number): Uint8Array =>
-  timeElement(GENERALIZED_TIME, new Date(ms).toISOString().replaceAll(/\.\d+|[-:T]/g, ''))
-
 /** For people: `2026-01-31 23:59:59 UTC`. */
 export const formatTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
-
-const timeElement = (tag: number, text: string): Uint8Array => derElement(tag, new TextEncoder().encode(text))

@@ -1,9 +1,10 @@
 import { createCipheriv, createDecipheriv, pbkdf2Sync, randomBytes, scryptSync } from 'node:crypto'
+import { type AsnType, Integer, Null, OctetString } from 'asn1js'
+import { AlgorithmIdentifier, PBES2Params, PBKDF2Params } from 'pkijs'
 import { wipe } from '../bytes/index.ts'
-import { DerTag, derElement, derInteger, derOid } from '../crypto/der.ts'
-import type { DerReader } from '../crypto/der-reader.ts'
 import { rc2CbcDecrypt } from '../crypto/rc2.ts'
 import type { HashName } from '../crypto/transforms.ts'
+import { malformed, octetsOf, readAs, type Subject, sequenceOf } from './asn1.ts'
 import { type Passphrase, pkcs12Key } from './pkcs12-kdf.ts'
 
 export type Decrypted =
@@ -12,20 +13,24 @@ export type Decrypted =
   | { readonly ok: false; readonly unsupported: string | undefined }
 
 /**
- * Decrypts what a passphrase protects: PBES2 (PBKDF2 or scrypt; AES-CBC or 3DES-CBC), and the algorithms of PKCS #12. `algorithm` stands
- * before an AlgorithmIdentifier. Throws `DecodeError` for malformed parameters. RFC 8018 §6.2, RFC 7914 §7, RFC 7292 appendix C.
+ * Decrypts what a passphrase protects: PBES2 (PBKDF2 or scrypt; AES-CBC or 3DES-CBC), and the algorithms of PKCS #12. Throws
+ * `DecodeError` for malformed parameters. RFC 8018 §6.2, RFC 7914 §7, RFC 7292 appendix C.
  */
-export function decryptWithPassphrase(algorithm: DerReader, data: Uint8Array, passphrase: Passphrase): Decrypted {
-  const identifier = algorithm.sequence('encryptionAlgorithm')
-  const oid = identifier.oid('encryptionAlgorithm')
-  const parameters = identifier.tag === DerTag.SEQUENCE ? identifier.sequence('parameters') : undefined
-  identifier.end()
-  if (oid === PBES2 && parameters !== undefined) return decryptPbes2(parameters, data, passphrase)
+export function decryptWithPassphrase(
+  { algorithmId: oid, algorithmParams: parameters }: AlgorithmIdentifier,
+  data: Uint8Array,
+  passphrase: Passphrase,
+  subject: Subject,
+): Decrypted {
+  if (parameters !== undefined && oid === PBES2)
+    return decryptPbes2(readAs(PBES2Params, parameters, subject), data, passphrase, subject)
   const old = pkcs12Ciphers[oid]
   if (old === undefined || parameters === undefined) return unsupported(`encryption ${oid}`)
-  const salt = parameters.element(DerTag.OCTET_STRING, 'salt')
-  const iterations = iterationCount(parameters)
-  parameters.end()
+  const [saltBlock, count, ...more] = sequenceOf(parameters, subject)
+  if (saltBlock === undefined || more.length > 0)
+    throw malformed(subject, 'parameters that are not salt and iterations')
+  const salt = octetsOf(saltBlock, subject)
+  const iterations = iterationCount(smallInteger(count, subject), subject)
   const { cipher, keyBytes } = old
   const key = pkcs12Key('sha1', 'encryption', passphrase, salt, iterations, keyBytes)
   const iv = pkcs12Key('sha1', 'iv', passphrase, salt, iterations, 8)
@@ -35,28 +40,29 @@ export function decryptWithPassphrase(algorithm: DerReader, data: Uint8Array, pa
   return decipher('des-ede3-cbc', whole, iv, data)
 }
 
-/**
- * Encrypts by PBES2 with PBKDF2 (HMAC-SHA-256) and AES-256-CBC, with a salt and IV from OpenSSL's generator. `algorithm` is an
- * AlgorithmIdentifier in DER. RFC 8018 §6.2.
- */
+/** Encrypts by PBES2 with PBKDF2 (HMAC-SHA-256) and AES-256-CBC, with a salt and IV from OpenSSL's generator. RFC 8018 §6.2. */
 export function encryptWithPassphrase(
   octets: Uint8Array,
   passphrase: string,
-): { readonly algorithm: Uint8Array; readonly data: Uint8Array } {
-  const [salt, iv] = [randomBytes(16), randomBytes(16)]
+): { readonly algorithm: AlgorithmIdentifier; readonly data: Uint8Array } {
+  const [salt, iv] = [Uint8Array.from(randomBytes(16)), Uint8Array.from(randomBytes(16))]
   const key = pbkdf2Sync(passphrase, salt, ownIterations, 32, 'sha256')
   const cipher = createCipheriv('aes-256-cbc', key, iv)
   const data = Uint8Array.from([...cipher.update(octets), ...cipher.final()])
   wipe(key)
-  const prf = derElement(DerTag.SEQUENCE, derOid(hmacOids.sha256), Uint8Array.of(DerTag.NULL, 0))
-  const kdf = derElement(
-    DerTag.SEQUENCE,
-    derOid(PBKDF2),
-    derElement(DerTag.SEQUENCE, derElement(DerTag.OCTET_STRING, salt), derInteger(countOctets(ownIterations)), prf),
-  )
-  const scheme = derElement(DerTag.SEQUENCE, derOid(AES_256_CBC), derElement(DerTag.OCTET_STRING, iv))
-  const parameters = derElement(DerTag.SEQUENCE, kdf, scheme)
-  return { algorithm: derElement(DerTag.SEQUENCE, derOid(PBES2), parameters), data }
+  const kdf = new PBKDF2Params({
+    salt: new OctetString({ valueHex: salt }),
+    iterationCount: ownIterations,
+    prf: new AlgorithmIdentifier({ algorithmId: hmacOids.sha256, algorithmParams: new Null() }),
+  })
+  const parameters = new PBES2Params({
+    keyDerivationFunc: new AlgorithmIdentifier({ algorithmId: PBKDF2, algorithmParams: kdf.toSchema() }),
+    encryptionScheme: new AlgorithmIdentifier({
+      algorithmId: AES_256_CBC,
+      algorithmParams: new OctetString({ valueHex: iv }),
+    }),
+  })
+  return { algorithm: new AlgorithmIdentifier({ algorithmId: PBES2, algorithmParams: parameters.toSchema() }), data }
 }
 
 /** Decrypts CBC with the padding of RFC 8018 §6.1.1. `name` is one of OpenSSL's. */
@@ -77,20 +83,25 @@ export function decipher(name: string, key: Uint8Array, iv: Uint8Array, data: Ui
 }
 
 /** An iteration count that can be done. */
-export function iterationCount(parameters: DerReader): number {
-  const count = parameters.smallInteger('iterationCount')
-  return count < 1 || count > MOST_ITERATIONS ? parameters.fail(`an iterationCount of ${count}`) : count
+export function iterationCount(count: number, subject: Subject): number {
+  if (!Number.isInteger(count) || count < 1 || count > MOST_ITERATIONS)
+    throw malformed(subject, `an iterationCount of ${count}`)
+  return count
 }
 
-/** The key of PBKDF2-params, whose reader it takes to the end; `keyBytes` where they do not name its length. RFC 8018 appendix A.2. */
-export function pbkdf2Key(parameters: DerReader, passphrase: Passphrase, keyBytes: number): Uint8Array | undefined {
-  const salt = parameters.element(DerTag.OCTET_STRING, 'salt')
-  const iterations = iterationCount(parameters)
-  const length = parameters.tag === DerTag.INTEGER ? parameters.smallInteger('keyLength') : keyBytes
-  const hash = parameters.tag === undefined ? 'sha1' : hmacHash(parameters)
-  parameters.end()
-  if (hash === undefined || length !== keyBytes) return undefined
-  return Uint8Array.from(pbkdf2Sync(passphrase.utf8, salt, iterations, length, hash))
+/** The key of PBKDF2-params; `keyBytes` where they do not name its length. RFC 8018 appendix A.2. */
+export function pbkdf2Key(
+  block: AsnType,
+  passphrase: Passphrase,
+  keyBytes: number,
+  subject: Subject,
+): Uint8Array | undefined {
+  const { salt, iterationCount: count, keyLength, prf } = readAs(PBKDF2Params, block, subject)
+  if (!(salt instanceof OctetString)) throw malformed(subject, 'a salt that is no OCTET STRING')
+  const iterations = iterationCount(count, subject)
+  const hash = prf === undefined ? 'sha1' : hmacHash(prf)
+  if (hash === undefined || (keyLength ?? keyBytes) !== keyBytes) return undefined
+  return Uint8Array.from(pbkdf2Sync(passphrase.utf8, octetsOf(salt, subject), iterations, keyBytes, hash))
 }
 
 /** What OpenSSL writes by now, and some milliseconds. */
@@ -130,43 +141,44 @@ const hmacOids: Readonly<Record<HashName, string>> = {
 
 const unsupported = (what: string): Decrypted => ({ ok: false, unsupported: what })
 
-function decryptPbes2(parameters: DerReader, data: Uint8Array, passphrase: Passphrase): Decrypted {
-  const kdf = parameters.sequence('keyDerivationFunc')
-  const scheme = parameters.sequence('encryptionScheme')
-  parameters.end()
-  const schemeOid = scheme.oid('encryptionScheme')
-  const cipher = ciphers[schemeOid]
-  if (cipher === undefined) return unsupported(`encryption ${schemeOid}`)
-  const iv = scheme.element(DerTag.OCTET_STRING, 'iv')
-  scheme.end()
-  if (iv.length !== cipher.ivBytes) scheme.fail(`an IV of ${iv.length} octets`)
-  const kdfOid = kdf.oid('keyDerivationFunc')
-  const derive = kdfOid === PBKDF2 ? pbkdf2Key : kdfOid === SCRYPT ? scryptKey : undefined
-  const key = derive?.(kdf.sequence('keyDerivationFunc'), passphrase, cipher.keyBytes)
-  kdf.end()
-  return key === undefined ? unsupported(`key derivation ${kdfOid} of this kind`) : decipher(cipher.name, key, iv, data)
+function decryptPbes2(
+  { keyDerivationFunc: kdf, encryptionScheme: scheme }: PBES2Params,
+  data: Uint8Array,
+  passphrase: Passphrase,
+  subject: Subject,
+): Decrypted {
+  const cipher = ciphers[scheme.algorithmId]
+  if (cipher === undefined) return unsupported(`encryption ${scheme.algorithmId}`)
+  if (!(scheme.algorithmParams instanceof OctetString)) throw malformed(subject, 'an IV that is no OCTET STRING')
+  const iv = octetsOf(scheme.algorithmParams, subject)
+  if (iv.length !== cipher.ivBytes) throw malformed(subject, `an IV of ${iv.length} octets`)
+  const derive = { [PBKDF2]: pbkdf2Key, [SCRYPT]: scryptKey }[kdf.algorithmId]
+  const key = kdf.algorithmParams && derive?.(kdf.algorithmParams, passphrase, cipher.keyBytes, subject)
+  return key === undefined
+    ? unsupported(`key derivation ${kdf.algorithmId} of this kind`)
+    : decipher(cipher.name, key, iv, data)
 }
 
-/** Scrypt-params. RFC 7914 §7.1. */
-function scryptKey(parameters: DerReader, passphrase: Passphrase, keyBytes: number): Uint8Array | undefined {
-  const salt = parameters.element(DerTag.OCTET_STRING, 'salt')
-  const N = parameters.smallInteger('costParameter')
-  const r = parameters.smallInteger('blockSize')
-  const p = parameters.smallInteger('parallelizationParameter')
-  if (parameters.tag === DerTag.INTEGER && parameters.smallInteger('keyLength') !== keyBytes) return undefined
-  parameters.end()
+/** Scrypt-params, which the library does not have. RFC 7914 §7.1. */
+function scryptKey(block: AsnType, passphrase: Passphrase, keyBytes: number, subject: Subject): Uint8Array | undefined {
+  const [salt, ...numbers] = sequenceOf(block, subject)
+  const [N = 0, r = 0, p = 0, length = keyBytes] = numbers.map((number) => smallInteger(number, subject))
+  if (salt === undefined || numbers.length > 4) throw malformed(subject, 'parameters that are not those of scrypt')
   const isPowerOf2 = N > 1 && (N & (N - 1)) === 0
-  if (!isPowerOf2 || r < 1 || p < 1 || p > 1024 || 128 * N * r > MOST_MEMORY || 128 * r * p > MOST_MEMORY)
-    return undefined
-  return Uint8Array.from(scryptSync(passphrase.utf8, salt, keyBytes, { N, r, p, maxmem: 2 * MOST_MEMORY }))
+  if (length !== keyBytes || !isPowerOf2 || r < 1 || p < 1 || p > 1024) return undefined
+  if (128 * N * r > MOST_MEMORY || 128 * r * p > MOST_MEMORY) return undefined
+  const options = { N, r, p, maxmem: 2 * MOST_MEMORY }
+  return Uint8Array.from(scryptSync(passphrase.utf8, octetsOf(salt, subject), keyBytes, options))
 }
 
-function hmacHash(parameters: DerReader): HashName | undefined {
-  const prf = parameters.sequence('prf')
-  const oid = prf.oid('prf')
-  if (prf.tag === DerTag.NULL) prf.element(DerTag.NULL, 'prf')
-  prf.end()
-  return (Object.keys(hmacOids) as HashName[]).find((hash) => hmacOids[hash] === oid)
+const hmacHash = ({ algorithmId }: AlgorithmIdentifier): HashName | undefined =>
+  (Object.keys(hmacOids) as HashName[]).find((hash) => hmacOids[hash] === algorithmId)
+
+/** An INTEGER from 0 to 2^31 - 1. */
+function smallInteger(block: AsnType | undefined, subject: Subject): number {
+  const value = block instanceof Integer && !block.valueBlock.isHexOnly ? block.valueBlock.valueDec : -1
+  if (value < 0) throw malformed(subject, 'a number that is none, or too large')
+  return value
 }
 
 /** Without the padding of RFC 8018 §6.1.1. */
@@ -176,6 +188,3 @@ function unpadded(octets: Uint8Array, block: number): Decrypted {
   if (!isPadding || octets.length % block !== 0) return { ok: false, unsupported: undefined }
   return { ok: true, octets: octets.subarray(0, octets.length - fill) }
 }
-
-const countOctets = (count: number): Uint8Array =>
-  Uint8Array.of((count >>> 24) & 0xff, (count >>> 16) & 0xff, (count >>> 8) & 0xff, count & 0xff)

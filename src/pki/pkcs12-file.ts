@@ -47,7 +47,12 @@ const dataInfo = (content: Uint8Array): Uint8Array =>
 
 function encryptedInfo(content: Uint8Array, passphrase: string): Uint8Array {
   const { algorithm, data } = encryptWithPassphrase(content, passphrase)
-  const inner = derElement(DerTag.SEQUENCE, derOid(Pkcs12Oid.data), algorithm, derElement(0x80, data))
+  const inner = derElement(
+    DerTag.SEQUENCE,
+    derOid(Pkcs12Oid.data),
+    encodeBlock(algorithm.toSchema()),
+    derElement(0x80, data),
+  )
   const encrypted = derElement(DerTag.SEQUENCE, derInteger(Uint8Array.of(0)), inner)
   return derElement(DerTag.SEQUENCE, derOid(Pkcs12Oid.encryptedData), explicit(encrypted))
 }

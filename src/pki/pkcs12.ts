@@ -1,12 +1,19 @@
-import { AlgorithmIdentifier } from 'pkijs'
-import { concat, equalBytes, equalConstantTime, Reader } from '../bytes/index.ts'
-import { contextTag, DerTag } from '../crypto/der.ts'
-import { DerReader } from '../crypto/der-reader.ts'
+import { type AsnType, ObjectIdentifier } from 'asn1js'
+import {
+  type AlgorithmIdentifier,
+  AuthenticatedSafe,
+  type ContentInfo,
+  EncryptedData,
+  type MacData,
+  PBES2Params,
+  PFX,
+} from 'pkijs'
+import { equalBytes, equalConstantTime, Reader } from '../bytes/index.ts'
 import { nodeHmac } from '../crypto/node-hash.ts'
 import type { PrivateKey } from '../crypto/signature.ts'
 import type { HashName } from '../crypto/transforms.ts'
 import { DecodeError } from '../errors.ts'
-import { readAs } from './asn1.ts'
+import { encodedBlock, malformed, octetsOf, onlyPart, readAs, readBlock, type Subject, sequenceOf } from './asn1.ts'
 import { derOfBer } from './ber.ts'
 import { type Certificate, decodeCertificate, isSelfIssued } from './certificate.ts'
 import { type KeySource, requirePassphrase, sourceError, wrongPassphrase } from './key-source.ts'
@@ -40,17 +47,14 @@ export const Pkcs12Oid = {
  */
 export function readPkcs12(contents: Uint8Array, source: KeySource): Pkcs12 {
   try {
-    const pfx = berReader(contents).sequence('PFX')
-    if (pfx.smallInteger('version') !== 3) pfx.fail('a version that is not 3')
-    const authSafe = dataOf(pfx.sequence('authSafe'), source)
+    const { version, authSafe, macData } = readAs(PFX, derOf(contents), SUBJECT)
+    if (version !== 3) throw malformed(SUBJECT, 'a version that is not 3')
+    const safes = dataOf(authSafe, source)
     const passphrases = openingPassphrases(source)
-    const passphrase =
-      pfx.tag === undefined
-        ? passphrases[0]!
-        : checkedPassphrase(pfx.sequence('macData'), authSafe, passphrases, source)
+    const passphrase = macData === undefined ? passphrases[0]! : checkedPassphrase(macData, safes, passphrases, source)
     const found: Found = { keys: [], certificates: [] }
-    const safes = berReader(authSafe).sequence('AuthenticatedSafe')
-    while (safes.tag !== undefined) readSafe(safes.sequence('ContentInfo'), { source, passphrase, found })
+    const { safeContents } = readAs(AuthenticatedSafe, derOf(safes), SUBJECT)
+    for (const info of safeContents) readSafe(info, { source, passphrase, found })
     return assemble(found, source)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
@@ -72,11 +76,21 @@ interface Opening {
   readonly found: Found
 }
 
-const berReader = (octets: Uint8Array): DerReader => {
-  const reader = new Reader(octets, 'PKCS #12', 'RFC 7292 §4')
+/** A file of the operator. */
+const SUBJECT: Subject = {
+  where: 'PKCS #12',
+  section: 'RFC 7292 §4',
+  mostBytes: 4 * 1024 * 1024,
+  mostElements: 20_000,
+}
+
+/** Some programs stream the file in BER, with lengths that are not known before: the library's schema of a PFX refuses that. */
+function derOf(octets: Uint8Array): Uint8Array {
+  if (octets.length > SUBJECT.mostBytes!) throw malformed(SUBJECT, `${octets.length} octets are too many`)
+  const reader = new Reader(octets, SUBJECT.where, SUBJECT.section)
   const der = derOfBer(reader)
   reader.end()
-  return new DerReader(der, 'PKCS #12', 'RFC 7292 §4')
+  return der
 }
 
 /** Without a passphrase there are two ways to write none. */
@@ -86,53 +100,37 @@ function openingPassphrases(source: KeySource): Passphrase[] {
 }
 
 /** The octets of a ContentInfo of type data. */
-function dataOf(info: DerReader, source: KeySource): Uint8Array {
-  const type = info.oid('contentType')
-  if (type !== Pkcs12Oid.data) {
-    throw sourceError(source, `a PKCS #12 file with content of type ${type} is not implemented`, allowed)
-  }
-  return octetString(info.nested(contextTag(0), 'content'))
-}
-
-function octetString(reader: DerReader): Uint8Array {
-  const octets = reader.element(DerTag.OCTET_STRING, 'content')
-  reader.end()
-  return octets
+function dataOf({ contentType, content }: ContentInfo, source: KeySource): Uint8Array {
+  if (contentType === Pkcs12Oid.data) return octetsOf(content, SUBJECT)
+  throw sourceError(source, `a PKCS #12 file with content of type ${contentType} is not implemented`, allowed)
 }
 
 /** The one of the passphrases under which MacData is right. RFC 7292 §4, appendix B. */
 function checkedPassphrase(
-  mac: DerReader,
+  { mac, macSalt, iterations = 1 }: MacData,
   content: Uint8Array,
   passphrases: readonly Passphrase[],
   source: KeySource,
 ): Passphrase {
-  const info = mac.sequence('mac')
-  const algorithm = info.any('digestAlgorithm')
-  const expected = info.element(DerTag.OCTET_STRING, 'digest')
-  const salt = mac.element(DerTag.OCTET_STRING, 'macSalt')
-  const iterations = mac.tag === undefined ? 1 : iterationCount(mac)
+  const salt = octetsOf(macSalt, SUBJECT)
+  const count = iterationCount(iterations, SUBJECT)
   for (const passphrase of passphrases) {
-    const key = macKey(algorithm, passphrase, salt, iterations)
+    const key = macKey(mac.digestAlgorithm, passphrase, salt, count)
     if (key === undefined) throw sourceError(source, 'the MAC of the PKCS #12 file is not implemented', encryptions)
-    if (equalConstantTime(nodeHmac(key.hash, key.octets, content), expected)) return passphrase
+    const digest = nodeHmac(key.hash, key.octets, content)
+    if (equalConstantTime(digest, octetsOf(mac.digest, SUBJECT))) return passphrase
   }
   throw wrongPassphrase(source, 'the PKCS #12 file')
 }
 
 function macKey(
-  algorithm: Uint8Array,
+  algorithm: AlgorithmIdentifier,
   passphrase: Passphrase,
   salt: Uint8Array,
   iterations: number,
 ): { readonly hash: HashName; readonly octets: Uint8Array } | undefined {
-  const reader = () => new DerReader(algorithm, 'PKCS #12', 'RFC 7292 §4')
-  const identifier = reader().sequence('digestAlgorithm')
-  if (identifier.oid('digestAlgorithm') === Pkcs12Oid.pbmac1) {
-    return pbmac1Key(identifier.sequence('PBMAC1-params'), passphrase)
-  }
-  const subject = { where: 'PKCS #12', section: 'RFC 7292 §4' }
-  const hash = hashOf(readAs(AlgorithmIdentifier, algorithm, subject), subject)
+  if (algorithm.algorithmId === Pkcs12Oid.pbmac1) return pbmac1Key(algorithm, passphrase)
+  const hash = hashOf(algorithm, SUBJECT)
   if (hash === undefined) return undefined
   return { hash, octets: pkcs12Key(hash, 'mac', passphrase, salt, iterations, hashBytes[hash]) }
 }
@@ -144,70 +142,58 @@ const hmacHashes: Readonly<Record<string, HashName>> = {
   '1.2.840.113549.2.11': 'sha512',
 }
 
-/** RFC 9579 §4: PBKDF2 and HMAC. */
+/** RFC 9579 §4: PBKDF2 and HMAC, in the two fields that PBES2 has too. */
 function pbmac1Key(
-  parameters: DerReader,
+  { algorithmParams }: AlgorithmIdentifier,
   passphrase: Passphrase,
 ): { readonly hash: HashName; readonly octets: Uint8Array } | undefined {
-  const kdf = parameters.sequence('keyDerivationFunc')
-  const scheme = parameters.sequence('messageAuthScheme')
-  const hash = hmacHashes[scheme.oid('messageAuthScheme')]
-  if (kdf.oid('keyDerivationFunc') !== '1.2.840.113549.1.5.12' || hash === undefined) return undefined
-  const octets = pbkdf2Key(kdf.sequence('PBKDF2-params'), passphrase, hashBytes[hash])
+  if (algorithmParams === undefined) return undefined
+  const { keyDerivationFunc: kdf, encryptionScheme: scheme } = readAs(PBES2Params, algorithmParams, SUBJECT)
+  const hash = hmacHashes[scheme.algorithmId]
+  if (kdf.algorithmId !== '1.2.840.113549.1.5.12' || kdf.algorithmParams === undefined || hash === undefined)
+    return undefined
+  const octets = pbkdf2Key(kdf.algorithmParams, passphrase, hashBytes[hash], SUBJECT)
   return octets && { hash, octets }
 }
 
 /** A ContentInfo of AuthenticatedSafe: bags in the clear, or encrypted. RFC 7292 §4.1. */
-function readSafe(info: DerReader, opening: Opening): void {
-  const type = info.oid('contentType')
-  const content = info.nested(contextTag(0), 'content')
-  if (type === Pkcs12Oid.data) return readBags(octetString(content), opening)
-  if (type !== Pkcs12Oid.encryptedData) {
-    throw sourceError(opening.source, `content of type ${type} is not implemented`, encryptions)
+function readSafe({ contentType, content }: ContentInfo, opening: Opening): void {
+  if (contentType === Pkcs12Oid.data) return readBags(octetsOf(content, SUBJECT), opening)
+  if (contentType !== Pkcs12Oid.encryptedData) {
+    throw sourceError(opening.source, `content of type ${contentType} is not implemented`, encryptions)
   }
-  const encrypted = content.sequence('EncryptedData')
-  encrypted.smallInteger('version')
-  const inner = encrypted.sequence('EncryptedContentInfo')
-  inner.oid('contentType')
-  const algorithm = new DerReader(inner.any('contentEncryptionAlgorithm'), 'PKCS #12', 'RFC 5652 §8')
-  const found = decryptWithPassphrase(algorithm, encryptedContent(inner), opening.passphrase)
+  const { contentEncryptionAlgorithm, encryptedContent } = readAs(EncryptedData, content, SUBJECT).encryptedContentInfo
+  if (encryptedContent === undefined) throw malformed(SUBJECT, 'EncryptedData without content')
+  const data = octetsOf(encryptedContent, SUBJECT)
+  const found = decryptWithPassphrase(contentEncryptionAlgorithm, data, opening.passphrase, SUBJECT)
   if (found.ok) return readBags(found.octets, opening)
   if (found.unsupported === undefined) throw wrongPassphrase(opening.source, 'the PKCS #12 file')
   throw sourceError(opening.source, `${found.unsupported} is not implemented`, encryptions)
 }
 
-/** An OCTET STRING with another tag, in one piece or several. */
-function encryptedContent(inner: DerReader): Uint8Array {
-  if (inner.tag === 0x80) return inner.element(0x80, 'encryptedContent')
-  const pieces = inner.nested(contextTag(0), 'encryptedContent')
-  const octets: Uint8Array[] = []
-  while (pieces.tag !== undefined) octets.push(pieces.element(DerTag.OCTET_STRING, 'encryptedContent'))
-  return concat(...octets)
-}
-
 /** SafeContents. RFC 7292 §4.2. */
-function readBags(octets: Uint8Array, opening: Opening): void {
-  readSafeContents(berReader(octets), opening, 0)
-}
+const readBags = (octets: Uint8Array, opening: Opening): void =>
+  readSafeContents(readBlock(derOf(octets), SUBJECT), opening, 0)
 
-function readSafeContents(reader: DerReader, opening: Opening, depth: number): void {
-  const bags = reader.sequence('SafeContents')
-  while (bags.tag !== undefined) {
-    const bag = bags.sequence('SafeBag')
-    const type = bag.oid('bagId')
-    readBag(type, bag.nested(contextTag(0), 'bagValue'), opening, depth)
+/** Bag by bag: the library refuses the whole file for a bag of a kind that it does not know. */
+function readSafeContents(contents: AsnType, opening: Opening, depth: number): void {
+  for (const bag of sequenceOf(contents, SUBJECT)) {
+    const [type, value] = sequenceOf(bag, SUBJECT)
+    if (!(type instanceof ObjectIdentifier) || value === undefined) throw malformed(SUBJECT, 'a SafeBag without value')
+    readBag(type.valueBlock.toString(), onlyPart(value, SUBJECT), opening, depth)
   }
 }
 
-function readBag(type: string, value: DerReader, opening: Opening, depth: number): void {
+function readBag(type: string, value: AsnType, opening: Opening, depth: number): void {
   const { source, passphrase, found } = opening
-  if (type === Pkcs12Oid.keyBag) found.keys.push(fromPkcs8(value.any('keyBag'), source))
+  if (type === Pkcs12Oid.keyBag) found.keys.push(fromPkcs8(encodedBlock(value), source))
   else if (type === Pkcs12Oid.pkcs8ShroudedKeyBag) {
-    found.keys.push(decryptPrivateKey(value.any('pkcs8ShroudedKeyBag'), source, passphrase))
+    found.keys.push(decryptPrivateKey(value, source, passphrase))
   } else if (type === Pkcs12Oid.certBag) {
-    const bag = value.sequence('certBag')
-    if (bag.oid('certId') !== Pkcs12Oid.x509Certificate) return
-    found.certificates.push(decodeCertificate(octetString(bag.nested(contextTag(0), 'certValue'))))
+    const [id, explicit] = sequenceOf(value, SUBJECT)
+    const isX509 = id instanceof ObjectIdentifier && id.valueBlock.toString() === Pkcs12Oid.x509Certificate
+    if (!isX509 || explicit === undefined) return
+    found.certificates.push(decodeCertificate(octetsOf(onlyPart(explicit, SUBJECT), SUBJECT)))
   } else if (type === Pkcs12Oid.safeContentsBag && depth < 4) readSafeContents(value, opening, depth + 1)
 }
 

@@ -1,12 +1,15 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { type AsnType, OctetString } from 'asn1js'
+import { PKCS8ShroudedKeyBag } from 'pkijs'
 import { concat, fromHex, wipe } from '../bytes/index.ts'
-import { DerTag, derElement } from '../crypto/der.ts'
+import { DerTag } from '../crypto/der.ts'
 import { DerReader } from '../crypto/der-reader.ts'
 import { nodeSignatures } from '../crypto/node-signature.ts'
 import { wrapEcPrivateKey, wrapRsaPrivateKey } from '../crypto/private-key-parts.ts'
 import { decodePublicKey, keyKind } from '../crypto/public-key.ts'
 import type { PrivateKey, SignatureScheme } from '../crypto/signature.ts'
 import { DecodeError } from '../errors.ts'
+import { encodeBlock, octetsOf, readAs, type Subject } from './asn1.ts'
 import { type KeySource, pemBlocks, requirePassphrase, sourceError, wrongPassphrase } from './key-source.ts'
 import { type Decrypted, decipher, decryptWithPassphrase, encryptWithPassphrase } from './password-encryption.ts'
 import { encodePem, type PemBlock, pemText } from './pem.ts'
@@ -34,20 +37,29 @@ export function encodePrivateKey({ pkcs8 }: PrivateKey, passphrase?: string): st
 }
 
 /** EncryptedPrivateKeyInfo. RFC 5958 §3. */
-export function encryptPrivateKey(pkcs8: Uint8Array, passphrase: string): Uint8Array {
+export const encryptPrivateKey = (pkcs8: Uint8Array, passphrase: string): Uint8Array =>
+  encodeBlock(shroudedKey(pkcs8, passphrase).toSchema())
+
+/** The same as the library has it. */
+export function shroudedKey(pkcs8: Uint8Array, passphrase: string): PKCS8ShroudedKeyBag {
   const { algorithm, data } = encryptWithPassphrase(pkcs8, passphrase)
-  return derElement(DerTag.SEQUENCE, algorithm, derElement(DerTag.OCTET_STRING, data))
+  return new PKCS8ShroudedKeyBag({
+    encryptionAlgorithm: algorithm,
+    encryptedData: new OctetString({ valueHex: data }),
+  })
 }
 
-/** The key of an EncryptedPrivateKeyInfo. Throws `ConfigError` and `DecodeError`. RFC 5958 §3. */
-export function decryptPrivateKey(der: Uint8Array, source: KeySource, passphrase = passphraseOf(source)): PrivateKey {
-  const outer = new DerReader(der, 'EncryptedPrivateKeyInfo', 'RFC 5958 §3')
-  const info = outer.sequence('EncryptedPrivateKeyInfo')
-  outer.end()
-  const algorithm = new DerReader(info.any('encryptionAlgorithm'), 'EncryptedPrivateKeyInfo', 'RFC 5958 §3')
-  const data = info.element(DerTag.OCTET_STRING, 'encryptedData')
-  info.end()
-  return fromDecrypted(decryptWithPassphrase(algorithm, data, passphrase), source, (pkcs8) => fromPkcs8(pkcs8, source))
+const ENCRYPTED: Subject = { where: 'EncryptedPrivateKeyInfo', section: 'RFC 5958 §3' }
+
+/** The key of an EncryptedPrivateKeyInfo, in DER or read before. Throws `ConfigError` and `DecodeError`. RFC 5958 §3. */
+export function decryptPrivateKey(
+  info: Uint8Array | AsnType,
+  source: KeySource,
+  passphrase = passphraseOf(source),
+): PrivateKey {
+  const { encryptionAlgorithm, encryptedData } = readAs(PKCS8ShroudedKeyBag, info, ENCRYPTED)
+  const found = decryptWithPassphrase(encryptionAlgorithm, octetsOf(encryptedData, ENCRYPTED), passphrase, ENCRYPTED)
+  return fromDecrypted(found, source, (pkcs8) => fromPkcs8(pkcs8, source))
 }
 
 /** The key of a PrivateKeyInfo, loaded once and tried. Throws `ConfigError`. RFC 5958 §2. */

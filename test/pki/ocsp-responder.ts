@@ -3,7 +3,6 @@ import { DerReader } from '../../src/crypto/der-reader.ts'
 import { nodeSignatures } from '../../src/crypto/node-signature.ts'
 import type { SignatureProvider, SignatureScheme } from '../../src/crypto/signature.ts'
 import type { Certificate } from '../../src/pki/certificate.ts'
-import { encodeGeneralizedTime } from '../../src/pki/der-time.ts'
 import { defaultScheme, signedBy } from '../../src/pki/issue.ts'
 import { certIdOf, encodeCertId, encodeNonce } from '../../src/pki/ocsp.ts'
 import { DAY, type Holder, sha1, today } from './authority.ts'
@@ -65,6 +64,10 @@ export function ocspResponse(reply: Reply): Uint8Array {
   const bytes = derElement(DerTag.SEQUENCE, derOid('1.3.6.1.5.5.7.48.1.1'), derElement(DerTag.OCTET_STRING, basic))
   return derElement(DerTag.SEQUENCE, Uint8Array.of(0x0a, 1, 0), explicit(0, bytes))
 }
+
+/** RFC 6960 §4.2.1. */
+const encodeGeneralizedTime = (ms: number): Uint8Array =>
+  derElement(0x18, new TextEncoder().encode(new Date(ms).toISOString().replaceAll(/\.\d+|[-:T]/g, '')))
 
 /** The nonce in an OCSP request. */
 export function nonceOf(request: Uint8Array): Uint8Array | undefined {
