@@ -9,11 +9,12 @@ import {
   newPacketFlow,
   parseFlow,
 } from '../ip/index.ts'
+import type { XfrmWaiter } from '../xfrm/asking.ts'
 import { OutVerdict } from '../xfrm/bundle.ts'
 import { PolicyDirection, type XfrmPolicy } from '../xfrm/policy.ts'
 import type { XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
-import type { Xfrm, XfrmWaiter } from '../xfrm/xfrm.ts'
+import type { Xfrm } from '../xfrm/xfrm.ts'
 import { FragmentRule } from './fragment-rule.ts'
 import type { Deliver } from './inbound.ts'
 import type { DatapathOptions } from './options.ts'

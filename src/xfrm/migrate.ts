@@ -28,8 +28,26 @@ export function policyToMigrate(spd: Spd, direction: PolicyDirection, request: M
   return spd.lookupType(direction, request.type === 'sub', flowOf(request.selector), request.ifId ?? 0)
 }
 
+/** Moves the states, all or none. Throws `UsageError` when an SPI is taken where it goes. */
+export function migrateStates(sad: Sad, { migrations, ifId = 0, encap }: MigrateRequest): void {
+  const undo: (() => void)[] = []
+  for (const migration of migrations) {
+    const state = stateToMigrate(sad, migration, ifId)
+    if (state === undefined) continue
+    const { saddr, daddr, encap: before } = state
+    const change = { saddr: migration.newSaddr, daddr: migration.newDaddr }
+    try {
+      sad.move(state, before === undefined || encap === undefined ? change : { ...change, encap })
+    } catch (error) {
+      for (const step of undo) step()
+      throw error
+    }
+    undo.unshift(() => sad.move(state, { saddr, daddr, ...(before === undefined ? {} : { encap: before }) }))
+  }
+}
+
 /** The newest state that a migration names, undefined when there is none. */
-export function stateToMigrate(sad: Sad, migration: Migration, ifId: number): XfrmState | undefined {
+function stateToMigrate(sad: Sad, migration: Migration, ifId: number): XfrmState | undefined {
   return sad.between(migration.oldSaddr, migration.oldDaddr).findLast((state) => {
     if (ifId !== 0 && state.ifId !== ifId) return false
     return state.mode === migration.mode && state.proto === migration.proto && hasReqid(migration, state.reqid)

@@ -1,13 +1,13 @@
-import { equalBytes, readU32 } from '../bytes/index.ts'
+import { readU32 } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { UsageError } from '../errors.ts'
 import { type IpAddress, IpProtocol, type PacketFlow, type SocketAddress } from '../ip/index.ts'
-import { Acquires, type AcquireTarget } from './acquires.ts'
+import { Asking, type XfrmWaiter } from './asking.ts'
 import { Bundle, type OutVerdict, stateOf } from './bundle.ts'
-import { checkPath, isAnyAddress } from './inbound-check.ts'
+import { checkPath } from './inbound-check.ts'
 import { hardLimitReached, nextTimeLimit, softLimitReached } from './lifetime.ts'
 import { markValue } from './mark.ts'
-import { checkMigrations, migrateTemplates, policyToMigrate, stateToMigrate } from './migrate.ts'
+import { checkMigrations, migrateStates, migrateTemplates, policyToMigrate } from './migrate.ts'
 import { XfrmMonitor } from './monitor.ts'
 import { PolicyDirection, type XfrmPolicy } from './policy.ts'
 import type {
@@ -16,27 +16,16 @@ import type {
   XfrmListener,
   XfrmPolicyConfig,
   XfrmPort,
-  XfrmSelector,
   XfrmStateChange,
   XfrmStateConfig,
   XfrmStateId,
-  XfrmTemplate,
 } from './port.ts'
-import { unlimited } from './port.ts'
 import { duplicate, Sad } from './sad.ts'
-import { overlaps, selectorOfFlow } from './selector.ts'
 import { SharedParts } from './shared-parts.ts'
 import { Spd } from './spd.ts'
 import { freeSpi } from './spi.ts'
 import { StatePhase, XfrmState } from './state.ts'
 import { XfrmCounter, XfrmStats } from './stats.ts'
-
-/**
- * How long an acquire may stay unanswered before the next packet makes another one and the waiting packets are dropped:
- * the kernel's default (`net.core.xfrm_acq_expires`). Longer than an IKE exchange with its first retransmissions, short
- * enough that a peer who comes back is not waited for in vain.
- */
-export const ACQUIRE_TIMEOUT_MS = 30_000
 
 /** SPIs that name no state. RFC 4303 §2.1. */
 const RESERVED_SPIS = 255
@@ -56,14 +45,6 @@ export interface XfrmOptions {
   readonly carriesTransport?: boolean
 }
 
-/** Who holds packets back until their policy has a state. There is one: the outbound datapath. */
-export interface XfrmWaiter {
-  /** Look up again what was held back for the policy: send what has a state, and hold what has none. */
-  resume(policy: XfrmPolicy): void
-  /** None will come: drop it, and count each packet under `counter` (an `XfrmCounter`). */
-  abandon(policy: XfrmPolicy, counter: number): void
-}
-
 /**
  * The SA and policy databases of one network namespace, with the verbs of the kernel's XFRM. IKE drives it through
  * `XfrmPort`; a datapath asks it about each packet. A state that meets its hard limit is removed and its keys wiped at
@@ -77,16 +58,13 @@ export class Xfrm implements XfrmPort {
   readonly bundle = new Bundle()
   readonly clock: () => number
   readonly carriesTransport: boolean
-  waiter: XfrmWaiter | undefined
   readonly #crypto: CryptoProvider
   readonly #random: RandomSource
   readonly #listener: XfrmListener
   readonly #sad: Sad
-  readonly #acquires = new Acquires()
   readonly #parts = new SharedParts()
   readonly #spd = new Spd(this.#parts)
-  /** Policies that wait for the answer of an acquire: seldom any, so that installing a state need not look at all policies. */
-  readonly #asking = new Map<XfrmPolicy, XfrmState>()
+  readonly #asking: Asking
   readonly #path: (XfrmState | undefined)[] = [undefined]
   #nextExpiry = Number.POSITIVE_INFINITY
   #unknownSpiFrom = Number.NEGATIVE_INFINITY
@@ -98,6 +76,14 @@ export class Xfrm implements XfrmPort {
     this.clock = options.clock
     this.carriesTransport = options.carriesTransport ?? false
     this.#sad = new Sad(() => readU32(options.random(4), 0))
+    this.#asking = new Asking({
+      sad: this.#sad,
+      spd: this.#spd,
+      parts: this.#parts,
+      listener: options.listener,
+      monitor: this.monitor,
+      wakeBy: (at) => this.#wakeBy(at),
+    })
   }
 
   allocSpi(larval: LarvalState): void {
@@ -132,7 +118,7 @@ export class Xfrm implements XfrmPort {
     this.#sad.add(state)
     this.#wakeBy(nextTimeLimit(state))
     if (this.monitor.isWatched) this.monitor.tell({ type: larval === undefined ? 'newsa' : 'updsa', state })
-    this.#answerAcquires(state)
+    this.#asking.answer(state)
   }
 
   updSa(id: XfrmStateId, change: XfrmStateChange): void {
@@ -141,7 +127,7 @@ export class Xfrm implements XfrmPort {
     this.#sad.move(state, change)
     this.#wakeBy(nextTimeLimit(state))
     if (this.monitor.isWatched) this.monitor.tell({ type: 'updsa', state })
-    this.#answerAcquires(state)
+    this.#asking.answer(state)
   }
 
   delSa(id: XfrmStateId): void {
@@ -167,14 +153,14 @@ export class Xfrm implements XfrmPort {
   updPolicy(config: XfrmPolicyConfig): void {
     const policy = this.#spd.update(config)
     if (this.monitor.isWatched) this.monitor.tell({ type: 'updpolicy', policy })
-    this.#lookAgain(policy)
+    this.#asking.lookAgain(policy)
   }
 
   delPolicy(index: number): void {
     const policy = this.#spd.remove(index)
     if (policy === undefined) return
     if (this.monitor.isWatched) this.monitor.tell({ type: 'delpolicy', policy })
-    this.#abandon(policy, XfrmCounter.XfrmOutPolDead)
+    this.#asking.abandon(policy, XfrmCounter.XfrmOutPolDead)
   }
 
   migrate(request: MigrateRequest): void {
@@ -183,10 +169,15 @@ export class Xfrm implements XfrmPort {
     if (policy === undefined) throw new UsageError('selector', 'no policy is for this')
     const templates = migrateTemplates(policy.templates, request.migrations)
     if (templates === undefined) throw new UsageError('migrations', 'the policy has no such template')
-    this.#migrateStates(request)
+    migrateStates(this.#sad, request)
     this.#spd.retarget(policy, templates)
     if (this.monitor.isWatched) this.monitor.tell({ type: 'migrate', migrate: request })
-    this.#lookAgain(policy)
+    this.#asking.lookAgain(policy)
+  }
+
+  /** Who holds packets back: the outbound datapath, undefined for nobody. */
+  set waiter(waiter: XfrmWaiter | undefined) {
+    this.#asking.waiter = waiter
   }
 
   /** Installed and larval states in order of installation. */
@@ -196,12 +187,12 @@ export class Xfrm implements XfrmPort {
 
   /** The larval states of acquires that nobody has answered. */
   acquires(): Iterable<XfrmState> {
-    return this.#acquires
+    return this.#asking.acquires
   }
 
   /** The larval state of the acquire of this number, or an installed one that answered it. */
   stateBySeq(seq: number): XfrmState | undefined {
-    return this.#acquires.bySeq(seq) ?? [...this.#sad].find((state) => state.seq === seq && seq !== 0)
+    return this.#asking.acquires.bySeq(seq) ?? [...this.#sad].find((state) => state.seq === seq && seq !== 0)
   }
 
   /** Policies by direction in, out, fwd, each in the order in which they are tried. */
@@ -224,14 +215,7 @@ export class Xfrm implements XfrmPort {
       this.tellSoftExpire(state, now)
       if (state.phase === StatePhase.VALID) this.#wakeBy(nextTimeLimit(state))
     }
-    for (const policy of [...this.#asking.keys()]) {
-      if (policy.acquireUntil <= now) this.#abandon(policy, XfrmCounter.XfrmAcquireError)
-      else this.#wakeBy(policy.acquireUntil)
-    }
-    for (const larval of [...this.#acquires]) {
-      if (hardLimitReached(larval, now)) this.#expireLarval(larval)
-      else this.#wakeBy(nextTimeLimit(larval))
-    }
+    this.#wakeBy(this.#asking.expireDue(now))
   }
 
   // What follows is asked for each packet: no allocation, no throw.
@@ -346,83 +330,24 @@ export class Xfrm implements XfrmPort {
     })
   }
 
-  /**
-   * Asks for a state for one of the policy's templates (the first by default), unless that was asked, for this policy or for another one
-   * with such a template, and is not answered yet.
-   */
+  /** Asks for a state for one of the policy's templates, the first by default: see `Asking`. */
   acquire(policy: XfrmPolicy, flow: PacketFlow, now: number, template = policy.template): void {
-    if (template === undefined) return
-    // In transport mode each pair of addresses is asked for by itself.
-    if (policy.acquireUntil > now && template === policy.template && template.mode !== 'transport') return
-    const target = targetOf(policy, template, flow)
-    const known = this.#acquires.find(target)
-    const isOpen = known !== undefined && !hardLimitReached(known, now)
-    if (known !== undefined && !isOpen) this.#acquires.remove(known)
-    const packet = selectorOfFlow(flow)
-    const larval = isOpen ? known : this.#larvalFor(target, packet, now)
-    policy.acquireUntil = nextTimeLimit(larval)
-    this.#asking.set(policy, larval)
-    this.#wakeBy(policy.acquireUntil)
-    if (isOpen) return
-    const acquire = { policyIndex: policy.index, reqid: template.reqid, packet }
-    if (this.monitor.isWatched) this.monitor.tell({ type: 'acquire', acquire, policy, larval })
-    this.#listener.acquire({ ...acquire, seq: larval.seq })
+    if (template !== undefined) this.#asking.ask(policy, template, flow, now)
   }
 
   /** Asks for all states that `decide` found missing. */
   acquireMissing(flow: PacketFlow, now: number): void {
     const { missing, askers, missingCount } = this.bundle
-    for (let i = 0; i < missingCount; i++) this.acquire(askers[i]!, flow, now, missing[i])
+    for (let i = 0; i < missingCount; i++) this.#asking.ask(askers[i]!, missing[i]!, flow, now)
   }
 
   #find({ daddr, spi, proto, mark }: XfrmStateId): XfrmState | undefined {
     return this.#sad.find(daddr, spi, proto, markValue(mark))
   }
 
-  #larvalFor(target: AcquireTarget, packet: XfrmSelector, now: number): XfrmState {
-    const larval = XfrmState.acquiring(
-      {
-        ...target,
-        spi: target.spi ?? 0,
-        seq: this.#acquires.nextSeq(),
-        selector: packet,
-        lifetime: { ...unlimited, hardMs: ACQUIRE_TIMEOUT_MS },
-      },
-      now,
-      this.#parts,
-    )
-    this.#acquires.add(larval)
-    return larval
-  }
-
-  #expireLarval(larval: XfrmState): void {
-    this.#acquires.remove(larval)
-    larval.destroy()
-    if (!this.monitor.isWatched) return
-    this.monitor.tell({ type: 'expire', expire: { ...idOf(larval), reqid: larval.reqid, hard: true }, state: larval })
-  }
-
   #remove(state: XfrmState): void {
     this.#sad.remove(state)
     state.destroy()
-  }
-
-  /** All or none. */
-  #migrateStates({ migrations, ifId = 0, encap }: MigrateRequest): void {
-    const undo: (() => void)[] = []
-    for (const migration of migrations) {
-      const state = stateToMigrate(this.#sad, migration, ifId)
-      if (state === undefined) continue
-      const { saddr, daddr } = state
-      const change = { saddr: migration.newSaddr, daddr: migration.newDaddr }
-      try {
-        this.#sad.move(state, state.encap === undefined || encap === undefined ? change : { ...change, encap })
-      } catch (error) {
-        for (const step of undo) step()
-        throw error
-      }
-      undo.unshift(() => this.#sad.move(state, { saddr, daddr }))
-    }
   }
 
   #firstUse(state: XfrmState, now: number): void {
@@ -438,49 +363,6 @@ export class Xfrm implements XfrmPort {
     this.#listener.expire(expire)
   }
 
-  #answerAcquires(state: XfrmState): void {
-    if (state.direction !== 'out') return
-    const answered = this.#acquires.answeredBy(state)
-    if (answered !== undefined) this.#acquires.remove(answered)
-    if (this.#asking.size === 0) return
-    const served: XfrmPolicy[] = []
-    for (const policy of this.#spd.all()) {
-      if (policy.direction === PolicyDirection.OUT && isServed(policy, state)) served.push(policy)
-    }
-    for (const policy of [...this.#asking.keys()]) {
-      if (served.includes(policy)) this.#resume(policy)
-      // What came up is narrower than what was asked for and has policies of its own. The acquire is not answered by it:
-      // asking again for the packets that it does not serve would bring it up again.
-      else if (served.some(({ selector }) => overlaps(selector, policy.selector))) this.waiter?.resume(policy)
-    }
-  }
-
-  /** A policy changed: what waits for its state may have one. */
-  #lookAgain(policy: XfrmPolicy): void {
-    if (!this.#asking.has(policy)) return
-    const needsState = policy.template !== undefined && !policy.block
-    if (!needsState || this.stateFor(policy) !== undefined) this.#resume(policy)
-  }
-
-  #resume(policy: XfrmPolicy): void {
-    this.#stopAsking(policy)
-    this.waiter?.resume(policy)
-  }
-
-  #abandon(policy: XfrmPolicy, counter: number): void {
-    if (!this.#asking.has(policy)) return
-    this.#stopAsking(policy)
-    this.waiter?.abandon(policy, counter)
-  }
-
-  /** The larval state goes with the last policy that waits for it. */
-  #stopAsking(policy: XfrmPolicy): void {
-    const larval = this.#asking.get(policy)
-    policy.acquireUntil = 0
-    this.#asking.delete(policy)
-    if (larval !== undefined && ![...this.#asking.values()].includes(larval)) this.#acquires.remove(larval)
-  }
-
   #wakeBy(at: number): void {
     if (at < this.#nextExpiry) this.#nextExpiry = at
   }
@@ -490,30 +372,6 @@ const anyAddress = new Uint8Array(4)
 const directionNumbers = { in: PolicyDirection.IN, out: PolicyDirection.OUT, fwd: PolicyDirection.FWD } as const
 
 const idOf = ({ daddr, spi, proto }: XfrmState): XfrmStateId => ({ daddr, spi, proto })
-
-/** True when one of the policy's templates can lead to the state. */
-function isServed({ templates }: XfrmPolicy, state: XfrmState): boolean {
-  return templates.some((template) => {
-    if (template.reqid !== state.reqid || template.mode !== state.mode) return false
-    if (template.mode === 'transport') return true
-    return (
-      equalBytes(template.daddr, state.daddr) &&
-      (isAnyAddress(template.saddr) || equalBytes(template.saddr, state.saddr))
-    )
-  })
-}
-
-/** What an acquire for the template is for; in transport mode the packet's own addresses. */
-function targetOf(policy: XfrmPolicy, template: XfrmTemplate, flow: PacketFlow): AcquireTarget {
-  const { proto, mode, reqid } = template
-  const isTransport = mode === 'transport'
-  return {
-    saddr: isTransport ? flow.source.slice(0, flow.addressBytes) : template.saddr,
-    daddr: isTransport ? flow.destination.slice(0, flow.addressBytes) : template.daddr,
-    ...{ proto, mode, reqid, ifId: policy.ifId, spi: template.spi ?? 0 },
-    ...(policy.mark === undefined ? {} : { mark: policy.mark }),
-  }
-}
 
 function checkProto({ proto, spi }: XfrmStateId): void {
   if (proto !== IpProtocol.ESP) throw new UsageError('proto', `must be ${IpProtocol.ESP}, ESP`)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DatapathStatus, droppedAs, MAX_WAITING_PACKETS } from '../../src/datapath/index.ts'
 import { parseIp } from '../../src/ip/index.ts'
-import { ACQUIRE_TIMEOUT_MS } from '../../src/xfrm/xfrm.ts'
+import { ACQUIRE_TIMEOUT_MS } from '../../src/xfrm/asking.ts'
 import { policyConfig, selector, stateConfig } from '../xfrm/support.ts'
 import { inner, policies, Side } from './support.ts'
 
