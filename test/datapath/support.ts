@@ -103,6 +103,8 @@ export interface TunnelFields {
   readonly left?: string
   readonly right?: string
   readonly lifetime?: Partial<XfrmLifetime>
+  /** What the outbound states pad to. */
+  readonly tfcPad?: number
   /** SPI of the right side's inbound state; the left side's is one higher. */
   readonly spi?: number
 }

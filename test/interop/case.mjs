@@ -5,29 +5,29 @@ import { waitFor } from './processes.mjs'
 import { Topology } from './topology.mjs'
 import { ping, transfer } from './traffic.mjs'
 
-const transferBytes = 20_000_000
+const MB = 1_000_000
 
 /**
- * `client` and `server` are the peers' classes, `deleteBy` the side that takes the tunnel down. Resolves to the
+ * `client` and `server` are the peers' classes, `deleteBy` the side that takes the tunnel down; `bytes` go each way. Resolves to the
  * words for the case's line; throws when anything is not as it must be.
  */
-export function tunnelCase({ client, server, nat, deleteBy, settings }) {
+export function tunnelCase({ client, server, nat, deleteBy, settings, bytes = 20 * MB }) {
   return (directory) =>
     withPeers({ client, server, nat, directory, clientSettings: settings, serverSettings: settings }, async (peers) => {
       const seconds = await establish(peers)
       const { topology } = peers
       for (const peer of [peers.client, peers.server]) await checkStatus(peer)
       const pings = [await ping(topology, 'client'), await ping(topology, 'server')]
-      const up = await transfer(topology, 'client', transferBytes, directory)
-      const down = await transfer(topology, 'server', transferBytes, directory)
+      const up = await transfer(topology, 'client', bytes, directory)
+      const down = await transfer(topology, 'server', bytes, directory)
       const gone = await takeDown(peers, deleteBy)
       const seen = await peers.capture.finish(keysOf(peers), settings)
       checkMalformed(seen)
-      if (seen.esp < (2 * transferBytes) / 1400) throw new Error(`only ${seen.esp} ESP packets on the wire`)
+      if (seen.esp < (2 * bytes) / 1400) throw new Error(`only ${seen.esp} ESP packets on the wire`)
       return [
         `established ${seconds.toFixed(3)} s`,
         `ping ${pings.join('+')}`,
-        `20 MB up ${up.toFixed(0)} Mbit/s, down ${down.toFixed(0)} Mbit/s`,
+        `${bytes / MB} MB up ${up.toFixed(0)} Mbit/s, down ${down.toFixed(0)} Mbit/s`,
         `deleted by ${peers[deleteBy].name}, gone in ${gone.toFixed(2)} s`,
         `${seen.ike} IKE + ${seen.esp} ESP packets, 0 malformed (inside: ${seen.ikeOpened} AUTH, ${seen.espOpened} ESP)`,
       ].join(', ')

@@ -5,6 +5,7 @@ import { certificateCases } from './cases-certificates.mjs'
 import { configurationCases } from './cases-configuration.mjs'
 import { daemonCases } from './cases-daemons.mjs'
 import { eapCases, newerEapCases } from './cases-eap.mjs'
+import { espCases } from './cases-esp.mjs'
 import { featureCases, newerFeatureCases } from './cases-features.mjs'
 import { lifeCases } from './cases-life.mjs'
 import { radiusCases } from './cases-radius.mjs'
@@ -123,6 +124,7 @@ const ownCases = [
     body: tunnelCase({ client: Typeswan, server: Typeswan, nat, deleteBy: nat ? 'server' : 'client', settings }),
   })),
   ...tunnels(allPairs),
+  ...espCases,
   ...refusals(),
   ...lifeCases,
   ...featureCases,

@@ -55,6 +55,7 @@ export interface StateFields {
   readonly suite?: Suite
   readonly esn?: boolean
   readonly replayWindow?: number
+  readonly tfcPad?: number
   readonly encap?: { readonly sport: number; readonly dport: number } | 'none'
   readonly lifetime?: Partial<XfrmLifetime>
 }
@@ -77,6 +78,7 @@ export function stateConfig(fields: StateFields): XfrmStateConfig {
     reqid: fields.reqid ?? 1,
     mode: 'tunnel',
     ...(encap === 'none' ? {} : { encap }),
+    ...(fields.tfcPad === undefined ? {} : { tfcPad: fields.tfcPad }),
     lifetime: { ...unlimited, ...fields.lifetime },
     label: 'child',
   }

@@ -3,6 +3,7 @@ import { HEADROOM, TAILROOM } from '../../../src/datapath/index.ts'
 import { EspEncapsulator } from '../../../src/esp/index.ts'
 import { FlowStatus, newPacketFlow, parseFlow } from '../../../src/ip/index.ts'
 import { mutateOctets } from '../../../src/testing/hostile-octets.ts'
+import { PAD_TO_PATH } from '../../../src/xfrm/port.ts'
 import { inner, Side, tunnel } from '../../datapath/support.ts'
 import { countingRandom, parametersOf, suites } from '../../esp/suites.ts'
 import { fastCrypto } from '../fast-crypto.ts'
@@ -16,7 +17,10 @@ const FORGE = 2
 const REPLAY = 3
 const SKIP = 4
 const TIME = 5
-const KINDS = 6
+const DUMMY = 6
+const PAD = 7
+const BURST = 8
+const KINDS = 9
 
 const SPI = 0x1000
 const contents = [
@@ -25,6 +29,7 @@ const contents = [
   inner('10.2.0.9', '10.1.0.1'),
   inner('10.1.0.1', '10.2.0.1', 0),
 ]
+const paddings = [1, 200, 1400, PAD_TO_PATH]
 /** Cheap, and what it costs depends on the core alone: AEADs of the fuzzer. CBC and its MAC are real. */
 const crypto = fastCrypto()
 const flow = newPacketFlow()
@@ -44,7 +49,7 @@ export const esp: Target = {
       for (let more = 1 + dice.below(6); more > 0; more--) {
         const packet = dice.pick(contents)
         const octets = dice.chance(60) ? packet : mutateOctets(packet, dice, contents)
-        steps.push(dice.chance(60) ? Uint8Array.of(dice.pick([SEND, FORGE]), 4, ...octets) : dice.octets(5))
+        steps.push(dice.chance(60) ? Uint8Array.of(dice.pick([SEND, FORGE, PAD]), 4, ...octets) : dice.octets(5))
       }
       return writeProgram(steps)
     })
@@ -57,7 +62,8 @@ export const esp: Target = {
     const clock = { now: 0 }
     const [left, right] = [new Side('192.0.2.1', clock, crypto), new Side('198.51.100.2', clock, crypto)]
     const lifetime = ((head[1] ?? 0) & 2) === 2 ? { softPackets: 3, hardPackets: 5, hardMs: 60_000 } : {}
-    tunnel(left, right, { suite, esn, lifetime, spi: SPI })
+    const tfcPad = ((head[1] ?? 0) & 4) === 4 ? paddings[(head[1] ?? 0) % paddings.length]! : 0
+    tunnel(left, right, { suite, esn, lifetime, spi: SPI, tfcPad })
     const forger = new EspEncapsulator(crypto, { ...parametersOf(suite, esn), spi: SPI }, countingRandom())
     const sent: Uint8Array[] = []
     for (const step of steps) {
@@ -104,6 +110,23 @@ function packetsOf(step: Uint8Array, { left, forger, sent, clock }: Scene): Uint
     case SKIP:
       forger.skip(2 ** ((step[1] ?? 0) % 33))
       return []
+    case DUMMY: {
+      const before = left.sent.length
+      const state = [...left.xfrm.states()].find(({ direction }) => direction === 'out')
+      if (state !== undefined) left.datapath.sendDummy(state, 8 * (step[1] ?? 0), clock.now)
+      return left.sent.slice(before).map(({ packet }) => packet)
+    }
+    case PAD:
+      return [sealed(forger, octets, step[1] ?? 0, octets.length + 3 * (step[1] ?? 0))].filter(
+        (one) => one !== undefined,
+      )
+    case BURST: {
+      // So many packets of one kind that the receiver looks for its sequence number elsewhere.
+      const one = sealed(forger, octets, 4)
+      if (one === undefined) return []
+      if (((step[1] ?? 0) & 1) === 1) one[one.length - 1] = one[one.length - 1]! ^ 1
+      return new Array<Uint8Array>(130).fill(one)
+    }
     case TIME:
       clock.now += 1000 * (step[1] ?? 0)
   }
@@ -118,11 +141,11 @@ function sentFromDevice(left: Side, octets: Uint8Array): Uint8Array[] {
   return packets
 }
 
-function sealed(forger: EspEncapsulator, octets: Uint8Array, nextHeader: number): Uint8Array | undefined {
+function sealed(forger: EspEncapsulator, octets: Uint8Array, nextHeader: number, padTo = 0): Uint8Array | undefined {
   const text = octets.subarray(0, 2000)
-  const buffer = new Uint8Array(HEADROOM + text.length + TAILROOM)
+  const buffer = new Uint8Array(HEADROOM + Math.max(text.length, padTo) + TAILROOM)
   buffer.set(text, HEADROOM)
-  const length = forger.encapsulate(buffer, HEADROOM, text.length, nextHeader)
+  const length = forger.encapsulatePadded(buffer, HEADROOM, text.length, nextHeader, padTo)
   return length < 0 ? undefined : buffer.slice(HEADROOM - forger.headerBytes, HEADROOM - forger.headerBytes + length)
 }
 
