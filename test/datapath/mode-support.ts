@@ -1,4 +1,5 @@
 import { nodeProvider } from '../../src/crypto/node.ts'
+import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import type { DatapathOptions } from '../../src/datapath/index.ts'
 import { parseIp } from '../../src/ip/index.ts'
 import type { XfrmStateConfig } from '../../src/xfrm/port.ts'
@@ -17,6 +18,7 @@ export interface PairFields extends Pick<StateFields, 'encap' | 'suite'> {
   /** For both directions, at both ends. */
   readonly extra?: Extra
   readonly options?: DatapathOptions
+  readonly crypto?: CryptoProvider
 }
 
 export interface ModePair {
@@ -32,10 +34,10 @@ const outRight = 0x2000
 
 /** Two sides with one CHILD_SA of any mode and options. */
 export function modePair(fields: PairFields = {}): ModePair {
-  const { left: a = '192.0.2.1', right: b = '198.51.100.2', extra = {}, options, suite } = fields
+  const { left: a = '192.0.2.1', right: b = '198.51.100.2', extra = {}, options, suite, crypto = nodeProvider } = fields
   const { leftTs = '10.1.0.0/16', rightTs = '10.2.0.0/16', encap = { sport: 4500, dport: 4500 } } = fields
   const clock = { now: 0 }
-  const [left, right] = [new Side(a, clock, nodeProvider, options), new Side(b, clock, nodeProvider, options)]
+  const [left, right] = [new Side(a, clock, crypto, options), new Side(b, clock, crypto, options)]
   const forth = { spi: outLeft, saddr: a, daddr: b, encap, ...(suite === undefined ? {} : { suite }) }
   const back = { ...forth, spi: outRight, saddr: b, daddr: a }
   const forthExtra = { ...extra, ...selected(extra, leftTs, rightTs) }

@@ -5,8 +5,9 @@ import { config } from './config.ts'
 import { eap } from './eap.ts'
 import { esp } from './esp.ts'
 import { exchange } from './exchange.ts'
+import { icmp } from './icmp.ts'
 import { inside } from './inside.ts'
 import { keys } from './keys.ts'
 
 /** All targets, by the names that `npm run fuzz` takes. */
-export const targets: readonly Target[] = [codec, inside, exchange, esp, config, keys, certificate, eap]
+export const targets: readonly Target[] = [codec, inside, exchange, esp, config, keys, certificate, eap, icmp]
