@@ -23,6 +23,10 @@ export interface EndpointConfig {
   }
   /** Path of the Unix control socket; undefined: the usual place. */
   readonly controlPath: string | undefined
+  /** Which ports fragments behind the first are taken to have. RFC 4301 §7. */
+  readonly fragments: 'match' | 'stateful' | 'drop'
+  /** The path of each new CHILD_SA is probed for packets that vanish. */
+  readonly probePath: boolean
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug' | 'trace'
   /** Weak algorithms that the proposals may name. */
   readonly allowWeak: readonly string[]

@@ -93,6 +93,8 @@ function readEndpoint(root: Section, options: ParseOptions): EndpointConfig {
       routes: tun.choice('routes', ['auto', 'none']) ?? 'auto',
     },
     controlPath: root.text('control'),
+    fragments: root.choice('fragments', ['match', 'stateful', 'drop']) ?? 'match',
+    probePath: root.flag('probePath') ?? false,
     logLevel: root.choice('log', ['error', 'warn', 'info', 'debug', 'trace']) ?? 'info',
     allowWeak,
     warnings: root.problems.warnings,

@@ -20,6 +20,7 @@ import type { XfrmLifetime } from '../xfrm/port.ts'
 import { connectionDefaults, defaultDpdAction, lifetimeSettings } from './connection.ts'
 import { readDuration } from './duration.ts'
 import { readAuths } from './read-auth.ts'
+import { readHeaders } from './read-headers.ts'
 import { parseLocalId } from './read-identity.ts'
 import { readIkeSettings } from './read-ike-settings.ts'
 import type { ReadContext } from './read-secret.ts'
@@ -122,6 +123,7 @@ function readChild(
     remoteTs,
     espProposals: readProposals(section, 'espProposals', 'ESP', context) ?? defaultEspProposals,
     mode: readMode(section, context),
+    ...readHeaders(section),
     replayWindow: section.number('replayWindow') ?? connectionDefaults.replayWindow,
     ...lifetimeSettings(
       readLifetime(section.section('lifetime')),

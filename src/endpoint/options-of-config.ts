@@ -4,7 +4,8 @@ import { version } from './version.ts'
 
 /** What a configuration file says, as options of `Endpoint.start`. Log and control socket are the caller's to choose. */
 export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
-  const { applicationVersion, companions, connections, host, leaseFile, limits, pools, qcdSecret, tun } = config
+  const { applicationVersion, companions, connections, fragments, host, leaseFile, limits, pools } = config
+  const { probePath, qcdSecret, tun } = config
   const { addresses, ikePort, natPort } = config.listen
   return {
     connections,
@@ -15,6 +16,8 @@ export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
     leaseFile,
     limits,
     companions,
+    datapath: { fragments },
+    probePath,
     ...(applicationVersion === undefined
       ? {}
       : { applicationVersion: applicationVersion === true ? `Typeswan ${version}` : applicationVersion }),

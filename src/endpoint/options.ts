@@ -2,6 +2,7 @@ import type { Policy } from '../credentials/answers.ts'
 import type { Companion } from '../credentials/companion.ts'
 import type { PoolConfig } from '../credentials/pool.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import type { DatapathOptions } from '../datapath/index.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { GateLimits } from '../ike/gate/responder-gate.ts'
 import type { Answer, AskAction, Question } from '../ike/questions.ts'
@@ -37,6 +38,10 @@ export interface EndpointOptions extends Policy {
    * for weaknesses of a version, and peers do not need it.
    */
   readonly applicationVersion?: string
+  /** Fragments, options and flow labels of inner packets; see `DatapathOptions`. */
+  readonly datapath?: DatapathOptions
+  /** Probes the path of each new CHILD_SA with padded ESP packets, and keeps to what arrives. Default: it does not. */
+  readonly probePath?: boolean
   /** Default: node:crypto. */
   readonly crypto?: CryptoProvider
   /** Default: nothing is written. */

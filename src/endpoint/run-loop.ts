@@ -15,6 +15,7 @@ import { EventLog } from './event-log.ts'
 import type { InnerSide } from './inner-side.ts'
 import type { Log } from './log.ts'
 import type { EndpointOptions } from './options.ts'
+import { PathWatch } from './path-watch.ts'
 import { RoutedXfrm } from './routed-xfrm.ts'
 import type { PathHandlers, UdpPaths } from './udp-paths.ts'
 
@@ -36,6 +37,7 @@ export class RunLoop {
   readonly #answers: EndpointOptions['answers']
   readonly #datapath: Datapath
   readonly #eventLog: EventLog
+  readonly #pathWatch: PathWatch
   readonly #alarm: Alarm
   /** What the databases told within a packet's call; it is passed on when the call is over. */
   #told: (() => IkeAction[])[] = []
@@ -53,14 +55,21 @@ export class RunLoop {
     this.#eventLog = new EventLog(log)
     this.#alarm = new Alarm(clock, () => this.#tick())
     this.xfrm = new Xfrm({ crypto, random, listener: this.#xfrmListener(), clock })
-    this.#datapath = new Datapath(this.xfrm, {
-      sendEsp: (buffer, offset, length, state) => {
-        paths.sendEsp(buffer, offset, length, state.saddr, state.daddr, state.encap?.dport ?? 0)
+    this.#pathWatch = new PathWatch(this.xfrm, this.#eventLog, options.probePath ?? false)
+    this.#datapath = new Datapath(
+      this.xfrm,
+      {
+        sendEsp: (buffer, offset, length, state) => {
+          paths.sendEsp(buffer, offset, length, state.saddr, state.daddr, state.encap?.dport ?? 0)
+        },
+        deliver: (buffer, offset, length) => {
+          inner.tun?.write(buffer, offset, length)
+        },
+        pathLowered: (state, now) => this.#pathWatch.lowered(state, now),
+        probed: (report) => this.#pathWatch.probed(report, clock()),
       },
-      deliver: (buffer, offset, length) => {
-        inner.tun?.write(buffer, offset, length)
-      },
-    })
+      options.datapath,
+    )
     const xfrm = inner.routes === undefined ? this.xfrm : new RoutedXfrm(this.xfrm, inner.routes)
     const { ports } = paths
     const world = {
@@ -103,10 +112,12 @@ export class RunLoop {
     for (const action of actions) {
       if (action.type === 'send') paths.sendIke(action.local, action.remote, action.message, action.nonEspMarker)
       else if (action.type === 'keepalive') paths.sendKeepalive(action.local, action.remote)
-      else if (action.type === 'event') this.#events.push(action.event)
-      else asked.push(action)
+      else if (action.type === 'event') {
+        this.#events.push(action.event)
+        this.#pathWatch.follow(action.event, this.#datapath, this.#around.clock())
+      } else asked.push(action)
     }
-    this.#alarm.set(Math.min(this.core.nextTimeoutAt(), this.xfrm.nextExpiryAt()))
+    this.#alarm.set(Math.min(this.core.nextTimeoutAt(), this.xfrm.nextExpiryAt(), this.#datapath.nextTimeoutAt()))
     for (const ask of asked) answerWith(this.#answers, ask, (answer) => this.#answered(ask, answer))
     // Listeners last: what they call, or throw, meets an endpoint that is done with this step.
     this.#publish()
@@ -191,6 +202,7 @@ export class RunLoop {
     const now = this.#around.clock()
     this.#contained(() => {
       this.xfrm.expireDue(now)
+      this.#datapath.serve(now)
       return []
     })
     this.perform(this.#contained(() => this.core.handleTimeouts(now)))

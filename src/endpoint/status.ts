@@ -1,4 +1,5 @@
 import { Integ, transformName } from '../crypto/transforms.ts'
+import { innerMtuOf } from '../datapath/index.ts'
 import { formatIdentity } from '../ike/auth/identity.ts'
 import type { AuthStatus, ChildSaStatus, IkeSaStatus } from '../ike/events.ts'
 import { formatIp, formatRange, formatSocketAddress } from '../ip/index.ts'
@@ -10,6 +11,7 @@ import {
   type XfrmCounterName,
   type XfrmPolicy,
   type XfrmState,
+  type XfrmStateFlags,
 } from '../xfrm/index.ts'
 import type { RefusalHistory, RefusalReport } from './refusal-history.ts'
 import type { PathStats, UdpPaths } from './udp-paths.ts'
@@ -123,6 +125,17 @@ export interface StateReport {
   readonly replayDrops: number
   readonly replayWindowDrops: number
   readonly integrityFailures: number
+  readonly mode: 'tunnel' | 'transport' | 'beet'
+  /** Options of the state that are not at their defaults, by their names in the library. */
+  readonly flags: XfrmStateFlags
+  /** Outbound: the largest outer IP packet, and the largest inner ones of both families that make no larger one; null where that is not known. */
+  readonly pathMtu: number | null
+  readonly innerMtu: { readonly ipv4: number; readonly ipv6: number } | null
+  /** Largest TCP segment that is let through; null: any. */
+  readonly mssClamp: number | 'path' | null
+  readonly df: 'copy' | 'set' | 'clear'
+  /** Inbound: pairs of ECN codepoints that must not be. */
+  readonly ecnAlarms: number
   readonly ageMs: number
   /** Since the last packet; null when there was none. */
   readonly idleMs: number | null
@@ -247,9 +260,24 @@ function reportState(state: XfrmState, now: number): StateReport {
     replayDrops,
     replayWindowDrops,
     integrityFailures,
+    mode: state.mode,
+    flags: state.flags,
+    ...reportPath(state),
+    ecnAlarms: state.ecnAlarms,
     ageMs: Math.round(now - state.addedAt),
     idleMs: state.usedAt < 0 ? null : Math.round(now - state.usedAt),
     label,
+  }
+}
+
+function reportPath(state: XfrmState): Pick<StateReport, 'pathMtu' | 'innerMtu' | 'mssClamp' | 'df'> {
+  const { df = 'copy', mss = null } = state.path
+  const isKnown = state.direction === 'out' && state.pathMtu !== Number.POSITIVE_INFINITY
+  return {
+    pathMtu: isKnown ? state.pathMtu : null,
+    innerMtu: isKnown ? { ipv4: innerMtuOf(state, 4), ipv6: innerMtuOf(state, 6) } : null,
+    mssClamp: mss,
+    df,
   }
 }
 

@@ -52,11 +52,18 @@ export class GatewayPlane implements PeerPlane {
   }
 
   nextTimeoutAt(): number {
-    return this.databases.nextExpiryAt()
+    return Math.min(this.databases.nextExpiryAt(), this.#datapath.nextTimeoutAt())
   }
 
   serve(now: number): void {
     this.databases.expireDue(now)
+    this.#datapath.serve(now)
+  }
+
+  /** Probes the paths of all outbound states; see `Datapath.probe`. */
+  probePaths(now: number): void {
+    for (const state of this.databases.states()) if (state.direction === 'out') this.#datapath.probe(state, now)
+    this.#settle()
   }
 
   passOn(): void {

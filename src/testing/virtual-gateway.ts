@@ -18,11 +18,18 @@ export type VirtualGatewayOptions = Omit<VirtualPeerOptions, 'xfrm'> & {
  */
 export class VirtualGateway extends VirtualPeer {
   readonly #inside: GatewayInside
+  readonly #planes: { readonly current?: GatewayPlane }
 
   constructor(segment: VirtualSegment, { mtu = 1400, ...options }: VirtualGatewayOptions) {
     const inside = new GatewayInside(mtu)
-    super(segment, options, (peer) => new GatewayPlane(peer, inside))
+    // The first plane is made before there is a `this`, and a restart makes another.
+    const planes: { current?: GatewayPlane } = {}
+    super(segment, options, (peer) => {
+      planes.current = new GatewayPlane(peer, inside)
+      return planes.current
+    })
     this.#inside = inside
+    this.#planes = planes
   }
 
   /** The SA and policy databases, with their counters. A restart makes new ones. */
@@ -58,6 +65,11 @@ export class VirtualGateway extends VirtualPeer {
         if (!this.isDown) this.inject(reply)
       })
     })
+  }
+
+  /** Probes the paths of all CHILD_SAs; what is found out stands in the `pathMtu` of the outbound states of `databases`. */
+  probePaths(): void {
+    this.#planes.current!.probePaths(this.now)
   }
 
   /** Lets `watcher` name inner packets and hear what becomes of them. Returns what ends it. */

@@ -1,6 +1,7 @@
 import { type PskConnection, pskConnection } from '../../src/config/connection.ts'
 import { Endpoint } from '../../src/endpoint/endpoint.ts'
 import { Log, type LogEntry } from '../../src/endpoint/log.ts'
+import type { EndpointOptions } from '../../src/endpoint/options.ts'
 import type { IkeEvent } from '../../src/ike/events.ts'
 import { answerIcmpEcho, buildIcmpEcho, parseIp } from '../../src/ip/index.ts'
 import { createMemoryTun, type MemoryTun } from '../../src/tap-tun/index.ts'
@@ -17,7 +18,7 @@ export interface Side {
   readonly received: Uint8Array[]
 }
 
-export type Change = Partial<PskConnection>
+export type Change = Partial<PskConnection> & Pick<EndpointOptions, 'probePath'>
 
 /** Our side `west` (10.1.0.1, calls) and `east` (10.2.0.1, waits), over real UDP on 127.0.0.1 at ports that the system chose. */
 export async function startPair(west: Change = {}, east: Change = {}): Promise<{ west: Side; east: Side }> {
@@ -73,7 +74,7 @@ function connectionOf(us: 'west' | 'east', peer: 'west' | 'east'): PskConnection
   }
 }
 
-async function startSide(settings: PskConnection): Promise<Side> {
+async function startSide({ probePath = false, ...settings }: PskConnection & Change): Promise<Side> {
   const entries: LogEntry[] = []
   const events: IkeEvent[] = []
   const received: Uint8Array[] = []
@@ -82,6 +83,7 @@ async function startSide(settings: PskConnection): Promise<Side> {
     connections: [pskConnection(settings)],
     listen: { addresses: [loopback], ikePort: 0, natPort: 0 },
     tun,
+    probePath,
     log: new Log((entry) => entries.push(entry), 'debug'),
   })
   endpoint.on('event', (event) => events.push(event))
