@@ -11,6 +11,7 @@ export interface EndpointConfig {
     readonly addresses: readonly IpAddress[] | undefined
     readonly ikePort: number
     readonly natPort: number
+    readonly mark: number
   }
   readonly tun: {
     /** Up to 15 octets; `%d` lets the kernel number it. */

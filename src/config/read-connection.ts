@@ -26,6 +26,7 @@ import { readIkeSettings } from './read-ike-settings.ts'
 import type { ReadContext } from './read-secret.ts'
 import type { Section } from './section.ts'
 
+const encapWords = { yes: 'force', auto: 'auto', no: 'never' } as const
 const addressRule = 'an IP address'
 const identityRule = 'a name, user@host, an IP address, keyid:HEX, or @name for a name that looks like something else'
 const selectorRule = 'such as 10.1.0.0/16, 10.0.0.5-10.0.0.9, 10.1.0.0/16[tcp/80] or dynamic'
@@ -66,7 +67,7 @@ export function readConnection(name: string, section: Section, context: ReadCont
     },
     ikeProposals: readProposals(section, 'proposals', 'IKE', context) ?? defaultIkeProposals,
     children: readChildren(section, remoteAddress, context),
-    encap: section.choice('encap', ['yes', 'auto']) === 'auto' ? 'auto' : connectionDefaults.encap,
+    encap: encapWords[section.choice('encap', ['yes', 'auto', 'no']) ?? 'yes'],
     retransmit: {
       baseMs: readDuration(retransmit, 'timeout') ?? connectionDefaults.retransmit.baseMs,
       factor: retransmit.number('base') ?? connectionDefaults.retransmit.factor,

@@ -1,18 +1,31 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { PlatformError, UsageError } from '../errors.ts'
-import { formatIp, formatSocketAddress, type IpAddress, type SocketAddress } from '../ip/address.ts'
+import { formatIp, type IpAddress, type SocketAddress } from '../ip/address.ts'
 import { AddressCache } from './address-cache.ts'
 import { type SendSlot, SendSlots } from './send-slots.ts'
-import type { UdpFailure, UdpMessageHandler, UdpOptions, UdpSocket, UdpStats } from './udp-socket.ts'
+import { bindError, defaultBufferBytes } from './socket-errors.ts'
+import {
+  type IpFields,
+  newUdpStats,
+  type UdpFailure,
+  type UdpMessageHandler,
+  type UdpOptions,
+  type UdpSocket,
+  type UdpStats,
+} from './udp-socket.ts'
 
-const defaultBufferBytes = 4 * 1024 * 1024
 const defaultMaxQueued = 1024
 const closeGraceMs = 250
+/** Node's sockets say nothing of it. */
+const unknownFields: Readonly<IpFields> = Object.freeze({ trafficClass: -1, hopLimit: 0, dontFragment: true })
 
 /** Binds a UDP socket over node:dgram. Throws `UsageError` for a bad address, `PlatformError` when it cannot be bound. */
-export async function openUdp(options: UdpOptions): Promise<UdpSocket> {
+export async function openNodeUdp(options: UdpOptions): Promise<UdpSocket> {
   const { address, port } = options
   if (address.length !== 4 && address.length !== 16) throw new UsageError('address', 'must be 4 or 16 octets')
+  if (options.mark) {
+    throw new PlatformError('UDP_MARK', 'sockets cannot be marked without native calls', 'npm install koffi')
+  }
   const socket = createSocket({
     type: address.length === 4 ? 'udp4' : 'udp6',
     ipv6Only: address.length === 16,
@@ -25,6 +38,7 @@ export async function openUdp(options: UdpOptions): Promise<UdpSocket> {
 }
 
 class DgramSocket implements UdpSocket {
+  readonly backend = 'node:dgram'
   readonly local: SocketAddress
   readonly stats: UdpStats
   readonly #socket: Socket
@@ -38,17 +52,7 @@ class DgramSocket implements UdpSocket {
   constructor(socket: Socket, local: SocketAddress, options: UdpOptions) {
     this.#socket = socket
     this.local = local
-    this.stats = {
-      messagesReceived: 0,
-      bytesReceived: 0,
-      messagesSent: 0,
-      bytesSent: 0,
-      sendErrors: 0,
-      sendDrops: 0,
-      receiveErrors: 0,
-      receiveBufferBytes: socket.getRecvBufferSize(),
-      sendBufferBytes: socket.getSendBufferSize(),
-    }
+    this.stats = newUdpStats(socket.getRecvBufferSize(), socket.getSendBufferSize())
     this.#slots = new SendSlots(options.maxQueued ?? defaultMaxQueued, (slot, error) => this.#sent(slot, error))
     socket.on('message', (message, remote) => this.#received(message, remote))
     socket.on('error', (error) => this.#receiveFailed(error))
@@ -79,6 +83,8 @@ class DgramSocket implements UdpSocket {
     this.#errorHandler = handler
   }
 
+  onPathError(): void {}
+
   close(): Promise<void> {
     this.#closing ??= this.#drainAndClose()
     return this.#closing
@@ -90,7 +96,7 @@ class DgramSocket implements UdpSocket {
     if (this.#messageHandler === undefined || this.#closing !== undefined) return
     // A plain view: `slice` of a Buffer does not copy, and the core relies on a copy.
     const bytes = new Uint8Array(message.buffer, message.byteOffset, message.length)
-    this.#messageHandler(bytes, 0, bytes.length, this.#addresses.remoteOf(from.address, from.port))
+    this.#messageHandler(bytes, 0, bytes.length, this.#addresses.remoteOf(from.address, from.port), unknownFields)
   }
 
   #sent(slot: SendSlot, error: Error | null): void {
@@ -128,7 +134,7 @@ function bind(socket: Socket, address: IpAddress, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {
       socket.close()
-      reject(bindError(error, { address, port }))
+      reject(bindError(codeOf(error), { address, port }, 'UDP', error))
     }
     socket.once('error', fail)
     socket.bind({ address: formatIp(address), port, exclusive: true }, () => {
@@ -136,17 +142,6 @@ function bind(socket: Socket, address: IpAddress, port: number): Promise<void> {
       resolve()
     })
   })
-}
-
-function bindError(error: Error, local: SocketAddress): PlatformError {
-  const code = codeOf(error)
-  const remedies: Record<string, string> = {
-    EADDRINUSE: 'another process has this port; stop it or choose another port',
-    EACCES: 'ports below 1024 need root or CAP_NET_BIND_SERVICE',
-    EADDRNOTAVAIL: 'this host has no such address',
-  }
-  const problem = `cannot bind UDP ${formatSocketAddress(local)} (${code})`
-  return new PlatformError('UDP_BIND', problem, remedies[code] ?? error.message, { cause: error })
 }
 
 function setBufferSizes(socket: Socket, options: UdpOptions): void {

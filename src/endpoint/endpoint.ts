@@ -15,7 +15,7 @@ import { systemIpCommand } from './ip-command.ts'
 import { localAddressFor } from './local-address.ts'
 import { type Log, silentLog } from './log.ts'
 import { type Established, Negotiations } from './negotiations.ts'
-import { openPaths } from './open-paths.ts'
+import { openPaths, withPossibleEncap } from './open-paths.ts'
 import { Opened } from './opened.ts'
 import type { EndpointOptions } from './options.ts'
 import { OwnAnswers } from './own-answers.ts'
@@ -76,8 +76,9 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#answering = answering
     this.#opened = opened
     this.paths = paths
+    const connections = withPossibleEncap(options.connections, paths.plainEsp)
     this.#loop = new RunLoop(
-      { ...options, answers: answering.answer, asks: answering.asks },
+      { ...options, connections, answers: answering.answer, asks: answering.asks },
       {
         paths,
         inner,

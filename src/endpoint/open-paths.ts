@@ -1,8 +1,9 @@
 import { toHex } from '../bytes/index.ts'
-import { localAddresses } from '../dgram-ext/index.ts'
+import { localAddresses, whyNoPlainEsp } from '../dgram-ext/index.ts'
 import { PlatformError, UsageError } from '../errors.ts'
+import type { ConnectionConfig } from '../ike/config.ts'
 import type { IpAddress } from '../ip/address.ts'
-import { silentLog } from './log.ts'
+import { type Log, silentLog } from './log.ts'
 import { defaultIkePort, defaultNatPort, type EndpointOptions } from './options.ts'
 import { UdpPaths } from './udp-paths.ts'
 
@@ -23,7 +24,32 @@ export async function openPaths(options: EndpointOptions): Promise<UdpPaths> {
   if ((ikePort === 0 || natPort === 0) && addresses.length > 1) {
     throw new UsageError('listen', 'port 0 takes a single address')
   }
-  return UdpPaths.open(addresses, { ike: ikePort, nat: natPort }, options.log ?? silentLog)
+  const { log = silentLog, connections } = options
+  const plainEsp = await opensPlainEsp(connections, addresses[0]!, log)
+  const mark = options.listen?.mark ?? 0
+  return UdpPaths.open(addresses, { ike: ikePort, nat: natPort }, log, { plainEsp, mark })
+}
+
+/**
+ * Connections as they can be carried out: where ESP cannot go without UDP, a NAT is pretended, so that the peer puts it in UDP too. RFC
+ * 7296 §2.23.
+ */
+export const withPossibleEncap = (connections: readonly ConnectionConfig[], plainEsp: boolean): ConnectionConfig[] =>
+  connections.map((one) => (one.encap === 'auto' && !plainEsp ? { ...one, encap: 'force' } : one))
+
+/** Whether a connection may need ESP without UDP, and it can be had. Throws `PlatformError` where one does need it, and it cannot. */
+async function opensPlainEsp(connections: readonly ConnectionConfig[], address: IpAddress, log: Log): Promise<boolean> {
+  const wanting = connections.filter(({ encap }) => encap !== 'force')
+  if (wanting.length === 0) return false
+  const why = await whyNoPlainEsp(address)
+  if (why === undefined) return true
+  const needing = wanting.find(({ encap }) => encap === 'never')
+  if (needing !== undefined) {
+    const remedy = `set connections.${needing.name}.encap to "auto" or "yes"`
+    throw new PlatformError('NO_PLAIN_ESP', `connection ${needing.name} wants ESP without UDP: ${why}`, remedy)
+  }
+  for (const { name } of wanting) log.write('warn', name, `ESP goes in UDP, NAT or not: ${why}`)
+  return false
 }
 
 /**

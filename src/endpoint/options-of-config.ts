@@ -6,10 +6,10 @@ import { version } from './version.ts'
 export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
   const { applicationVersion, companions, connections, fragments, host, leaseFile, limits, pools } = config
   const { probePath, qcdSecret, tun } = config
-  const { addresses, ikePort, natPort } = config.listen
+  const { addresses, ikePort, natPort, mark } = config.listen
   return {
     connections,
-    listen: { ikePort, natPort, ...(addresses === undefined ? {} : { addresses }) },
+    listen: { ikePort, natPort, ...(mark === 0 ? {} : { mark }), ...(addresses === undefined ? {} : { addresses }) },
     tun,
     host,
     pools,

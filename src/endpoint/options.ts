@@ -80,6 +80,8 @@ export interface ListenOptions {
   readonly ikePort?: number
   /** For IKE with marker, keepalives and ESP; default 4500. */
   readonly natPort?: number
+  /** SO_MARK of all outer sockets, for routing and firewall rules; needs foreign functions and CAP_NET_ADMIN. Default: none. */
+  readonly mark?: number
 }
 
 export interface TunSettings {

@@ -18,6 +18,14 @@ export class RoutedXfrm implements XfrmPort {
     this.#routes = routes
   }
 
+  get carriesTransport(): boolean {
+    return this.#xfrm.carriesTransport === true
+  }
+
+  get carriesPlainEsp(): boolean {
+    return this.#xfrm.carriesPlainEsp === true
+  }
+
   allocSpi(larval: LarvalState): void {
     this.#xfrm.allocSpi(larval)
   }

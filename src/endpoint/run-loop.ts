@@ -54,13 +54,13 @@ export class RunLoop {
     this.#answers = options.answers
     this.#eventLog = new EventLog(log)
     this.#alarm = new Alarm(clock, () => this.#tick())
-    this.xfrm = new Xfrm({ crypto, random, listener: this.#xfrmListener(), clock })
+    this.xfrm = new Xfrm({ crypto, random, listener: this.#xfrmListener(), clock, carriesPlainEsp: paths.plainEsp })
     this.#pathWatch = new PathWatch(this.xfrm, this.#eventLog, options.probePath ?? false)
     this.#datapath = new Datapath(
       this.xfrm,
       {
-        sendEsp: (buffer, offset, length, state) => {
-          paths.sendEsp(buffer, offset, length, state.saddr, state.daddr, state.encap?.dport ?? 0)
+        sendEsp: (buffer, offset, length, { saddr, daddr, encap, outputMark }, outer) => {
+          paths.sendEsp(buffer, offset, length, saddr, daddr, encap?.dport ?? 0, outer, outputMark?.value)
         },
         deliver: (buffer, offset, length) => {
           inner.tun?.write(buffer, offset, length)
@@ -90,13 +90,14 @@ export class RunLoop {
       if (this.#ending && isInitRequest(message)) return
       this.perform(this.#contained(() => this.core.handleDatagram({ local, remote, message }, clock())))
     }
-    const esp: PathHandlers['esp'] = (buffer, offset, length, remote, local) => {
+    const esp: PathHandlers['esp'] = (buffer, offset, length, remote, local, outer) => {
       const now = clock()
-      const status = this.#datapath.receiveEsp(buffer, offset, length, remote, local, now)
+      const status = this.#datapath.receiveEsp(buffer, offset, length, remote, local, now, outer)
       if (status < 0) this.#dropped('an ESP packet', status, now)
       if (this.#told.length > 0) this.#passOn()
     }
-    paths.start({ ike, esp }, clock)
+    const tooBig: PathHandlers['tooBig'] = (told) => void this.#datapath.tooBigOutside(told, clock())
+    paths.start({ ike, esp, tooBig }, clock)
     inner.tun?.onPacket((buffer, offset, length) => {
       const now = clock()
       const status = this.#datapath.sendInner(buffer, offset, length, now)

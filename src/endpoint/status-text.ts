@@ -39,7 +39,7 @@ function formatHead(status: EndpointStatus): string {
     tun === null
       ? 'Device: none'
       : `Device: ${tun.name}, MTU ${tun.mtu}, ${tun.packetsRead} packets from it, ${tun.packetsWritten} packets into it`,
-    `Datagrams: ${udp.datagramsReceived} received, ${udp.datagramsSent} sent`,
+    `Datagrams: ${udp.datagramsReceived} received, ${udp.datagramsSent} sent by ${udp.backend}${udp.plainEsp ? ', plain ESP too' : ''}`,
     `Connections: ${status.connections.join(', ') || 'none'}`,
   ]
   return lines.join('\n')

@@ -1,5 +1,6 @@
 import { Integ, transformName } from '../crypto/transforms.ts'
 import { innerMtuOf } from '../datapath/index.ts'
+import type { UdpBackend } from '../dgram-ext/index.ts'
 import { formatIdentity } from '../ike/auth/identity.ts'
 import type { AuthStatus, ChildSaStatus, IkeSaStatus } from '../ike/events.ts'
 import { formatIp, formatRange, formatSocketAddress } from '../ip/index.ts'
@@ -51,6 +52,10 @@ export interface TunReport extends TunStats {
 }
 
 export interface UdpReport extends PathStats {
+  /** `sendmsg`, or `node:dgram`: which neither sets nor knows what IP headers say, and hears of no ICMP error. */
+  readonly backend: UdpBackend
+  /** Plain ESP (IP protocol 50) can be sent and taken. */
+  readonly plainEsp: boolean
   readonly datagramsReceived: number
   readonly datagramsSent: number
   readonly sendErrors: number
@@ -186,7 +191,7 @@ export function reportStatus(sources: StatusSources): EndpointStatus {
     policies: [...xfrm.policies()].map(reportPolicy),
     refusals: sources.refusals.report(now),
     xfrmStats: xfrm.stats.snapshot(),
-    udp: { ...paths.stats, ...paths.totals() },
+    udp: { backend: paths.backend, plainEsp: paths.plainEsp, ...paths.stats, ...paths.totals() },
   }
 }
 

@@ -1,18 +1,28 @@
-import { equalBytes } from '../bytes/index.ts'
-import type { UdpSocket } from '../dgram-ext/index.ts'
+import { equalBytes, readU32 } from '../bytes/index.ts'
+import { newOuterFields, type OuterFields, type OuterTooBig } from '../datapath/index.ts'
+import type { IpFields, UdpBackend, UdpPathError, UdpSocket } from '../dgram-ext/index.ts'
 import { formatSocketAddress, type IpAddress, type SocketAddress } from '../ip/address.ts'
 import { classify, DatagramKind, NON_ESP_MARKER_BYTES } from '../nat-t/demux.ts'
 import { KEEPALIVE_PAYLOAD } from '../nat-t/keepalive.ts'
 import type { Log } from './log.ts'
-import { openSocket } from './open-socket.ts'
+import { openEspSocket, openSocket } from './open-socket.ts'
 import { RepeatLimiter } from './repeat-limiter.ts'
 
 /** Where datagrams go after they were told apart. All bytes are borrowed until the handler returns. */
 export interface PathHandlers {
   /** `message` is the IKE message without the non-ESP marker. */
   ike(local: SocketAddress, remote: SocketAddress, message: Uint8Array): void
-  /** The ESP packet starts at `buffer[offset]`; it may be decrypted in place. */
-  esp(buffer: Uint8Array, offset: number, length: number, remote: SocketAddress, local: SocketAddress): void
+  /** The ESP packet starts at `buffer[offset]`; it may be decrypted in place. Ports 0: it came without UDP. `outer` is what its IP header said. */
+  esp(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    remote: SocketAddress,
+    local: SocketAddress,
+    outer: Readonly<OuterFields>,
+  ): void
+  /** A link on the way takes no packets as long as one of ours. */
+  tooBig(told: OuterTooBig): void
 }
 
 /** Sees every datagram as it is on the wire, like a packet capture. `datagram` is borrowed. */
@@ -31,7 +41,22 @@ export interface PathStats {
   noSocket: number
 }
 
-/** The UDP sockets of an endpoint: a plain IKE port and a NAT-T port (marker, keepalives, ESP) for each local address. */
+/** What is opened for each address beside the two UDP ports, and how. */
+export interface PathOptions {
+  /** A raw socket for ESP without UDP. */
+  readonly plainEsp?: boolean
+  /** SO_MARK of all sockets; 0 or absent for none. */
+  readonly mark?: number
+}
+
+/** Octets at the beginning of what an ICMP error quotes: the SPI, and the sequence number. */
+const SPI_BYTES = 4
+const ESP_BYTES = 8
+
+/**
+ * The sockets of an endpoint: a plain IKE port, a NAT-T port (marker, keepalives, ESP) and perhaps a raw socket for ESP, for each local
+ * address.
+ */
 export class UdpPaths {
   readonly ports: { readonly ike: number; readonly nat: number }
   readonly stats: PathStats = { keepalivesReceived: 0, invalidReceived: 0, noSocket: 0 }
@@ -40,11 +65,20 @@ export class UdpPaths {
   readonly #limiter = new RepeatLimiter()
   /** Rewritten for each ESP packet, so that sending one makes no object. */
   readonly #espRemote: { address: IpAddress; port: number } = { address: new Uint8Array(4), port: 0 }
+  readonly #espFields: IpFields = { trafficClass: 0, hopLimit: 0, dontFragment: false, mark: 0 }
+  readonly #espOuter = newOuterFields()
+  readonly #options: PathOptions
   #observer: WireObserver | undefined
   /** Set once datagrams are taken. */
   #attach: ((socket: UdpSocket) => void) | undefined
 
-  private constructor(sockets: readonly UdpSocket[], ports: { ike: number; nat: number }, log: Log) {
+  private constructor(
+    sockets: readonly UdpSocket[],
+    ports: { ike: number; nat: number },
+    log: Log,
+    options: PathOptions,
+  ) {
+    this.#options = options
     this.#sockets = sockets
     this.ports = ports
     this.#log = log
@@ -58,12 +92,12 @@ export class UdpPaths {
     addresses: readonly IpAddress[],
     ports: { readonly ike: number; readonly nat: number },
     log: Log,
+    options: PathOptions = {},
   ): Promise<UdpPaths> {
     const sockets: UdpSocket[] = []
     try {
       for (const address of addresses) {
-        sockets.push(await openSocket({ address, port: ports.ike }))
-        sockets.push(await openSocket({ address, port: ports.nat }))
+        for (const opening of socketsAt(address, ports, options)) sockets.push(await opening())
       }
     } catch (error) {
       await Promise.all(sockets.map((socket) => socket.close()))
@@ -71,7 +105,7 @@ export class UdpPaths {
     }
     const ike = sockets[0]?.local.port ?? ports.ike
     const nat = sockets[1]?.local.port ?? ports.nat
-    return new UdpPaths(sockets, { ike, nat }, log)
+    return new UdpPaths(sockets, { ike, nat }, log, options)
   }
 
   /** The addresses that are listened on. */
@@ -79,12 +113,26 @@ export class UdpPaths {
     return this.#sockets.filter(({ local }) => local.port === this.ports.ike).map(({ local }) => local.address)
   }
 
+  /** How datagrams get to the kernel. */
+  get backend(): UdpBackend {
+    return this.#sockets[0]?.backend ?? 'node:dgram'
+  }
+
+  /** ESP can go without UDP. */
+  get plainEsp(): boolean {
+    return this.#options.plainEsp === true
+  }
+
   /** Starts to receive. `clock` is for the limit on repeated lines. */
   start(handlers: PathHandlers, clock: () => number): void {
     this.#attach = (socket) => {
       const plain = socket.local.port === this.ports.ike
-      socket.onMessage((buffer, offset, length, remote) => {
-        this.#receive(handlers, socket.local, plain, buffer, offset, length, remote)
+      socket.onMessage((buffer, offset, length, remote, fields) => {
+        this.#receive(handlers, socket.local, plain, buffer, offset, length, remote, fields)
+      })
+      socket.onPathError((error) => {
+        const told = plain ? undefined : tooBigOf(socket.local, error)
+        if (told !== undefined) handlers.tooBig(told)
       })
       socket.onError(({ code, remote, length }) => {
         const to = remote === undefined ? '' : ` to ${formatSocketAddress(remote)}`
@@ -134,8 +182,9 @@ export class UdpPaths {
   }
 
   /**
-   * Sends an ESP packet in UDP from our NAT-T port. `destinationPort` 0 (a state without UDP encapsulation) cannot be
-   * served by a UDP socket: the packet is dropped and counted. Data plane: makes no object, never throws.
+   * Sends an ESP packet in UDP from our NAT-T port, or with `destinationPort` 0 as it is, by the raw socket: without one it is dropped and
+   * counted. `outer` says what its IP header is to carry, `mark` is for routing rules (0: that of all sockets). Data plane: makes no
+   * object, never throws.
    */
   sendEsp(
     buffer: Uint8Array,
@@ -144,11 +193,18 @@ export class UdpPaths {
     source: IpAddress,
     destination: IpAddress,
     destinationPort: number,
+    outer: Readonly<OuterFields>,
+    mark = 0,
   ): void {
     this.#espRemote.address = destination
     this.#espRemote.port = destinationPort
-    const socket = destinationPort === 0 ? undefined : this.#find(source, this.ports.nat)
-    this.#send(socket, buffer, offset, length, this.#espRemote)
+    const fields = this.#espFields
+    fields.trafficClass = outer.trafficClass
+    fields.hopLimit = outer.hopLimit
+    fields.dontFragment = outer.dontFragment
+    fields.mark = mark
+    const socket = this.#find(source, destinationPort === 0 ? 0 : this.ports.nat)
+    this.#send(socket, buffer, offset, length, this.#espRemote, fields)
   }
 
   /** Sums of the sockets' counters. */
@@ -170,7 +226,7 @@ export class UdpPaths {
   async #listenOn(address: IpAddress): Promise<void> {
     const opened: UdpSocket[] = []
     try {
-      for (const port of [this.ports.ike, this.ports.nat]) opened.push(await openSocket({ address, port }))
+      for (const opening of socketsAt(address, this.ports, this.#options)) opened.push(await opening())
     } catch (error) {
       await Promise.all(opened.map((socket) => socket.close()))
       this.#log.write('warn', 'udp', error instanceof Error ? error.message : String(error))
@@ -186,6 +242,7 @@ export class UdpPaths {
     offset: number,
     length: number,
     remote: SocketAddress,
+    fields?: Readonly<IpFields>,
   ): void {
     if (socket === undefined) {
       this.stats.noSocket++
@@ -194,7 +251,7 @@ export class UdpPaths {
     if (this.#observer !== undefined) {
       this.#observer('out', socket.local, remote, buffer.subarray(offset, offset + length))
     }
-    socket.send(buffer, offset, length, remote)
+    socket.send(buffer, offset, length, remote, fields)
   }
 
   // A handful of sockets: comparing is cheaper than making a key to look up.
@@ -214,12 +271,19 @@ export class UdpPaths {
     offset: number,
     length: number,
     remote: SocketAddress,
+    fields: Readonly<IpFields>,
   ): void {
     if (this.#observer !== undefined) this.#observer('in', local, remote, buffer.subarray(offset, offset + length))
-    switch (classify(buffer, offset, length, plain)) {
-      case DatagramKind.ESP:
-        handlers.esp(buffer, offset, length, remote, local)
+    // Port 0 is the raw socket, where nothing else comes.
+    switch (local.port === 0 ? DatagramKind.ESP : classify(buffer, offset, length, plain)) {
+      case DatagramKind.ESP: {
+        const outer = this.#espOuter
+        outer.trafficClass = fields.trafficClass
+        outer.hopLimit = fields.hopLimit
+        outer.dontFragment = fields.dontFragment
+        handlers.esp(buffer, offset, length, remote, local, outer)
         break
+      }
       case DatagramKind.IKE: {
         const skip = plain ? 0 : NON_ESP_MARKER_BYTES
         handlers.ike(local, remote, buffer.subarray(offset + skip, offset + length))
@@ -231,5 +295,33 @@ export class UdpPaths {
       default:
         this.stats.invalidReceived++
     }
+  }
+}
+
+/** How the sockets of an address are opened, the ports of UDP first. */
+function socketsAt(
+  address: IpAddress,
+  ports: { readonly ike: number; readonly nat: number },
+  { plainEsp, mark }: PathOptions,
+): (() => Promise<UdpSocket>)[] {
+  const marked = mark === undefined ? {} : { mark }
+  const udp = [ports.ike, ports.nat].map((port) => () => openSocket({ address, port, ...marked }))
+  return plainEsp === true ? [...udp, () => openEspSocket({ address, ...marked })] : udp
+}
+
+/** What an ICMP error at the socket `local` says of an ESP packet's length; undefined for other errors, and where it quotes IKE. */
+function tooBigOf(local: SocketAddress, { code, mtu, remote, quoted }: UdpPathError): OuterTooBig | undefined {
+  if (code !== 'EMSGSIZE' || mtu === 0) return undefined
+  const spi = quoted.length < SPI_BYTES ? 0 : readU32(quoted, 0)
+  // Zero octets are the marker in front of IKE. What the system itself finds too long it does not quote.
+  if (spi === 0 && quoted.length > 0) return undefined
+  return {
+    source: local.address,
+    destination: remote.address,
+    sourcePort: local.port,
+    destinationPort: remote.port,
+    spi,
+    sequence: quoted.length < ESP_BYTES ? -1 : readU32(quoted, SPI_BYTES),
+    mtu,
   }
 }

@@ -1,9 +1,20 @@
 /**
  * C types of arguments and results. `buffer` is a typed array passed by address, without a copy, for the time of the
- * call; `pointer` is an address (bigint, or null); `string` goes in as NUL-terminated UTF-8. `long` and `size` have the
- * platform's width.
+ * call; `pointer` is an address (bigint, or null), `address` one as a plain number; `string` goes in as NUL-terminated UTF-8.
+ * `long` and `size` have the platform's width.
  */
-export type FfiType = 'void' | 'int' | 'uint' | 'long' | 'ulong' | 'size' | 'ssize' | 'pointer' | 'buffer' | 'string'
+export type FfiType =
+  | 'void'
+  | 'int'
+  | 'uint'
+  | 'long'
+  | 'ulong'
+  | 'size'
+  | 'ssize'
+  | 'pointer'
+  | 'address'
+  | 'buffer'
+  | 'string'
 
 /** The little of a foreign function interface that is needed: C functions, errno, readiness of a file descriptor. */
 export interface Ffi {
@@ -11,6 +22,11 @@ export interface Ffi {
   readonly version: string
   /** Opens a shared library by path or soname; null is the process itself: libc, libuv, OpenSSL. Throws when it cannot. */
   open(library: string | null): FfiLibrary
+  /**
+   * Where the first octet of `bytes` lies, for structures that hold addresses. It stays there for as long as the array lives; nothing
+   * here keeps it alive.
+   */
+  addressOf(bytes: Uint8Array): number
   /** The `errno` that the last call left. Only defined when that call failed. */
   errno(): number
   /**

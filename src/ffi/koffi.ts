@@ -19,6 +19,7 @@ const koffiTypes: Record<FfiType, string> = {
   size: 'size_t',
   ssize: 'intptr_t',
   pointer: 'void *',
+  address: 'uint64_t',
   buffer: 'void *',
   string: 'const char *',
 }
@@ -41,10 +42,20 @@ export function koffiBackend(load: () => unknown): FfiResult {
 }
 
 function interfaceOf(koffi: Koffi): Ffi {
+  let place: ((bytes: Uint8Array, from: Uint8Array, count: number) => number) | undefined
   return {
     backend: 'koffi',
     version: koffi.version,
     open: (path) => libraryOf(koffi, path),
+    addressOf: (bytes) => {
+      // A copy of nothing: what comes back is the address that went in.
+      place ??= libraryOf(koffi, null).func<NonNullable<typeof place>>('memmove', 'address', [
+        'buffer',
+        'buffer',
+        'size',
+      ])
+      return place(bytes, bytes, 0)
+    },
     errno: () => koffi.errno(),
     watchReadable: (fd, onReadable) => watch(koffi, fd, onReadable),
   }

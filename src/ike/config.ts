@@ -11,8 +11,11 @@ export interface ConnectionConfig {
   /** In order of preference; each is sent as one proposal. */
   readonly ikeProposals: readonly ProposalConfig[]
   readonly children: readonly ChildConfig[]
-  /** `force`: UDP encapsulation is brought about through the NAT_DETECTION hashes. `auto`: only where a NAT is found. RFC 7296 §2.23. */
-  readonly encap: 'force' | 'auto'
+  /**
+   * `force`: UDP encapsulation is brought about through the NAT_DETECTION hashes. `auto`: only where a NAT is found. `never`: where one is
+   * found, nothing comes about. RFC 7296 §2.23.
+   */
+  readonly encap: 'force' | 'auto' | 'never'
   readonly retransmit: RetransmitConfig
   /** Liveness check after this many ms without any sign of life, 0 for none. RFC 7296 §2.4. */
   readonly livenessDelayMs: number

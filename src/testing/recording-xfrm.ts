@@ -15,6 +15,8 @@ import type {
  */
 export class RecordingXfrm implements XfrmPort {
   readonly carriesTransport = true
+  /** Set by a test before anything is negotiated. */
+  carriesPlainEsp = false
   readonly larval = new Map<string, LarvalState>()
   readonly states = new Map<string, XfrmStateConfig>()
   readonly policies = new Map<number, XfrmPolicyConfig>()

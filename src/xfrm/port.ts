@@ -8,6 +8,8 @@ import type { IpAddress, SocketAddress } from '../ip/address.ts'
 export interface XfrmPort {
   /** True for a side that carries transport mode as well. */
   readonly carriesTransport?: boolean
+  /** True for a side that sends and takes ESP without UDP as well. */
+  readonly carriesPlainEsp?: boolean
   /** Makes a larval inbound state, so that the SPI is taken. IKE chooses the SPI; a duplicate is refused with `UsageError`. */
   allocSpi(larval: LarvalState): void
   /** Installs a state; replaces the larval one of the same (daddr, spi). Any other duplicate is refused with `UsageError`. */

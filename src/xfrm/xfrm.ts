@@ -43,6 +43,8 @@ export interface XfrmOptions {
   readonly clock: () => number
   /** The packets of hosts in transport mode find their way into the datapath. Default: they do not. */
   readonly carriesTransport?: boolean
+  /** Whoever sends its packets can do without UDP; see `XfrmPort.carriesPlainEsp`. Default: not. */
+  readonly carriesPlainEsp?: boolean
 }
 
 /**
@@ -58,6 +60,7 @@ export class Xfrm implements XfrmPort {
   readonly bundle = new Bundle()
   readonly clock: () => number
   readonly carriesTransport: boolean
+  readonly carriesPlainEsp: boolean
   readonly #crypto: CryptoProvider
   readonly #random: RandomSource
   readonly #listener: XfrmListener
@@ -75,6 +78,7 @@ export class Xfrm implements XfrmPort {
     this.#listener = options.listener
     this.clock = options.clock
     this.carriesTransport = options.carriesTransport ?? false
+    this.carriesPlainEsp = options.carriesPlainEsp ?? false
     this.#sad = new Sad(() => readU32(options.random(4), 0))
     this.#asking = new Asking({
       sad: this.#sad,

@@ -197,7 +197,7 @@ describe('parseConfig', () => {
       'did you mean aes128gcm16',
     ],
     ['aes128-sha1-modp2048', 'aes128-sha1-modp1024', 'connections.office.proposals[1]', 'name "modp1024" in allowWeak'],
-    ['"auto"', '"no"', 'connections.office.encap', 'allowed: yes, auto'],
+    ['"auto"', '"maybe"', 'connections.office.encap', 'allowed: yes, auto, no'],
     ['"500ms"', '"soon"', 'connections.office.keepalive', 'such as 500ms, 30s'],
     ['"livenessDelay": 15', '"livenessDelay": -1', 'connections.office.livenessDelay', '-1 is not allowed'],
     ['"base": 1.5', '"base": 0', 'connections.office.retransmit.base', 'from 1 to 10'],

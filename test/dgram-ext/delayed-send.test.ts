@@ -4,7 +4,7 @@ import { build } from 'esbuild'
 import { expect, it } from 'vitest'
 
 const program = `
-import { openUdp } from './src/dgram-ext/index.ts'
+import { openNodeUdp as openUdp } from './src/dgram-ext/index.ts'
 const address = Uint8Array.of(127, 0, 0, 1)
 const [a, b] = [await openUdp({ address, port: 0 }), await openUdp({ address, port: 0 })]
 const heads = []

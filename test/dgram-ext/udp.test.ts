@@ -1,21 +1,36 @@
 import { networkInterfaces } from 'node:os'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
+  openNodeUdp,
   openUdp,
   sourceAddressFor,
   type UdpFailure,
   type UdpOptions,
   type UdpSocket,
+  whyNodeUdp,
 } from '../../src/dgram-ext/index.ts'
 import { formatIp, parseIp, type SocketAddress } from '../../src/ip/address.ts'
 
 const open: UdpSocket[] = []
 
-async function openOn(address: string, options: Partial<UdpOptions> = {}): Promise<UdpSocket> {
-  const socket = await openUdp({ address: parseIp(address), port: 0, ...options })
-  open.push(socket)
-  return socket
-}
+type Open = typeof openUdp
+
+const keeping =
+  (opener: Open) =>
+  async (address: string, options: Partial<UdpOptions> = {}): Promise<UdpSocket> => {
+    const socket = await opener({ address: parseIp(address), port: 0, ...options })
+    open.push(socket)
+    return socket
+  }
+
+const noSendmsg = whyNodeUdp()
+const backends = [
+  ['node:dgram', openNodeUdp, 'ERR_SOCKET_BAD_PORT'],
+  // What `openUdp` takes here: over foreign functions where they are there.
+  ...(noSendmsg === undefined ? [['sendmsg', openUdp, 'EINVAL'] as const] : []),
+] as readonly (readonly [string, Open, string])[]
+
+it.skipIf(noSendmsg === undefined)(`has no sendmsg here: ${noSendmsg}`, () => {})
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((socket) => socket.close()))
@@ -41,7 +56,13 @@ const loopbacks = [
   ['::1', hasIpv6 ? '' : 'this host has no ::1'],
 ] as const
 
-describe.each(loopbacks)('UDP over %s', (loopback, missing) => {
+const cases = backends.flatMap(([name, opener]) =>
+  loopbacks.map(([loopback, missing]) => [name, loopback, opener, missing] as const),
+)
+
+describe.each(cases)('UDP by %s over %s', (_name, loopback, opener, missing) => {
+  const openOn = keeping(opener)
+
   it.skipIf(missing !== '')(`carries datagrams both ways ${missing}`, async () => {
     const [a, b] = [await openOn(loopback), await openOn(loopback)]
     const atB = receive(b, 1)
@@ -106,12 +127,14 @@ describe.each(loopbacks)('UDP over %s', (loopback, missing) => {
   })
 })
 
-describe('UDP socket', () => {
+describe.each(backends)('UDP socket by %s', (name, opener, badPort) => {
+  const openOn = keeping(opener)
+
   it('reports port 0 instead of throwing', async () => {
     const a = await openOn('127.0.0.1')
     const failure = nextFailure(a)
     a.send(Uint8Array.of(1), 0, 1, { address: parseIp('127.0.0.1'), port: 0 })
-    expect(await failure).toMatchObject({ code: 'ERR_SOCKET_BAD_PORT', length: 1 })
+    expect(await failure).toMatchObject({ code: badPort, length: 1 })
     expect(a.stats.sendErrors).toBe(1)
   })
 
@@ -133,7 +156,11 @@ describe('UDP socket', () => {
     expect(a.stats).toMatchObject({ sendDrops: 2, messagesSent: 1 })
   })
 
-  it('drops and counts what does not fit into the queue', async () => {
+  it('says what it is', async () => {
+    expect((await openOn('127.0.0.1')).backend).toBe(name)
+  })
+
+  it.skipIf(name === 'sendmsg')('drops and counts what does not fit into the queue', async () => {
     const [a, b] = [await openOn('127.0.0.1', { maxQueued: 4 }), await openOn('127.0.0.1')]
     const received = receive(b, 4)
     for (let i = 0; i < 10; i++) a.send(Uint8Array.of(i), 0, 1, b.local)
@@ -153,14 +180,14 @@ describe('UDP socket', () => {
 
   it('says who is at fault when a port is taken', async () => {
     const a = await openOn('127.0.0.1')
-    await expect(openUdp(a.local)).rejects.toMatchObject({
+    await expect(opener(a.local)).rejects.toMatchObject({
       code: 'UDP_BIND',
       message: `cannot bind UDP 127.0.0.1:${a.local.port} (EADDRINUSE): another process has this port; stop it or choose another port`,
     })
   })
 
   it('says so when the address is not of this host', async () => {
-    await expect(openUdp({ address: parseIp('192.0.2.1'), port: 0 })).rejects.toMatchObject({
+    await expect(opener({ address: parseIp('192.0.2.1'), port: 0 })).rejects.toMatchObject({
       code: 'UDP_BIND',
       remedy: 'this host has no such address',
     })
@@ -171,7 +198,9 @@ describe('UDP socket', () => {
     const usual = await openOn('127.0.0.1')
     expect(small.stats.receiveBufferBytes).toBeLessThan(usual.stats.receiveBufferBytes)
   })
+})
 
+describe('routes', () => {
   it('finds the local address that reaches a peer', async () => {
     expect(formatIp(await sourceAddressFor(parseIp('127.0.0.5')))).toBe('127.0.0.1')
   })

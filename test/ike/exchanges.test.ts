@@ -215,6 +215,37 @@ describe('a peer behind a NAT', () => {
     expect(behindNat.b.ike.status()[0]).toMatchObject({ natLocal: false, natRemote: true })
   })
 
+  it('leaves ESP without UDP where there is none and it can be carried', () => {
+    const pair = makePair({ a: { encap: 'auto' }, b: { encap: 'never' } })
+    for (const xfrm of [pair.xfrmA, pair.xfrmB]) xfrm.carriesPlainEsp = true
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    const states = [...pair.xfrmA.states.values(), ...pair.xfrmB.states.values()]
+    expect(states.map(({ encap }) => encap)).toEqual([undefined, undefined, undefined, undefined])
+    expect(pair.a.ike.status()[0]).toMatchObject({ encap: false })
+  })
+
+  it('brings UDP about for a peer that asks for it, where plain ESP can be carried too', () => {
+    const pair = makePair({ a: { encap: 'auto' }, b: { encap: 'force' } })
+    for (const xfrm of [pair.xfrmA, pair.xfrmB]) xfrm.carriesPlainEsp = true
+    pair.a.initiate('office')
+    pair.clock.advance(1000)
+    const states = [...pair.xfrmA.states.values(), ...pair.xfrmB.states.values()]
+    expect(states.map(({ encap }) => encap)).toEqual(Array(4).fill({ sport: 4500, dport: 4500 }))
+  })
+
+  it('is refused, and explained, where ESP is never to go in UDP', () => {
+    const pair = makePair({ a: { encap: 'never' }, b: { encap: 'force' } })
+    for (const xfrm of [pair.xfrmA, pair.xfrmB]) xfrm.carriesPlainEsp = true
+    pair.a.initiate('office')
+    pair.clock.advance(10_000)
+    expect(pair.a.eventsOf('refused')[0]!.refusal).toMatchObject({
+      detail: 'NAT_FOUND',
+      hint: expect.stringContaining('connections.office.encap'),
+    })
+    expect([...pair.xfrmA.states.values()]).toEqual([])
+  })
+
   it('is explained where there is none, and none is pretended, because plain ESP is not carried', () => {
     const pair = makePair({ a: { encap: 'auto' }, b: { encap: 'auto' } })
     pair.a.initiate('office')

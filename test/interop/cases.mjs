@@ -12,6 +12,7 @@ import { radiusCases } from './cases-radius.mjs'
 import { refusedCertificateCases } from './cases-refused-certificates.mjs'
 import { roadRefusalCases } from './cases-road-refusals.mjs'
 import { roadWarriorCases } from './cases-road-warrior.mjs'
+import { socketCases } from './cases-sockets.mjs'
 import { Charon, Charon6 } from './charon.mjs'
 import { Typeswan } from './typeswan.mjs'
 
@@ -137,6 +138,7 @@ const ownCases = [
   ...authRefusals,
   ...refusedCertificateCases,
   ...radiusCases,
+  ...socketCases,
 ]
 
 /** The cases of one peer, those with a word in their name, or all; without any of it those of every run, which are not `nightly`. */

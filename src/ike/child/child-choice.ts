@@ -10,6 +10,7 @@ import type { IkeSa } from '../ike-sa.ts'
 import { need, notify } from '../message/notifies.ts'
 import { type ChosenProposal, chooseProposal } from '../negotiation/proposal.ts'
 import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector } from '../negotiation/traffic-selector.ts'
+import { goesInUdp } from '../path/nat-detection.ts'
 import type { CreateAnswer } from '../tasks/create-responder.ts'
 import { childKeys, freeOutboundSpi, spiBytes } from './child-making.ts'
 import { ChildSa } from './child-sa.ts'
@@ -82,7 +83,7 @@ export function acceptChild(
   onInstalled: (child: ChildSa) => void = announce,
 ): CreateAnswer {
   const { config, suite, ...terms } = choice
-  if (sa.path.local.port !== sa.runtime.ports.nat) {
+  if (goesInUdp(sa) && sa.path.local.port !== sa.runtime.ports.nat) {
     throw new PeerError(
       'NO_UDP_ENCAPSULATION',
       'the peer stays on the plain IKE port, where ESP cannot be carried in UDP',

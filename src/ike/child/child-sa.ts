@@ -5,6 +5,7 @@ import type { ChildSaStatus, CloseReason, IkeEvent } from '../events.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { wipeChildKeys } from '../keys/keymat.ts'
 import { formatTrafficSelector } from '../negotiation/traffic-selector-text.ts'
+import { goesInUdp } from '../path/nat-detection.ts'
 import { Lifecycle } from '../states.ts'
 import { type ChildAgreement, policySubject, type SettledChild, shareParts } from './child-agreement.ts'
 import { lifetimeOf } from './child-lifetime.ts'
@@ -128,7 +129,13 @@ export class ChildSa {
       this.#reqid = runtime.policies.acquire(this, subject, this.#peerName(), this.#outer(), replaces)
       // The peer cannot take its packets before it has our answer, and takes those of the other one until it deletes that.
       if (agreement.role === 'responder' && this.siblings.some((one) => one.sends)) sends = false
-      const terms = { agreement, lifetime, reqid: this.#reqid, label: `${connection.name}/${config.name}` }
+      const terms = {
+        agreement,
+        lifetime,
+        reqid: this.#reqid,
+        label: `${connection.name}/${config.name}`,
+        inUdp: goesInUdp(this.sa),
+      }
       this.#states.install(terms, keys, path, sends)
     } catch (error) {
       wipeChildKeys(keys)
@@ -250,7 +257,7 @@ export class ChildSa {
     const { runtime, path } = this.sa
     const from = this.#states.outId
     if (from === undefined) return
-    this.#states.move(path)
+    this.#states.move(path, goesInUdp(this.sa))
     runtime.children.removeOutbound(from)
     runtime.children.addOutbound(this.#states.outId!, this)
     runtime.policies.move(this, this.#outer())

@@ -1,6 +1,6 @@
 import { equalBytes, wipe } from '../../bytes/index.ts'
-import type { IpAddress } from '../../ip/address.ts'
-import type { XfrmLifetime, XfrmPort, XfrmStateId } from '../../xfrm/port.ts'
+import type { IpAddress, SocketAddress } from '../../ip/address.ts'
+import type { UdpEncap, XfrmLifetime, XfrmPort, XfrmStateId } from '../../xfrm/port.ts'
 import type { ChildKeys } from '../keys/keymat.ts'
 import type { Path } from '../runtime.ts'
 import type { SettledChild } from './child-agreement.ts'
@@ -14,6 +14,8 @@ export interface StateTerms {
   readonly reqid: number
   /** For people. */
   readonly label: string
+  /** Between the ports of the path. */
+  readonly inUdp: boolean
 }
 
 interface DirectionKeys {
@@ -93,16 +95,14 @@ export class ChildStates {
     return true
   }
 
-  /** Both go over to `path`. */
-  move({ local, remote }: Path): void {
+  /** Both go over to `path`, in UDP from here on or without. */
+  move({ local, remote }: Path, inUdp: boolean): void {
     const from = this.#outId
     if (from === undefined) return
-    const [encapIn, encapOut] = [
-      { sport: remote.port, dport: local.port },
-      { sport: local.port, dport: remote.port },
-    ]
-    this.#xfrm.updSa(this.#inId, { daddr: local.address, saddr: remote.address, encap: encapIn })
-    if (this.sends) this.#xfrm.updSa(from, { daddr: remote.address, saddr: local.address, encap: encapOut })
+    const inward = encapBetween(remote, local, inUdp)
+    const outward = encapBetween(local, remote, inUdp)
+    this.#xfrm.updSa(this.#inId, { daddr: local.address, saddr: remote.address, ...inward })
+    if (this.sends) this.#xfrm.updSa(from, { daddr: remote.address, saddr: local.address, ...outward })
     this.#inId = { ...this.#inId, daddr: local.address }
     this.#outId = { ...from, daddr: remote.address }
   }
@@ -126,22 +126,20 @@ export class ChildStates {
   }
 
   #installIn(terms: StateTerms, keys: DirectionKeys, { local, remote }: Path): void {
-    const encap = { sport: remote.port, dport: local.port }
     this.#xfrm.newSa({
       ...this.#inId,
       direction: 'in',
       saddr: remote.address,
-      encap,
+      ...encapBetween(remote, local, terms.inUdp),
       ...alike(terms, keys),
       ...originalAddresses(terms.agreement),
     })
   }
 
   #installOut(id: XfrmStateId, terms: StateTerms, keys: DirectionKeys, { local, remote }: Path): void {
-    const encap = { sport: local.port, dport: remote.port }
     const tfcPad = tfcPadOf(terms.agreement)
     this.#xfrm.newSa({
-      ...{ ...id, direction: 'out', saddr: local.address, encap },
+      ...{ ...id, direction: 'out', saddr: local.address, ...encapBetween(local, remote, terms.inUdp) },
       ...alike(terms, keys),
       ...(tfcPad === 0 ? {} : { tfcPad }),
     })
@@ -151,6 +149,10 @@ export class ChildStates {
 /** Octets to pad to: nothing for a peer that has said that it cannot tell padding from the packet. RFC 7296 §1.3.1, RFC 4303 §2.7. */
 const tfcPadOf = ({ peerTakesTfc, mode, config }: SettledChild): number =>
   peerTakesTfc && mode === 'tunnel' ? config.tfcPad : 0
+
+/** The encapsulation of packets from one end to the other. */
+const encapBetween = (from: SocketAddress, to: SocketAddress, inUdp: boolean): { encap?: UdpEncap } =>
+  inUdp ? { encap: { sport: from.port, dport: to.port } } : {}
 
 function alike({ agreement, lifetime, reqid, label }: StateTerms, { encr, integ }: DirectionKeys) {
   const { suite, mode, config } = agreement

@@ -49,26 +49,39 @@ export function explainGivenUp(
 }
 
 /**
- * ESP is carried in UDP only. A peer without NAT traversal cannot do that, and one that finds no NAT (we neither are behind one nor
- * pretend to be) would send plain ESP. Undefined when nothing stands in the way. RFC 7296 §2.23.
+ * Why ESP cannot be carried: as it is by `carriesPlain`, in UDP for peers with NAT traversal. A peer that finds no NAT (we neither are
+ * behind one nor pretend to be) sends plain ESP. Undefined when nothing stands in the way. RFC 7296 §2.23.
  */
-export function plainEspNeeded(connection: ConnectionConfig, nat: NatFindings): PeerRefusal | undefined {
-  const refuse = (message: string, hint: string): PeerRefusal => ({
+export function encapObstacle(
+  { name, encap }: ConnectionConfig,
+  nat: NatFindings,
+  carriesPlain: boolean,
+): PeerRefusal | undefined {
+  const setting = `connections.${name}.encap`
+  const refuse = (detail: string, message: string, hint: string): PeerRefusal => ({
     kind: 'protocol-error',
     by: 'local',
-    detail: 'NO_UDP_ENCAPSULATION',
+    detail,
     message,
     hint,
   })
-  if (!nat.supported) {
+  const hasNat = nat.supported && (nat.natLocal || nat.natRemote)
+  if (encap === 'never' && hasNat) {
+    const where = nat.natLocal ? 'in front of us' : 'in front of the peer, or the peer wants it to look so'
+    const message = `there is a NAT ${where}, and ESP is to go without UDP, which does not pass it`
+    return refuse('NAT_FOUND', message, `${setting}: set it to "auto"`)
+  }
+  if (!nat.supported && (encap === 'force' || !carriesPlain)) {
     return refuse(
+      'NO_UDP_ENCAPSULATION',
       'the peer does not announce NAT traversal (no NAT_DETECTION notifies), and ESP is only carried in UDP here',
-      'switch NAT traversal on at the peer',
+      `switch NAT traversal on at the peer${carriesPlain ? `, or set ${setting} to "auto"` : ''}`,
     )
   }
-  if (connection.encap === 'force' || nat.natLocal || nat.natRemote) return undefined
+  if (encap === 'force' || hasNat || carriesPlain) return undefined
   return refuse(
+    'NO_UDP_ENCAPSULATION',
     'there is no NAT between us and the peer, which therefore expects ESP without UDP, and that is not carried here',
-    `connections.${connection.name}.encap: set it to "yes"`,
+    `${setting}: set it to "yes"`,
   )
 }

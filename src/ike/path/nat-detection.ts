@@ -62,3 +62,16 @@ function hashOf(
 ): Uint8Array {
   return natDetectionHash((data) => crypto.hash('sha1', data), spis.SPIi, spis.SPIr, endpoint.address, endpoint.port)
 }
+
+/**
+ * ESP goes in UDP: where a NAT is, was at the beginning, or is pretended by either end. Once in UDP it stays there, which every peer has to take.
+ * RFC 7296 §2.23.
+ */
+export const goesInUdp = ({ connection, init, nat }: EncapTerms): boolean =>
+  connection.encap === 'force' || nat.natLocal || nat.natRemote || init?.natLocal === true || init?.natRemote === true
+
+interface EncapTerms {
+  readonly connection: Pick<ConnectionConfig, 'encap'>
+  readonly init: Pick<NatFindings, 'natLocal' | 'natRemote'> | undefined
+  readonly nat: Pick<NatFindings, 'natLocal' | 'natRemote'>
+}

@@ -1,7 +1,7 @@
 import { encodeMessage, type IkeHeader, NotifyType, type Payload, type Proposal, ProtocolId } from '../codec/index.ts'
 import type { ConnectionConfig, ProposalConfig } from '../config.ts'
 import { explainNoConnectionAt } from '../explain/explain-auth.ts'
-import { plainEspNeeded } from '../explain/explain-peer.ts'
+import { encapObstacle } from '../explain/explain-peer.ts'
 import { explainRefusedProposal } from '../explain/explain-proposal.ts'
 import type { Refusal } from '../explain/refusal.ts'
 import { IkeSa } from '../ike-sa.ts'
@@ -123,7 +123,7 @@ function open(
   const Ni = peerNonce(payloads, suite.prf).slice()
   const SPIi = header.SPIi.slice()
   const nat = detectNat(crypto, payloads, { SPIi, SPIr: new Uint8Array(8) }, path)
-  const obstacle = plainEspNeeded(connection, nat)
+  const obstacle = encapObstacle(connection, nat, runtime.xfrm.carriesPlainEsp === true)
   if (obstacle !== undefined) return refuse(() => obstacle)
   const answer = crypto.respondKeyExchange(suite.ke, need(payloads, 'KE').data, random)
   const SPIr = runtime.takeIkeSpi()

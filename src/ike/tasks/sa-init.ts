@@ -3,7 +3,7 @@ import type { KeyExchange } from '../../crypto/provider.ts'
 import { PeerError } from '../../errors.ts'
 import type { Gateway } from '../auth/gateway-identity.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
-import { explainPeerNotify, plainEspNeeded } from '../explain/explain-peer.ts'
+import { encapObstacle, explainPeerNotify } from '../explain/explain-peer.ts'
 import { explainPeerRefusedProposal, explainUnknownKeGroup } from '../explain/explain-proposal.ts'
 import { explainNotFollowed } from '../explain/explain-redirect.ts'
 import type { Refusal } from '../explain/refusal.ts'
@@ -109,9 +109,10 @@ export class SaInit implements Task {
       { SPIi: this.#sa.SPIi, SPIr: response.SPIr },
       this.#sa.path,
     )
-    const { connection } = this.#sa
+    const { connection, runtime } = this.#sa
     const setUp = setUpOf(connection, payloads)
-    const obstacle = plainEspNeeded(connection, nat) ?? setUpObstacle(connection, setUp)
+    const obstacle =
+      encapObstacle(connection, nat, runtime.xfrm.carriesPlainEsp === true) ?? setUpObstacle(connection, setUp)
     if (obstacle !== undefined) return this.#doubt(obstacle)
     this.#sa.setUp = setUp
     this.#settle(response, nat)
@@ -232,14 +233,14 @@ export class SaInit implements Task {
     })
     this.#keyExchange.destroy()
     sa.createdAt = sa.runtime.now
-    floatToNatPorts(sa)
+    if (nat.supported) floatToNatPorts(sa)
   }
 }
 
 /** 1 to 64 octets: nobody makes us send more back. RFC 7296 §2.6. */
 export const isCookie = ({ length }: Uint8Array): boolean => length >= 1 && length <= 64
 
-/** From here on both IKE and ESP use the NAT traversal ports. RFC 7296 §2.23. */
+/** From here on IKE, and ESP that goes in UDP, use the NAT traversal ports: a peer that knows of them takes both anywhere. RFC 7296 §2.23. */
 export function floatToNatPorts(sa: IkeSa): void {
   const { local, remote } = sa.path
   const port = sa.runtime.ports.nat

@@ -1,7 +1,7 @@
 import { wipe } from '../../bytes/index.ts'
 import { encodeMessage, NotifyType, type Payload } from '../codec/index.ts'
 import type { ConnectionConfig } from '../config.ts'
-import { plainEspNeeded } from '../explain/explain-peer.ts'
+import { encapObstacle } from '../explain/explain-peer.ts'
 import { IkeSa } from '../ike-sa.ts'
 import { NONCE_BYTES, peerNonce } from '../keys/nonces.ts'
 import { findNotify, notify } from '../message/notifies.ts'
@@ -29,8 +29,9 @@ interface Known {
 export function answerResume(runtime: IkeRuntime, request: InitRequest, id: number): InitAnswer {
   const known = knownSession(runtime, request)
   const nat = detectNat(runtime.crypto, request.payloads, { SPIi: request.header.SPIi, SPIr: noSpi }, request.path)
+  const carriesPlain = runtime.xfrm.carriesPlainEsp === true
   // HDR, N(TICKET_NACK) -->
-  if (known === undefined || plainEspNeeded(known.connection, nat) !== undefined) {
+  if (known === undefined || encapObstacle(known.connection, nat, carriesPlain) !== undefined) {
     wipe(known?.session.SK_d)
     return { sa: undefined, payloads: [notify(NotifyType.TICKET_NACK)] }
   }

@@ -1,7 +1,7 @@
 import { equalBytes, wipe } from '../../bytes/index.ts'
 import { PeerError } from '../../errors.ts'
 import { ExchangeType, NotifyType, notifyName, type Payload } from '../codec/index.ts'
-import { plainEspNeeded } from '../explain/explain-peer.ts'
+import { encapObstacle } from '../explain/explain-peer.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { NONCE_BYTES, peerNonce } from '../keys/nonces.ts'
 import { findErrorNotify, findNotify, notify } from '../message/notifies.ts'
@@ -75,7 +75,7 @@ export class SessionResume implements Task {
     if (error !== undefined) return this.#refused(notifyName(error.notify))
     const { runtime, SPIi, path, connection } = this.#sa
     const nat = detectNat(runtime.crypto, payloads, { SPIi, SPIr: response.SPIr }, path)
-    const obstacle = plainEspNeeded(connection, nat)
+    const obstacle = encapObstacle(connection, nat, runtime.xfrm.carriesPlainEsp === true)
     if (obstacle !== undefined) return this.#refused('no NAT traversal')
     this.#settle(response, nat)
     this.#then.onSettled()
