@@ -1,6 +1,8 @@
 import { type AsnType, type BitString, type Constructed, fromBER, Sequence } from 'asn1js'
 import { concat } from '../bytes/index.ts'
+import { DerReader } from '../crypto/der-reader.ts'
 import { DecodeError } from '../errors.ts'
+import { decodeTime } from './der-time.ts'
 
 /** What is read, for messages, and how large it may be. */
 export interface Subject {
@@ -121,12 +123,11 @@ export function wholeOctets({ valueBlock }: BitString, subject: Subject, what: s
   return valueBlock.valueHexView
 }
 
-/** A time of the library as ms since 1970. */
-export function timeOf(date: Date, subject: Subject, what: string): number {
-  const ms = date.getTime()
-  if (!Number.isFinite(ms)) throw malformed(subject, `${what} is no time`)
-  return ms
-}
+/**
+ * A Time as ms since 1970. Read anew, since the library takes any text for one: 31 February, times of the zone that we are in, and letters.
+ */
+export const timeOf = (block: AsnType | undefined, { where, section }: Subject, what: string): number =>
+  decodeTime(new DerReader(block === undefined ? new Uint8Array(0) : encodedBlock(block), where, section), what)
 
 /** A block in DER. */
 export const encodeBlock = (block: { toBER(): ArrayBuffer }): Uint8Array => new Uint8Array(block.toBER())
@@ -144,7 +145,14 @@ function demandWellFormed(block: AsnType, subject: Subject, start: number): void
   if (lenBlock.isIndefiniteForm) fail('an indefinite length')
   if (lenBlock.blockLength !== lengthOctets(lenBlock.length)) fail('a length that is not the shortest')
   if (encoded.length !== 1 + lenBlock.blockLength + lenBlock.length) fail('an element that is cut')
-  if (!idBlock.isConstructed) return
+  if (!idBlock.isConstructed) {
+    // The library reads them as false and zero.
+    if (idBlock.tagClass === UNIVERSAL && idBlock.tagNumber === BOOLEAN && lenBlock.length !== 1)
+      fail('a BOOLEAN that is not one octet')
+    if (idBlock.tagClass === UNIVERSAL && idBlock.tagNumber === INTEGER && lenBlock.length === 0)
+      fail('an INTEGER without octets')
+    return
+  }
   const isList = idBlock.tagNumber === SEQUENCE || idBlock.tagNumber === SET
   if (idBlock.tagClass === UNIVERSAL && !isList) fail('a string in pieces')
   const parts = elements(block)
@@ -155,6 +163,8 @@ function demandWellFormed(block: AsnType, subject: Subject, start: number): void
 
 const UNIVERSAL = 1
 const CONTEXT = 3
+const BOOLEAN = 1
+const INTEGER = 2
 const OCTET_STRING = 4
 const SEQUENCE = 16
 const SET = 17

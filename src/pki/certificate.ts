@@ -76,8 +76,8 @@ export function decodeCertificate(octets: Uint8Array): Certificate {
     subjectDer: fields.subject,
     subjectText: formatName(subject),
     issuerText: formatName(issuer),
-    notBefore: timeOf(read.notBefore.value, SUBJECT, 'notBefore'),
-    notAfter: timeOf(read.notAfter.value, SUBJECT, 'notAfter'),
+    notBefore: timeOf(fields.notBefore, SUBJECT, 'notBefore'),
+    notAfter: timeOf(fields.notAfter, SUBJECT, 'notAfter'),
     spki: fields.spki,
     ...keyOf(fields.spki, read),
     extensions: fields.extensions === undefined ? noExtensions : decodeExtensions(fields.extensions, SUBJECT.where),
@@ -114,10 +114,13 @@ type Fields = ReturnType<typeof fieldsOf>
 function fieldsOf(whole: AsnType) {
   demandCount(whole, 3, SUBJECT)
   const all = elements(elements(whole)[0])
-  const [, algorithm, issuer, , subject, spki, ...rest] = isContext(all[0]!, 0) ? all.slice(1) : all
+  const [, algorithm, issuer, validity, subject, spki, ...rest] = isContext(all[0]!, 0) ? all.slice(1) : all
+  const [notBefore, notAfter] = elements(validity)
   return {
     algorithm: algorithm!,
     issuer: encodedBlock(issuer!),
+    notBefore,
+    notAfter,
     subject: encodedBlock(subject!),
     spki: encodedBlock(spki!),
     // Behind the unique identifiers of version 2.

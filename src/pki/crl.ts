@@ -52,6 +52,7 @@ export function decodeCrl(octets: Uint8Array): Crl {
   const fields = elements(elements(whole)[0])
   const [algorithm, , ...behindIssuer] = fields[0] instanceof Integer ? fields.slice(1) : fields
   demandSameAlgorithm(algorithm, whole, SUBJECT)
+  const [thisUpdate, nextUpdate] = behindIssuer
   const behindTimes = behindIssuer.slice(read.nextUpdate === undefined ? 1 : 2)
   const extensions = optionalPart(taggedParts(behindTimes, 0, SUBJECT).get(0), SUBJECT)
   const issuer = decodeName(new Uint8Array(read.issuer.valueBeforeDecode), SUBJECT.where)
@@ -59,8 +60,8 @@ export function decodeCrl(octets: Uint8Array): Crl {
     ...signedOf(tbs, read.signatureAlgorithm, read.signatureValue, SUBJECT),
     issuer,
     issuerText: formatName(issuer),
-    thisUpdate: timeOf(read.thisUpdate.value, SUBJECT, 'thisUpdate'),
-    nextUpdate: read.nextUpdate && timeOf(read.nextUpdate.value, SUBJECT, 'nextUpdate'),
+    thisUpdate: timeOf(thisUpdate, SUBJECT, 'thisUpdate'),
+    nextUpdate: read.nextUpdate && timeOf(nextUpdate, SUBJECT, 'nextUpdate'),
     revoked,
     ...scopeOf(extensions, unusable),
   }

@@ -1,5 +1,5 @@
 import { type AsnType, BitString, Boolean as BooleanBlock, Integer, Null, ObjectIdentifier, OctetString } from 'asn1js'
-import { AuthorityKeyIdentifier, BasicConstraints, Extension, ExtKeyUsage } from 'pkijs'
+import { AuthorityKeyIdentifier, BasicConstraints, ExtKeyUsage } from 'pkijs'
 import { elements, malformed, onlyPart, readAs, readBlock, type Subject, sequenceOf, taggedParts } from './asn1.ts'
 import { type GeneralName, generalNameOf, urisOf } from './general-name.ts'
 import { AccessMethod, ExtensionOid, type KeyUsage, keyUsages } from './oids.ts'
@@ -59,12 +59,26 @@ export function rawExtensions(block: AsnType | undefined, subject: Subject): Raw
   if (block === undefined) return []
   const seen = new Set<string>()
   return sequenceOf(block, subject).map((one) => {
-    const { extnID: oid, critical, extnValue } = readAs(Extension, one, subject)
-    if (elements(one).length > 3) throw malformed(subject, `more than a value in the extension ${oid}`)
+    const extension = rawExtension(sequenceOf(one, subject), subject)
+    const { oid } = extension
     if (seen.has(oid)) throw malformed(subject, `the extension ${oid} twice`)
     seen.add(oid)
-    return { oid, critical, value: extnValue.valueBlock.valueHexView }
+    return extension
   })
+}
+
+/**
+ * Extension ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }. Not by the library, for which
+ * a flag in the wrong place is absent, and which takes long for the many that a stranger may put into a certificate.
+ */
+function rawExtension(parts: readonly AsnType[], subject: Subject): RawExtension {
+  const [id, second] = parts
+  const hasFlag = second instanceof BooleanBlock
+  const value = parts[hasFlag ? 2 : 1]
+  if (!(id instanceof ObjectIdentifier && value instanceof OctetString) || parts.length !== (hasFlag ? 3 : 2))
+    throw malformed(subject, 'an extension that is not one')
+  const critical = hasFlag && second.valueBlock.value
+  return { oid: id.valueBlock.toString(), critical, value: value.valueBlock.valueHexView }
 }
 
 /** Decodes those that are understood; octets are copied. Throws `DecodeError`. */
@@ -118,7 +132,9 @@ const decoders: Readonly<Record<string, Decoder>> = {
     const subject = part('keyUsage', where, 'RFC 5280 §4.2.1.3')
     const bits = readBlock(value, subject)
     if (!(bits instanceof BitString)) throw malformed(subject, 'it is no BIT STRING')
-    const octets = bits.valueBlock.valueHexView
+    const { valueHexView: octets, unusedBits } = bits.valueBlock
+    // ITU-T X.690 §11.2.1: they would be usages that nobody gave.
+    if (((octets.at(-1) ?? 0) & ((1 << unusedBits) - 1)) !== 0) throw malformed(subject, 'unused bits that are set')
     found.keyUsage = new Set(keyUsages.filter((_, bit) => ((octets[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1))
   },
   [ExtensionOid.extendedKeyUsage](value, found, where) {
@@ -191,6 +207,8 @@ export function pointUrls(point: AsnType | undefined, subject: Subject): string[
 
 /** GeneralSubtrees. RFC 5280 §4.2.1.10: minimum is 0, so it is not there in DER, and there is no maximum. */
 function bases(subtrees: AsnType | undefined, subject: Subject): GeneralName[] {
+  // An empty list, or one that is not read, would constrain nothing.
+  if (subtrees !== undefined && elements(subtrees).length === 0) throw malformed(subject, 'a list without subtrees')
   return elements(subtrees).map((subtree) => {
     const [base, ...more] = sequenceOf(subtree, subject)
     if (base === undefined || more.length > 0) throw malformed(subject, 'a subtree with more or less than a base')

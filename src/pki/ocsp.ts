@@ -138,14 +138,14 @@ function decodeBasic(octets: Uint8Array): OcspResponse {
   const [tbs, , , ...behindSignature] = elements(whole)
   const certs = optionalPart(taggedParts(behindSignature, 0, SUBJECT).get(0), SUBJECT)
   const fields = elements(tbs)
-  const [, , responses, ...tail] = isContext(fields[0]!, 0) ? fields.slice(1) : fields
+  const [, producedAt, responses, ...tail] = isContext(fields[0]!, 0) ? fields.slice(1) : fields
   const extensions = optionalPart(taggedParts(tail, 1, SUBJECT).get(1), SUBJECT)
   return {
     ...signedOf(data.tbsView, signatureAlgorithm, signature, SUBJECT),
     // As they came: of what the library has read they would have to be encoded again.
     certificates: elements(certs).map((block) => decodeCertificate(encodedBlock(block))),
     responder: responderOf(data),
-    producedAt: timeOf(data.producedAt, SUBJECT, 'producedAt'),
+    producedAt: timeOf(producedAt, SUBJECT, 'producedAt'),
     answers: elements(responses).map(answerOf),
     nonce: nonceOf(extensions),
   }
@@ -169,8 +169,8 @@ function responderOf({ responderID }: ResponseData): OcspResponse['responder'] {
 
 function answerOf(block: AsnType): OcspAnswer {
   const single = readAs(SingleResponse, block, SUBJECT)
-  const optional = taggedParts(elements(block).slice(3), 1, SUBJECT)
-  if (optional.has(0) && single.nextUpdate === undefined) throw malformed(SUBJECT, 'a nextUpdate that is no time')
+  const [, , thisUpdate, ...tail] = elements(block)
+  const nextUpdate = optionalPart(taggedParts(tail, 1, SUBJECT).get(0), SUBJECT)
   const { hashAlgorithm, issuerNameHash, issuerKeyHash, serialNumber } = single.certID
   return {
     id: {
@@ -180,8 +180,8 @@ function answerOf(block: AsnType): OcspAnswer {
       serial: serialOf(serialNumber, SUBJECT),
     },
     ...statusOf(single.certStatus),
-    thisUpdate: timeOf(single.thisUpdate, SUBJECT, 'thisUpdate'),
-    nextUpdate: single.nextUpdate && timeOf(single.nextUpdate, SUBJECT, 'nextUpdate'),
+    thisUpdate: timeOf(thisUpdate, SUBJECT, 'thisUpdate'),
+    nextUpdate: nextUpdate && timeOf(nextUpdate, SUBJECT, 'nextUpdate'),
   }
 }
 
@@ -197,7 +197,7 @@ function statusOf(block: AsnType): Pick<OcspAnswer, 'status' | 'revocation'> {
   return {
     status: 'revoked',
     revocation: {
-      at: timeOf(time.toDate(), SUBJECT, 'revocationTime'),
+      at: timeOf(time, SUBJECT, 'revocationTime'),
       reason: reason instanceof Enumerated ? reason.valueBlock.valueDec : undefined,
     },
   }

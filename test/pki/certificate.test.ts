@@ -3,10 +3,13 @@ import { AsnConvert } from '@peculiar/asn1-schema'
 import { BasicConstraints, id_ce_basicConstraints, Certificate as ReferenceCertificate } from '@peculiar/asn1-x509'
 import { describe, expect, it, test } from 'vitest'
 import { fromHex, toHex } from '../../src/bytes/index.ts'
+import { derElement } from '../../src/crypto/der.ts'
 import { nodeSignatures } from '../../src/crypto/node-signature.ts'
 import type { SignatureScheme } from '../../src/crypto/signature.ts'
 import { DecodeError } from '../../src/errors.ts'
+import { readBlock } from '../../src/pki/asn1.ts'
 import { type Certificate, decodeCertificate } from '../../src/pki/certificate.ts'
+import { decodeExtensions, type RawExtension } from '../../src/pki/extensions.ts'
 import { formatGeneralName } from '../../src/pki/general-name.ts'
 import { extension } from '../../src/pki/issue.ts'
 import { Purpose } from '../../src/pki/oids.ts'
@@ -187,6 +190,45 @@ describe('a certificate', () => {
   ])('is refused with %s', (_, extensions) => {
     expect(() => issue('CN=x', ca, { extensions })).toThrow(DecodeError)
   })
+
+  const element = (tag: number, ...parts: Uint8Array[]) => derElement(tag, ...parts)
+  const flag = element(1, Uint8Array.of(0xff))
+  const made = (oid: string, ...parts: Uint8Array[]) => ({ oid, critical: false, value: element(0x30, ...parts) })
+  test.each<[string, RawExtension]>([
+    ['basicConstraints without a flag in its flag', made('2.5.29.19', element(1))],
+    ['a path length without octets', made('2.5.29.19', flag, element(2))],
+    ['name constraints in a primitive tag', made('2.5.29.30', element(0x80, element(0x30)))],
+    ['name constraints in a list that is empty', made('2.5.29.30', element(0xa1))],
+    ['usages in bits that are not used', { ...made('2.5.29.15'), value: element(3, Uint8Array.of(7, 0xff)) }],
+  ])('is refused with %s', (_, extension) => {
+    expect(() => issue('CN=x', ca, { extensions: [extension] })).toThrow(DecodeError)
+  })
+
+  test.each<[string, Uint8Array[]]>([
+    ['behind the value', [element(4), flag]],
+    ['twice', [flag, flag, element(4)]],
+    ['without an octet', [element(1), element(4)]],
+    ['that is a number', [element(2, Uint8Array.of(1)), element(4)]],
+  ])('is refused where an extension has its critical flag %s', (_, parts) => {
+    const id = element(6, Uint8Array.of(0x2a, 3, 4))
+    const subject = { where: 'certificate', section: 'RFC 5280 §4.2' }
+    const decode = () => decodeExtensions(readBlock(element(0x30, element(0x30, id, ...parts)), subject), 'certificate')
+    expect(decode).toThrow(DecodeError)
+  })
+
+  test.each(['260231000000Z', '261301000000Z', 'xxxxxxxxxxxxZ', '2601010000+01', '260101000000 ', '260101006000Z'])(
+    'is refused where its time is %s',
+    (time) => {
+      const der = full.der.slice()
+      const at = toHex(der).indexOf('170d') / 2
+      der.set(new TextEncoder().encode(time), at + 2)
+      expect(() => decodeCertificate(der)).toThrow(DecodeError)
+      // Parts of an hour.
+      der[at] = 0x18
+      der.set(new TextEncoder().encode('2026010112.5Z'), at + 2)
+      expect(() => decodeCertificate(der)).toThrow(DecodeError)
+    },
+  )
 
   it('is refused where the signed algorithm is another than the one outside', () => {
     const der = full.der.slice()
