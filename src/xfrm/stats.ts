@@ -4,6 +4,7 @@
  *
  * | counter | a packet that |
  * |---|---|
+ * | XfrmInError | was marked for congestion outside, which its ends cannot hear of (RFC 6040 §4.2) |
  * | XfrmInBufferError | lies outside the buffer it was given in |
  * | XfrmInHdrError | is too short for SPI and sequence number |
  * | XfrmInNoStates | names an SPI that no state has |
@@ -13,7 +14,7 @@
  * | XfrmInStateExpired | came after the state's hard limit |
  * | XfrmInStateSeqError | is a replay or older than the window |
  * | XfrmInStateProtoError | has a wrong ICV, or a length or padding that the transform cannot have |
- * | XfrmInStateModeError | has not the inside of a tunnel: another next header, or no whole IP packet |
+ * | XfrmInStateModeError | has not the inside that its mode asks for: another next header, or no whole IP packet |
  * | XfrmInNoPols, XfrmInPolBlock | meets no policy `in`, or one that blocks |
  * | XfrmInTmplMismatch | came through another SA than its policy asks for |
  * | XfrmOutError | is not an IP packet |
@@ -25,7 +26,7 @@
  * | XfrmOutPolDead | waited for a state when its policy was removed |
  * | XfrmOutStateExpired | came after the state's hard limit |
  * | XfrmOutStateSeqError | found the sequence numbers used up |
- * | XfrmOutStateModeError | is too long for a UDP datagram once it is encapsulated |
+ * | XfrmOutStateModeError | cannot be carried in the state's mode (a fragment in transport mode), or is too long for the path and must not be cut |
  * | XfrmOutStateProtoError | could not be encapsulated for any other reason |
  *
  * The others belong to features of the kernel that do not exist here and stay 0.
