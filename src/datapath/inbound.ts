@@ -75,12 +75,12 @@ export class Inbound {
       this.#xfrm.tellUnknownSpi(readU32(buffer, offset), local, remote, now)
       return this.#drop(XfrmCounter.XfrmInNoStates)
     }
-    if (state.phase !== StatePhase.VALID) return this.#drop(XfrmCounter.XfrmInStateInvalid)
+    if (state.phase !== StatePhase.VALID) return this.#drop(XfrmCounter.XfrmInStateInvalid, state)
     const esp = state.decapsulator
-    if (esp === undefined) return this.#drop(XfrmCounter.XfrmInStateDirError)
+    if (esp === undefined) return this.#drop(XfrmCounter.XfrmInStateDirError, state)
     // Port 0 is plain ESP. The other way round is right: UDP must be taken whether or not a NAT was found, RFC 7296 §2.23.
-    if (remote.port === 0 && state.encap !== undefined) return this.#drop(XfrmCounter.XfrmInStateMismatch)
-    if (this.#xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmInStateExpired)
+    if (remote.port === 0 && state.encap !== undefined) return this.#drop(XfrmCounter.XfrmInStateMismatch, state)
+    if (this.#xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmInStateExpired, state)
 
     const { high, low } = esp.replay
     const opened = esp.decapsulate(buffer, offset, length, this.#result)
@@ -104,7 +104,7 @@ export class Inbound {
     if (mode === 'tunnel') {
       const { offset, length, nextHeader } = this.#result
       if (nextHeader !== IpProtocol.IPV4 && nextHeader !== IpProtocol.IPV6) {
-        return this.#drop(XfrmCounter.XfrmInStateModeError)
+        return this.#drop(XfrmCounter.XfrmInStateModeError, state)
       }
       return this.#check(buffer, offset, length, nextHeader === IpProtocol.IPV4 ? 4 : 6, state, outer, now)
     }
@@ -113,7 +113,7 @@ export class Inbound {
       mode === 'transport'
         ? built.transport(state, buffer, espAt, this.#result, outer)
         : built.beet(state, buffer, this.#result, outer)
-    if (bytes < 0) return this.#drop(XfrmCounter.XfrmInStateModeError)
+    if (bytes < 0) return this.#drop(XfrmCounter.XfrmInStateModeError, state)
     const family = built.buffer[built.offset]! >>> 4
     return this.#check(built.buffer, built.offset, bytes, family, state, outer, now)
   }
@@ -129,19 +129,19 @@ export class Inbound {
   ): number {
     const flow = this.#flow
     if (parseFlow(buffer, offset, length, flow) !== FlowStatus.OK || flow.family !== family) {
-      return this.#drop(XfrmCounter.XfrmInStateModeError)
+      return this.#drop(XfrmCounter.XfrmInStateModeError, state)
     }
     if (state.originalSource !== undefined) {
       correctAddressChecksum(buffer, offset, flow, state.originalSource, state.originalDestination!)
     }
-    if (!this.#fragments.admit(flow, now)) return this.#drop(XfrmCounter.XfrmInPolBlock)
+    if (!this.#fragments.admit(flow, now)) return this.#drop(XfrmCounter.XfrmInPolBlock, state)
     // A device that hands packets to a kernel cannot say which of them will be routed on, so all are asked of `in`;
     // IKE installs `fwd` policies with equal selectors.
     const mark = putMark(0, state.outputMark)
     const refused = this.#xfrm.checkInbound(PolicyDirection.IN, flow, state, mark)
-    if (refused !== POLICY_OK && !this.#passesByQuotation(buffer, offset, state)) return this.#drop(refused)
+    if (refused !== POLICY_OK && !this.#passesByQuotation(buffer, offset, state)) return this.#drop(refused, state)
     if (state.mode === 'tunnel' && outer.trafficClass >= 0 && !this.#takeTrafficClass(buffer, offset, state, outer)) {
-      return this.#drop(XfrmCounter.XfrmInError)
+      return this.#drop(XfrmCounter.XfrmInError, state)
     }
     if (state.path.mss !== undefined && isTcpSyn(buffer, offset, flow)) this.#clampMss(buffer, offset, state)
     this.#deliver(buffer, offset, flow.totalLength, state.ifId, mark)
@@ -185,18 +185,20 @@ export class Inbound {
   #refuse(state: XfrmState, opened: number): number {
     if (opened === DecapStatus.USAGE_LIMIT) {
       this.#xfrm.expireHard(state)
-      return this.#drop(XfrmCounter.XfrmInStateExpired)
+      return this.#drop(XfrmCounter.XfrmInStateExpired, state)
     }
     if (opened === DecapStatus.REPLAY_OLD) state.replayWindowDrops++
     else if (opened === DecapStatus.REPLAY_DUPLICATE) state.replayDrops++
     else {
       if (opened === DecapStatus.BAD_ICV) state.integrityFailures++
-      return this.#drop(XfrmCounter.XfrmInStateProtoError)
+      return this.#drop(XfrmCounter.XfrmInStateProtoError, state)
     }
-    return this.#drop(XfrmCounter.XfrmInStateSeqError)
+    return this.#drop(XfrmCounter.XfrmInStateSeqError, state)
   }
 
-  #drop(counter: number): number {
+  /** Counts it, also at the state that it came to. */
+  #drop(counter: number, state?: XfrmState): number {
+    state?.countDrop(counter)
     this.#xfrm.stats.count(counter)
     return droppedStatus(counter)
   }

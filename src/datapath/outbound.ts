@@ -11,6 +11,7 @@ import {
 } from '../ip/index.ts'
 import type { XfrmWaiter } from '../xfrm/asking.ts'
 import { OutVerdict } from '../xfrm/bundle.ts'
+import { hardLimitReached } from '../xfrm/lifetime.ts'
 import { PolicyDirection, type XfrmPolicy } from '../xfrm/policy.ts'
 import type { XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
@@ -96,24 +97,24 @@ export class Outbound implements XfrmWaiter {
     if (verdict === OutVerdict.BLOCK || verdict === OutVerdict.NO_POLICY) {
       const state = this.#stateByQuotation(buffer, offset)
       if (state === undefined) return this.#drop(XfrmCounter.XfrmOutPolBlock)
-      if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
+      if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired, state)
       return this.#carry(state, buffer, offset, now)
     }
     if (bundle.missingCount > 0) xfrm.acquireMissing(flow, now)
     if (verdict !== OutVerdict.TRANSFORM) return this.#drop(XfrmCounter.XfrmOutPolError)
     if (bundle.count > 1) return this.#drop(XfrmCounter.XfrmOutBundleGenError)
     const state = bundle.states[0]!
-    if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
+    if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired, state)
     return this.#carry(state, buffer, offset, now)
   }
 
   /** See `Datapath.sendDummy`. */
   sendDummy(state: XfrmState, length: number, now: number): number {
-    if (this.#xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired)
+    if (this.#xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired, state)
     const esp = state.encapsulator
-    if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateProtoError)
+    if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateProtoError, state)
     agePathMtu(state, now)
-    if (esp.sealedLength(length) > mostEspBytesOf(state)) return this.#drop(XfrmCounter.XfrmOutStateModeError)
+    if (esp.sealedLength(length) > mostEspBytesOf(state)) return this.#drop(XfrmCounter.XfrmOutStateModeError, state)
     fillDummyOuter(this.#outer)
     return this.#sendPadded(state, nothing, 0, 0, IpProtocol.NO_NEXT_HEADER, length, now)
   }
@@ -145,14 +146,15 @@ export class Outbound implements XfrmWaiter {
   /** Sends the packet, whole or in fragments, or tells its sender that it is too long. */
   #carry(state: XfrmState, buffer: Uint8Array, offset: number, now: number): number {
     const esp = state.encapsulator
-    if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateProtoError)
+    if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateInvalid, state)
     const flow = this.#flow
     agePathMtu(state, now)
     if (state.path.mss !== undefined && isTcpSyn(buffer, offset, flow)) {
       clampMss(buffer, offset, flow, mssOf(state, flow.family === 4 ? 4 : 6))
     }
     const outer = this.#outer
-    if (!this.#wrapping.find(state, buffer, offset, flow, outer)) return this.#drop(XfrmCounter.XfrmOutStateModeError)
+    if (!this.#wrapping.find(state, buffer, offset, flow, outer))
+      return this.#drop(XfrmCounter.XfrmOutStateModeError, state)
     if (esp.sealedLength(this.#wrapping.length) > mostEspBytesOf(state) - outer.optionBytes) {
       return this.#carryTooLong(state, buffer, offset, now)
     }
@@ -175,7 +177,7 @@ export class Outbound implements XfrmWaiter {
       return this.#encapsulate(state, buffer, now)
     }
     this.#tooBig.tell(buffer, offset, totalLength, isIpv4 ? mtu : Math.max(mtu, LEAST_IPV6_MTU), now, this.#ifId)
-    return this.#drop(XfrmCounter.XfrmOutStateModeError)
+    return this.#drop(XfrmCounter.XfrmOutStateModeError, state)
   }
 
   /** What is too long for the path and still fits the length fields of the outer headers. */
@@ -190,12 +192,13 @@ export class Outbound implements XfrmWaiter {
     this.#workbench = undefined
     const { fragmenter, buffer: spare } = bench
     let status: number = DatapathStatus.DONE
-    if (!fragmenter.begin(buffer, offset, mtu)) status = this.#drop(XfrmCounter.XfrmOutStateModeError)
+    if (!fragmenter.begin(buffer, offset, mtu)) status = this.#drop(XfrmCounter.XfrmOutStateModeError, state)
     while (status === DatapathStatus.DONE) {
       const bytes = fragmenter.next(spare, HEADROOM)
       if (bytes === 0) break
       if (state.encapsulator === undefined || this.#xfrm.expired(state, now)) {
-        status = this.#drop(XfrmCounter.XfrmOutStateExpired)
+        const isGone = state.encapsulator === undefined && !hardLimitReached(state, now)
+        status = this.#drop(isGone ? XfrmCounter.XfrmOutStateInvalid : XfrmCounter.XfrmOutStateExpired, state)
         break
       }
       parseFlow(spare, HEADROOM, bytes, this.#flow)
@@ -209,11 +212,12 @@ export class Outbound implements XfrmWaiter {
   /** Makes what `#wrapping` found into an ESP packet and sends it. */
   #encapsulate(state: XfrmState, buffer: Uint8Array, now: number): number {
     const esp = state.encapsulator
-    if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateProtoError)
+    if (esp === undefined) return this.#drop(XfrmCounter.XfrmOutStateInvalid, state)
     const { totalLength } = this.#flow
     const { at, length, nextHeader } = this.#wrapping
     const outer = this.#outer
-    if (!this.#wrapping.write(buffer, outer, esp.headerBytes)) return this.#drop(XfrmCounter.XfrmOutBundleGenError)
+    if (!this.#wrapping.write(buffer, outer, esp.headerBytes))
+      return this.#drop(XfrmCounter.XfrmOutBundleGenError, state)
     const padTo = paddedLength(state, esp, length)
     if (padTo > length) return this.#sendPadded(state, buffer, at, length, nextHeader, padTo, now)
     const espLength = esp.encapsulate(buffer, at, length, nextHeader)
@@ -247,11 +251,11 @@ export class Outbound implements XfrmWaiter {
   }
 
   #refuse(state: XfrmState, status: number): number {
-    if (status === EncapStatus.NO_ROOM) return this.#drop(XfrmCounter.XfrmOutBundleGenError)
+    if (status === EncapStatus.NO_ROOM) return this.#drop(XfrmCounter.XfrmOutBundleGenError, state)
     // It will never send again; IKE must not believe that it does.
     this.#xfrm.expireHard(state)
     const isUsedUp = status === EncapStatus.USAGE_LIMIT
-    return this.#drop(isUsedUp ? XfrmCounter.XfrmOutStateExpired : XfrmCounter.XfrmOutStateSeqError)
+    return this.#drop(isUsedUp ? XfrmCounter.XfrmOutStateExpired : XfrmCounter.XfrmOutStateSeqError, state)
   }
 
   #hold(policy: XfrmPolicy, buffer: Uint8Array, offset: number, now: number): number {
@@ -261,7 +265,9 @@ export class Outbound implements XfrmWaiter {
     return held ? DatapathStatus.QUEUED : this.#drop(XfrmCounter.XfrmOutNoStates)
   }
 
-  #drop(counter: number): number {
+  /** Counts it, also at the state that it would have used. */
+  #drop(counter: number, state?: XfrmState): number {
+    state?.countDrop(counter)
     this.#xfrm.stats.count(counter)
     return droppedStatus(counter)
   }

@@ -5,12 +5,12 @@
  * | counter | a packet that |
  * |---|---|
  * | XfrmInError | was marked for congestion outside, which its ends cannot hear of (RFC 6040 §4.2) |
- * | XfrmInBufferError | lies outside the buffer it was given in |
+ * | XfrmInBufferError | lies outside the buffer it was given in, or meets policies with more templates than a packet goes through states |
  * | XfrmInHdrError | is too short for SPI and sequence number |
  * | XfrmInNoStates | names an SPI that no state has |
  * | XfrmInStateDirError | names the SPI of an outbound state |
  * | XfrmInStateInvalid | came for a larval state |
- * | XfrmInStateMismatch | came as plain ESP for a state with UDP encapsulation |
+ * | XfrmInStateMismatch | came as plain ESP for a state with UDP encapsulation, or has an inside that the state's selector does not name |
  * | XfrmInStateExpired | came after the state's hard limit |
  * | XfrmInStateSeqError | is a replay or older than the window |
  * | XfrmInStateProtoError | has a wrong ICV, or a length or padding that the transform cannot have |
@@ -18,13 +18,14 @@
  * | XfrmInNoPols, XfrmInPolBlock | meets no policy `in`, or one that blocks |
  * | XfrmInTmplMismatch | came through another SA than its policy asks for |
  * | XfrmOutError | is not an IP packet |
- * | XfrmOutBundleGenError | has not the room around it that encapsulation needs |
+ * | XfrmOutBundleGenError | has not the room around it that encapsulation needs, or would go through states inside of each other |
  * | XfrmOutPolBlock | meets no policy `out`, or one that blocks |
- * | XfrmOutPolError | meets a policy to bypass, which a packet from the tunnel device cannot do |
+ * | XfrmOutPolError | meets a policy to bypass, which a packet from the tunnel device cannot do, or too many templates |
  * | XfrmOutNoStates | has no state and found the waiting queue full |
  * | XfrmAcquireError | waited for a state that did not come |
  * | XfrmOutPolDead | waited for a state when its policy was removed |
  * | XfrmOutStateExpired | came after the state's hard limit |
+ * | XfrmOutStateInvalid | lost its state while it was sent in pieces |
  * | XfrmOutStateSeqError | found the sequence numbers used up |
  * | XfrmOutStateModeError | cannot be carried in the state's mode (a fragment in transport mode), or is too long for the path and must not be cut |
  * | XfrmOutStateProtoError | could not be encapsulated for any other reason |

@@ -160,6 +160,33 @@ describe('inbound, one packet for each counter', () => {
     expectDrop(right, right.receive(left.seal(inner()), left.socket), 'XfrmInTmplMismatch')
   })
 
+  it('XfrmInBufferError: policies that ask for more states than a packet can have come through', () => {
+    const { left, right } = twoSides()
+    const [policy] = right.xfrm.policies()
+    const rule = policyConfig({ index: 1, direction: 'in', selector: selector('10.1.0.1', '0.0.0.0/0'), priority: 1 })
+    right.xfrm.newPolicy({ ...rule, templates: new Array(6).fill(policy!.template) })
+    expectDrop(right, right.receive(left.seal(inner()), left.socket), 'XfrmInBufferError')
+  })
+
+  it('XfrmInStateMismatch: an inside that the selector of its state does not name', () => {
+    const { left, right } = twoSides()
+    right.xfrm.delSa({ daddr: right.socket.address, spi, proto: 50 })
+    const narrow = selector('10.1.0.9', '0.0.0.0/0')
+    const state = stateConfig({ spi, saddr: left.address, daddr: right.address, direction: 'in' })
+    right.xfrm.newSa({ ...state, selector: narrow })
+    expectDrop(right, right.receive(left.seal(inner()), left.socket), 'XfrmInStateMismatch')
+  })
+
+  it('tells of each state why its packets were dropped', () => {
+    const { left, right } = twoSides()
+    const first = left.seal(inner())
+    for (let times = 0; times < 3; times++) right.receive(first, left.socket)
+    right.receive(sealAnything(inner('10.9.0.1', '10.2.0.1'), 4), left.socket)
+    right.receive(sealAnything(inner(), 17).subarray(0, 30), left.socket)
+    expect(only(right, 'in').drops()).toEqual({ XfrmInStateSeqError: 3, XfrmInStateProtoError: 1 })
+    expect(only(right, 'out').drops()).toEqual({})
+  })
+
   it("drops a dummy packet without any counter but its state's own", () => {
     const { left, right } = twoSides()
     expect(right.receive(sealAnything(new Uint8Array(60), 59), left.socket)).toBe(DatapathStatus.DUMMY)
@@ -216,6 +243,32 @@ describe('outbound, one packet for each counter', () => {
     const rule = selector('10.1.0.0/16', '10.2.0.9')
     left.xfrm.newPolicy(policyConfig({ index: 1, direction: 'out', selector: rule, priority: 1 }))
     expectNotSent(left, left.send(inner('10.1.0.1', '10.2.0.9')), 'XfrmOutPolError')
+  })
+
+  it('XfrmOutPolError: more templates than a packet can go through', () => {
+    const { left } = twoSides()
+    const [policy] = [...left.xfrm.policies()].filter(({ direction }) => direction === 1)
+    const rule = policyConfig({
+      index: 1,
+      direction: 'out',
+      selector: selector('10.1.0.0/16', '10.2.0.9'),
+      priority: 1,
+    })
+    left.xfrm.newPolicy({ ...rule, templates: new Array(6).fill(policy!.template) })
+    expectNotSent(left, left.send(inner('10.1.0.1', '10.2.0.9')), 'XfrmOutPolError')
+  })
+
+  it('XfrmOutBundleGenError: states inside of each other', () => {
+    const { left } = twoSides()
+    const [policy] = [...left.xfrm.policies()].filter(({ direction }) => direction === 1)
+    const rule = policyConfig({
+      index: 1,
+      direction: 'out',
+      selector: selector('10.1.0.0/16', '10.2.0.9'),
+      priority: 1,
+    })
+    left.xfrm.newPolicy({ ...rule, templates: [policy!.template!, policy!.template!] })
+    expectNotSent(left, left.send(inner('10.1.0.1', '10.2.0.9')), 'XfrmOutBundleGenError')
   })
 
   it('XfrmOutStateExpired: after the hard limit of packets, which is all that were sent', () => {

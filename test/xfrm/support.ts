@@ -58,6 +58,10 @@ export interface StateFields {
   readonly tfcPad?: number
   readonly encap?: { readonly sport: number; readonly dport: number } | 'none'
   readonly lifetime?: Partial<XfrmLifetime>
+  readonly mark?: XfrmMark
+  readonly outputMark?: XfrmMark
+  readonly ifId?: number
+  readonly seq?: number
 }
 
 /** A state with the fixed keys of its suite (the first by default), in UDP between ports 4500. */
@@ -79,6 +83,10 @@ export function stateConfig(fields: StateFields): XfrmStateConfig {
     mode: 'tunnel',
     ...(encap === 'none' ? {} : { encap }),
     ...(fields.tfcPad === undefined ? {} : { tfcPad: fields.tfcPad }),
+    ...(fields.mark === undefined ? {} : { mark: fields.mark }),
+    ...(fields.outputMark === undefined ? {} : { outputMark: fields.outputMark }),
+    ...(fields.ifId === undefined ? {} : { ifId: fields.ifId }),
+    ...(fields.seq === undefined ? {} : { seq: fields.seq }),
     lifetime: { ...unlimited, ...fields.lifetime },
     label: 'child',
   }
