@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, readU16, writeU16 } from '../../src/bytes/index.ts'
-import { DatapathStatus, droppedAs } from '../../src/datapath/index.ts'
+import { DatapathStatus, droppedAs, newOuterFields } from '../../src/datapath/index.ts'
 import {
   buildIcmpEcho,
   buildIp,
@@ -9,6 +9,7 @@ import {
   buildIpv6,
   buildUdp,
   checksum,
+  FlowStatus,
   newPacketFlow,
   parseFlow,
   parseIp,
@@ -173,6 +174,55 @@ describe('transport mode', () => {
     }
   })
 })
+
+it.each([
+  ['IPv4', hosts],
+  ['IPv6', hosts6],
+] as const)(
+  '%s: transport mode never throws for anything inside and in front, and delivers whole packets between its hosts',
+  (_, fields) => {
+    const { left, right, out } = modePair({ ...fields, options: { headerOptions: 'carry' } })
+    const header = fields === hosts ? 20 : 40
+    const octetsOf = (maxLength: number) => fc.uint8Array({ maxLength })
+    let delivered = 0
+    fc.assert(
+      fc.property(
+        octetsOf(80),
+        octetsOf(48),
+        fc.nat(255),
+        fc.nat(255),
+        fc.boolean(),
+        (octets, noise, next, first, sane) => {
+          const front = sane && header === 20 ? noise.slice(0, noise.length & ~3 & 0x3f).slice(0, 40) : noise
+          if (sane && header === 40 && front.length >= 8) front.set([60, (front.length >>> 3) - 1])
+          const esp = out.encapsulator!
+          const buffer = new Uint8Array(64 + octets.length + 64)
+          buffer.set(octets, 64)
+          const length = esp.encapsulate(buffer, 64, octets.length, next)
+          const outer = {
+            ...newOuterFields(),
+            trafficClass: first,
+            optionBytes: front.length,
+            firstHeader: sane ? 60 : first,
+          }
+          const packet = buffer.slice(64 - esp.headerBytes, 64 - esp.headerBytes + length)
+          right.receive(packet, left.socket, outer, sane && header === 40 ? front.slice(0, front.length & ~7) : front)
+          for (const one of right.delivered.splice(0)) {
+            const flow = newPacketFlow()
+            expect(parseFlow(one, 0, one.length, flow)).toBe(FlowStatus.OK)
+            expect(flow.totalLength).toBe(one.length)
+            const { source, destination } = header === 20 ? v4 : v6
+            expect([...flow.source.slice(0, source.length)]).toEqual([...source])
+            expect([...flow.destination.slice(0, source.length)]).toEqual([...destination])
+            delivered++
+          }
+        },
+      ),
+      { numRuns: 1500 },
+    )
+    expect(delivered).toBeGreaterThan(100)
+  },
+)
 
 describe('transport mode through a NAT', () => {
   const inside = parseIp('192.168.1.2')

@@ -278,6 +278,19 @@ describe('fragments behind the first', () => {
     expect(droppedAs(left.send(fragment(40, false, 8)))).toBe('XfrmOutPolBlock')
   })
 
+  it('go where a selector is for packets without ports alone (OPAQUE)', () => {
+    const pair = modePair(inside[4])
+    for (const policy of [...pair.left.xfrm.policies()]) {
+      if (policy.direction !== 1) continue
+      const opaque = { first: 65535, last: 0 }
+      const selector = { ...policy.selector, protocol: 17, sourcePort: opaque, destinationPort: opaque }
+      const rest = { index: policy.index, direction: 'out', action: 'allow', priority: 1, label: '' } as const
+      pair.left.xfrm.updPolicy({ ...rest, selector, templates: [policy.template!] })
+    }
+    expect(droppedAs(pair.left.send(fragment(0, true)))).toBe('XfrmOutPolBlock')
+    expect(pair.left.send(fragment(40, false))).toBe(DatapathStatus.DONE)
+  })
+
   it('go where any port goes, but not with `drop`', () => {
     for (const [rule, passes] of [
       ['match', true],
