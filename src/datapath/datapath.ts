@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../ip/index.ts'
 import type { XfrmState } from '../xfrm/state.ts'
+import { NO_WORKER } from '../xfrm/workers.ts'
 import type { Xfrm } from '../xfrm/xfrm.ts'
 import { type Deliver, Inbound } from './inbound.ts'
 import type { DatapathOptions } from './options.ts'
@@ -55,10 +56,19 @@ export class Datapath {
    * Encapsulates the inner IP packet at `buffer[offset, offset + length)` in place and sends it. The buffer has at
    * least `HEADROOM` octets in front of the packet and `TAILROOM` behind it, which are written to. Returns a
    * `DatapathStatus`, or a negative number for `droppedAs`; never throws for any octets. `mark` and `ifId` are those of the device
-   * that it comes from: only policies and states that are for them are used.
+   * that it comes from: only policies and states that are for them are used. `worker`, from 0, is who carries it: a state of just that worker
+   * is preferred (RFC 9611).
    */
-  sendInner(buffer: Uint8Array, offset: number, length: number, now: number, mark = 0, ifId = 0): number {
-    return this.#outbound.send(buffer, offset, length, now, mark, ifId)
+  sendInner(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    now: number,
+    mark = 0,
+    ifId = 0,
+    worker: number = NO_WORKER,
+  ): number {
+    return this.#outbound.send(buffer, offset, length, now, mark, ifId, worker)
   }
 
   /**

@@ -15,6 +15,7 @@ import { hardLimitReached } from '../xfrm/lifetime.ts'
 import { PolicyDirection, type XfrmPolicy } from '../xfrm/policy.ts'
 import type { XfrmState } from '../xfrm/state.ts'
 import { XfrmCounter } from '../xfrm/stats.ts'
+import { NO_WORKER } from '../xfrm/workers.ts'
 import type { Xfrm } from '../xfrm/xfrm.ts'
 import { FragmentRule } from './fragment-rule.ts'
 import type { Deliver } from './inbound.ts'
@@ -71,6 +72,7 @@ export class Outbound implements XfrmWaiter {
   /** Of the device that the packet came from. */
   #mark = 0
   #ifId = 0
+  #worker: number = NO_WORKER
 
   /** Registers itself as the one who holds packets back. `deliver` takes our ICMP errors. */
   constructor(xfrm: Xfrm, sendEsp: SendEsp, deliver: Deliver, options: DatapathOptions = {}) {
@@ -83,14 +85,23 @@ export class Outbound implements XfrmWaiter {
   }
 
   /** See `Datapath.sendInner`. */
-  send(buffer: Uint8Array, offset: number, length: number, now: number, mark: number, ifId: number): number {
+  send(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    now: number,
+    mark: number,
+    ifId: number,
+    worker: number,
+  ): number {
     const xfrm = this.#xfrm
     const flow = this.#flow
     if (parseFlow(buffer, offset, length, flow) !== FlowStatus.OK) return this.#drop(XfrmCounter.XfrmOutError)
     if (!this.#fragments.admit(flow, now)) return this.#drop(XfrmCounter.XfrmOutPolBlock)
     this.#mark = mark
     this.#ifId = ifId
-    const verdict = xfrm.decide(flow, mark, ifId)
+    this.#worker = worker
+    const verdict = xfrm.decide(flow, mark, ifId, worker)
     const { bundle } = xfrm
     if (verdict === OutVerdict.WAIT) return this.#hold(bundle.policy!, buffer, offset, now)
     // What no policy names is discarded, as RFC 4301 §5.1 asks.
@@ -103,6 +114,7 @@ export class Outbound implements XfrmWaiter {
     if (bundle.missingCount > 0) xfrm.acquireMissing(flow, now)
     if (verdict !== OutVerdict.TRANSFORM) return this.#drop(XfrmCounter.XfrmOutPolError)
     if (bundle.count > 1) return this.#drop(XfrmCounter.XfrmOutBundleGenError)
+    if (bundle.sharing !== undefined && worker !== NO_WORKER) xfrm.acquireForWorker(flow, worker, now)
     const state = bundle.states[0]!
     if (xfrm.expired(state, now)) return this.#drop(XfrmCounter.XfrmOutStateExpired, state)
     return this.#carry(state, buffer, offset, now)
@@ -122,7 +134,15 @@ export class Outbound implements XfrmWaiter {
   resume(policy: XfrmPolicy): void {
     const now = this.#xfrm.clock()
     for (const packet of this.#waiting.take(policy)) {
-      this.send(packet.octets, HEADROOM, packet.octets.length - HEADROOM - TAILROOM, now, packet.mark, packet.ifId)
+      this.send(
+        packet.octets,
+        HEADROOM,
+        packet.octets.length - HEADROOM - TAILROOM,
+        now,
+        packet.mark,
+        packet.ifId,
+        packet.worker,
+      )
     }
   }
 
@@ -259,7 +279,7 @@ export class Outbound implements XfrmWaiter {
   }
 
   #hold(policy: XfrmPolicy, buffer: Uint8Array, offset: number, now: number): number {
-    const held = this.#waiting.add(policy, buffer, offset, this.#flow.totalLength, this.#mark, this.#ifId)
+    const held = this.#waiting.add(policy, buffer, offset, this.#flow.totalLength, this.#mark, this.#ifId, this.#worker)
     // Held first: the listener may bring the state up at once.
     this.#xfrm.acquireMissing(this.#flow, now)
     return held ? DatapathStatus.QUEUED : this.#drop(XfrmCounter.XfrmOutNoStates)

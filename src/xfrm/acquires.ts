@@ -3,6 +3,7 @@ import type { IpAddress } from '../ip/index.ts'
 import { marksMeet, markValue, sameMark } from './mark.ts'
 import type { XfrmMark, XfrmMode } from './port.ts'
 import type { XfrmState } from './state.ts'
+import { NO_WORKER } from './workers.ts'
 
 /** What tells one unanswered acquire from another. */
 export interface AcquireTarget {
@@ -15,6 +16,8 @@ export interface AcquireTarget {
   readonly ifId?: number
   /** 0 or absent: any. */
   readonly spi?: number
+  /** -1 or absent: for the packets of all workers. */
+  readonly worker?: number
 }
 
 /**
@@ -71,11 +74,12 @@ export class Acquires implements Iterable<XfrmState> {
   answeredBy(state: XfrmState): XfrmState | undefined {
     if (this.size === 0) return undefined
     const named = state.seq === 0 ? undefined : this.#bySeq.get(state.seq)
-    if (named !== undefined && named.proto === state.proto && equalBytes(named.daddr, state.daddr)) return named
+    const isMeant = named?.proto === state.proto && named.worker === state.worker
+    if (named !== undefined && isMeant && equalBytes(named.daddr, state.daddr)) return named
     return this.#byTarget.get(keyOf(state))?.find(({ mark, spi }) => spi === 0 && sameMark(mark, state.mark))
   }
 }
 
-function keyOf({ saddr, daddr, proto, mode, reqid, ifId = 0 }: AcquireTarget): string {
-  return `${toHex(saddr)}>${toHex(daddr)} ${proto} ${mode} ${reqid} ${ifId}`
+function keyOf({ saddr, daddr, proto, mode, reqid, ifId = 0, worker = NO_WORKER }: AcquireTarget): string {
+  return `${toHex(saddr)}>${toHex(daddr)} ${proto} ${mode} ${reqid} ${ifId} ${worker}`
 }

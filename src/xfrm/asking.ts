@@ -13,6 +13,7 @@ import type { SharedParts } from './shared-parts.ts'
 import type { Spd } from './spd.ts'
 import { XfrmState } from './state.ts'
 import { XfrmCounter } from './stats.ts'
+import { NO_WORKER, WorkerStates } from './workers.ts'
 
 /**
  * How long an acquire may stay unanswered before the next packet makes another one and the waiting packets are dropped:
@@ -75,6 +76,30 @@ export class Asking {
     listener.acquire(acquire)
   }
 
+  /**
+   * Asks for a state of the worker's own for the policy's first template, unless that was asked and is not answered yet. Nothing waits
+   * for it: the packets go through the state of all until then.
+   */
+  askForWorker(policy: XfrmPolicy, flow: PacketFlow, worker: number, now: number): void {
+    const { template } = policy
+    policy.workers ??= new WorkerStates()
+    if (template === undefined || policy.workers.askedUntil(worker) > now) return
+    const target = { ...targetOf(policy, template, flow), worker }
+    const known = this.acquires.find(target)
+    const isOpen = known !== undefined && !hardLimitReached(known, now)
+    if (known !== undefined && !isOpen) this.acquires.remove(known)
+    const packet = selectorOfFlow(flow)
+    const larval = isOpen ? known : this.#larvalFor(target, packet, now)
+    const until = nextTimeLimit(larval)
+    policy.workers.asked(worker, until)
+    if (isOpen) return
+    const { listener, monitor, wakeBy } = this.#of
+    wakeBy(until)
+    const acquire = { policyIndex: policy.index, reqid: template.reqid, packet, seq: larval.seq, worker }
+    if (monitor.isWatched) monitor.tell({ type: 'acquire', acquire, policy, larval })
+    listener.acquire(acquire)
+  }
+
   /** An outbound state was installed or moved: it may be what was asked for. */
   answer(state: XfrmState): void {
     if (state.direction !== 'out') return
@@ -86,7 +111,9 @@ export class Asking {
       if (policy.direction === PolicyDirection.OUT && isServed(policy, state)) served.push(policy)
     }
     for (const policy of [...this.#asking.keys()]) {
-      if (served.includes(policy)) this.#resume(policy)
+      // A state of one worker lets that one's packets go, and no more.
+      if (served.includes(policy) && state.worker !== NO_WORKER) this.waiter?.resume(policy)
+      else if (served.includes(policy)) this.#resume(policy)
       // What came up is narrower than what was asked for and has policies of its own. The acquire is not answered by it:
       // asking again for the packets that it does not serve would bring it up again.
       else if (served.some(({ selector }) => overlaps(selector, policy.selector))) this.waiter?.resume(policy)

@@ -4,6 +4,7 @@ import { MAX_TEMPLATES, type XfrmPolicy } from './policy.ts'
 import type { XfrmTemplate } from './port.ts'
 import type { Sad } from './sad.ts'
 import type { XfrmState } from './state.ts'
+import { NO_WORKER, WorkerStates } from './workers.ts'
 
 /** What is to become of an outbound packet. */
 export const OutVerdict = {
@@ -33,10 +34,22 @@ export class Bundle {
   readonly missing: (XfrmTemplate | undefined)[] = new Array<XfrmTemplate | undefined>(MAX_TEMPLATES).fill(undefined)
   readonly askers: (XfrmPolicy | undefined)[] = new Array<XfrmPolicy | undefined>(MAX_TEMPLATES).fill(undefined)
   missingCount = 0
+  /** Through a state of all goes what came from a worker, for which this policy wants one of its own; undefined for none. */
+  sharing: XfrmPolicy | undefined
 
-  /** Fills itself for a flow whose policies are `first` and, beneath a sub policy, `also`. No allocation. */
-  resolve(sad: Sad, first: XfrmPolicy | undefined, also: XfrmPolicy | undefined, flow: PacketFlow): OutVerdict {
+  /**
+   * Fills itself for a flow whose policies are `first` and, beneath a sub policy, `also`; `worker` is the packet's. No
+   * allocation.
+   */
+  resolve(
+    sad: Sad,
+    first: XfrmPolicy | undefined,
+    also: XfrmPolicy | undefined,
+    flow: PacketFlow,
+    worker: number = NO_WORKER,
+  ): OutVerdict {
     this.policy = first
+    this.sharing = undefined
     this.count = 0
     this.missingCount = 0
     if (first === undefined) return OutVerdict.NO_POLICY
@@ -45,23 +58,26 @@ export class Bundle {
     if (wanted === 0) return OutVerdict.BYPASS
     // The kernel compares before it adds, so one less than a policy may have.
     if (first.templates.length >= MAX_TEMPLATES) return OutVerdict.ERROR
-    if (!this.#take(sad, first, flow)) return OutVerdict.WAIT
+    if (!this.#take(sad, first, flow, worker)) return OutVerdict.WAIT
     if (also !== undefined) {
       if (this.count + also.templates.length >= MAX_TEMPLATES) return OutVerdict.ERROR
-      if (!this.#take(sad, also, flow)) return OutVerdict.WAIT
+      if (!this.#take(sad, also, flow, worker)) return OutVerdict.WAIT
     }
     if (also !== undefined && flow.family === 6) this.#sort()
     return this.count === 0 ? OutVerdict.BYPASS : OutVerdict.TRANSFORM
   }
 
   /** Adds the states of one policy's templates. False when a required one is missing. */
-  #take(sad: Sad, policy: XfrmPolicy, flow: PacketFlow): boolean {
+  #take(sad: Sad, policy: XfrmPolicy, flow: PacketFlow, worker: number): boolean {
     const { templates } = policy
     for (let i = 0; i < templates.length; i++) {
       const template = templates[i]!
-      const state = templates.length === 1 ? stateOf(sad, policy, flow) : chooseFor(sad, policy, template, flow)
-      if (state !== undefined) this.states[this.count++] = state
-      else {
+      const state =
+        templates.length === 1 ? stateOf(sad, policy, flow, worker) : chooseFor(sad, policy, template, flow, worker)
+      if (state !== undefined) {
+        this.states[this.count++] = state
+        if (policy.workerAcquires && state.worker !== worker) this.sharing = policy
+      } else {
         this.missing[this.missingCount] = template
         this.askers[this.missingCount++] = policy
         if (template.level !== 'use') return false
@@ -84,11 +100,17 @@ export class Bundle {
 }
 
 /** The state for a policy of one template, remembered until the SAD changes when it is the same for all packets. No allocation. */
-export function stateOf(sad: Sad, policy: XfrmPolicy, flow: PacketFlow | undefined): XfrmState | undefined {
+export function stateOf(
+  sad: Sad,
+  policy: XfrmPolicy,
+  flow: PacketFlow | undefined,
+  worker: number = NO_WORKER,
+): XfrmState | undefined {
+  if (worker !== NO_WORKER) return stateOfWorker(sad, policy, flow, worker)
   if (policy.stateGeneration === sad.generation) return policy.state
   const template = policy.templates[0]
   if (template === undefined) return undefined
-  const state = chooseFor(sad, policy, template, flow)
+  const state = chooseFor(sad, policy, template, flow, NO_WORKER)
   if (!sad.foundByFlow && (template.mode !== 'transport' || flow === undefined)) {
     policy.state = state
     policy.stateGeneration = sad.generation
@@ -96,11 +118,24 @@ export function stateOf(sad: Sad, policy: XfrmPolicy, flow: PacketFlow | undefin
   return state
 }
 
-function chooseFor(sad: Sad, policy: XfrmPolicy, template: XfrmTemplate, flow: PacketFlow | undefined) {
+/** The same for the packets of one worker. */
+function stateOfWorker(sad: Sad, policy: XfrmPolicy, flow: PacketFlow | undefined, worker: number) {
+  policy.workers ??= new WorkerStates()
+  if (policy.workers.knows(worker, sad.generation)) return policy.workers.state(worker)
+  const template = policy.templates[0]
+  if (template === undefined) return undefined
+  const state = chooseFor(sad, policy, template, flow, worker)
+  if (!sad.foundByFlow && (template.mode !== 'transport' || flow === undefined)) {
+    policy.workers.remember(worker, state, sad.generation)
+  }
+  return state
+}
+
+function chooseFor(sad: Sad, policy: XfrmPolicy, template: XfrmTemplate, flow: PacketFlow | undefined, worker: number) {
   const mark = markValue(policy.mark)
   if (template.mode === 'transport' && flow !== undefined) {
-    return sad.choose(template, flow.source, flow.destination, flow.addressBytes, flow, mark, policy.ifId)
+    return sad.choose(template, flow.source, flow.destination, flow.addressBytes, flow, mark, policy.ifId, worker)
   }
   const { saddr, daddr } = template
-  return sad.choose(template, saddr, daddr, daddr.length, flow, mark, policy.ifId)
+  return sad.choose(template, saddr, daddr, daddr.length, flow, mark, policy.ifId, worker)
 }

@@ -5,6 +5,7 @@ import type { XfrmMark, XfrmPolicyConfig, XfrmSelector, XfrmTemplate } from './p
 import { matchesSelector } from './selector.ts'
 import type { SharedParts } from './shared-parts.ts'
 import type { XfrmState } from './state.ts'
+import type { WorkerStates } from './workers.ts'
 
 /** Directions as numbers, for the hot path and as the kernel's. `FWD` is for packets that are routed on behind the tunnel. */
 export const PolicyDirection = { IN: 0, OUT: 1, FWD: 2 } as const
@@ -29,6 +30,8 @@ export class XfrmPolicy {
   ifId: number
   /** Asked before the others. */
   sub: boolean
+  /** See `XfrmPolicyConfig`. */
+  workerAcquires: boolean
   label: string
   /** Order of installation: decides among equal priorities. */
   serial: number
@@ -40,6 +43,8 @@ export class XfrmPolicy {
   stateGeneration: number
   /** ms; when an unanswered acquire is given up, 0 when there is none. */
   acquireUntil: number
+  /** The same for each worker; undefined as long as no packet came from one. */
+  workers: WorkerStates | undefined
 
   /** Everything is copied, by `parts`. Throws `UsageError` for what cannot be carried out. */
   constructor(config: XfrmPolicyConfig, serial: number, parts: SharedParts) {
@@ -54,11 +59,13 @@ export class XfrmPolicy {
     this.mark = config.mark && { ...config.mark }
     this.ifId = config.ifId ?? 0
     this.sub = config.type === 'sub'
+    this.workerAcquires = config.workerAcquires ?? false
     this.label = parts.label(config.label)
     this.nextHere = undefined
     this.state = undefined
     this.stateGeneration = 0
     this.acquireUntil = 0
+    this.workers = undefined
   }
 
   /** The first template, undefined for none. */
@@ -88,8 +95,10 @@ export class XfrmPolicy {
     this.mark = config.mark && { ...config.mark }
     this.ifId = config.ifId ?? 0
     this.sub = config.type === 'sub'
+    this.workerAcquires = config.workerAcquires ?? false
     this.label = parts.label(config.label)
     this.stateGeneration = 0
+    this.workers = undefined
   }
 }
 

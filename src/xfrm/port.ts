@@ -124,6 +124,8 @@ export interface XfrmStateConfig extends XfrmStateId {
    * (RFC 4303 §2.7). `PAD_TO_PATH`: to that. 0 or absent: none.
    */
   readonly tfcPad?: number
+  /** Outbound: only for packets of this worker, from 0; absent: for all (XFRMA_SA_PCPU). RFC 9611. */
+  readonly worker?: number
   readonly flags?: XfrmStateFlags
   /** What the kernel leaves to routes and firewall rules. */
   readonly path?: XfrmPathOptions
@@ -271,6 +273,8 @@ export interface XfrmPolicyConfig {
   readonly ifId?: number
   /** `sub` policies are asked before `main` ones, and both must agree. Absent: `main`. */
   readonly type?: 'main' | 'sub'
+  /** A worker whose packets go through a state of all asks for one of its own (XFRM_POLICY_CPU_ACQUIRE). Absent: not. */
+  readonly workerAcquires?: boolean
   readonly label: string
 }
 
@@ -281,6 +285,8 @@ export interface XfrmAcquire {
   /** Names this acquire: a state that is installed with it answers it. */
   readonly seq?: number
   readonly packet: XfrmSelector
+  /** A state for this worker alone is wanted, beside the one of all that carries its packets so far. */
+  readonly worker?: number
 }
 
 export interface XfrmExpire extends XfrmStateId {

@@ -6,6 +6,7 @@ import type { XfrmStateChange, XfrmTemplate } from './port.ts'
 import { matchesSelector } from './selector.ts'
 import { StatePhase, type XfrmState } from './state.ts'
 import { StateTable } from './state-table.ts'
+import { isOfOther, NO_WORKER } from './workers.ts'
 
 /**
  * The SA database of RFC 4301 §4.4.2: states by SPI, by destination and reqid, and by both addresses. Iterates in order of
@@ -99,7 +100,8 @@ export class Sad implements Iterable<XfrmState> {
   /**
    * The valid state that a template asks for between two addresses (the first `bytes` octets): one of just this source before one of any
    * source, one before its soft limit before one behind it, the newest of those. A state with a selector is only for the packets that it
-   * names, and for `flow` undefined. A template's reqid, mode and protocol are met exactly. No allocation.
+   * names, and for `flow` undefined. A template's reqid, mode and protocol are met exactly. A state of just this worker goes before one of
+   * all, and one of another worker is passed over. No allocation.
    */
   choose(
     template: XfrmTemplate,
@@ -109,6 +111,7 @@ export class Sad implements Iterable<XfrmState> {
     flow: PacketFlow | undefined,
     mark: number,
     ifId: number,
+    worker: number = NO_WORKER,
   ): XfrmState | undefined {
     let best: XfrmState | undefined
     let wild: XfrmState | undefined
@@ -116,6 +119,7 @@ export class Sad implements Iterable<XfrmState> {
     const anySource = isUnspecified(saddr, bytes)
     let state = this.#byTarget.get(targetHash(daddr, bytes, template.reqid))
     for (; state !== undefined; state = state.nextSameTarget) {
+      if (isOfOther(state, worker)) continue
       if (!serves(state, template, mark, ifId) || !sameAddress(state.daddr, daddr, bytes)) continue
       if (flow !== undefined && state.selector !== undefined) {
         this.foundByFlow = true
@@ -223,6 +227,8 @@ function serves(state: XfrmState, template: XfrmTemplate, mark: number, ifId: nu
 
 function preferred(best: XfrmState | undefined, other: XfrmState): XfrmState {
   if (best === undefined) return other
+  // One is of this worker, and the other of all.
+  if (best.worker !== other.worker) return best.worker === NO_WORKER ? other : best
   if (best.softExpired !== other.softExpired) return best.softExpired ? other : best
   return other.serial > best.serial ? other : best
 }

@@ -16,6 +16,7 @@ import type {
 import { unlimited } from './port.ts'
 import { SharedParts } from './shared-parts.ts'
 import { xfrmCounterNames } from './stats.ts'
+import { NO_WORKER } from './workers.ts'
 
 /** LARVAL holds an SPI until the keys are there; DEAD was removed, its keys are wiped. */
 export const StatePhase = { LARVAL: 0, VALID: 1, DEAD: 2 } as const
@@ -25,7 +26,9 @@ const noFlags: XfrmStateFlags = Object.freeze({})
 const noPathOptions: XfrmPathOptions = Object.freeze({})
 
 /** The larval state of an acquire. */
-export interface AcquiringState extends LarvalState, Pick<XfrmStateConfig, 'mode' | 'selector' | 'ifId' | 'lifetime'> {}
+export interface AcquiringState
+  extends LarvalState,
+    Pick<XfrmStateConfig, 'mode' | 'selector' | 'ifId' | 'worker' | 'lifetime'> {}
 
 /**
  * One SA in one direction: addresses, the keyed transform, lifetime and counters. The octets of the keys stay in the
@@ -48,6 +51,8 @@ export class XfrmState {
   readonly mode: XfrmMode
   /** See `XfrmStateConfig`; 0 for none. */
   readonly tfcPad: number
+  /** The only worker whose packets it is for, -1 for all. */
+  readonly worker: number
   readonly flags: XfrmStateFlags
   readonly path: XfrmPathOptions
   /** The inner addresses in transport and BEET mode, and what else may pass. */
@@ -123,6 +128,7 @@ export class XfrmState {
     this.ifId = config.ifId ?? 0
     this.mode = config.mode ?? 'tunnel'
     this.tfcPad = config.tfcPad ?? 0
+    this.worker = config.worker ?? NO_WORKER
     this.flags = config.flags === undefined ? noFlags : { ...config.flags }
     this.path = config.path === undefined ? noPathOptions : { ...config.path }
     this.selector = config.selector && parts.selector(config.selector)

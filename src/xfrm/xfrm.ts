@@ -26,6 +26,7 @@ import { Spd } from './spd.ts'
 import { freeSpi } from './spi.ts'
 import { StatePhase, XfrmState } from './state.ts'
 import { XfrmCounter, XfrmStats } from './stats.ts'
+import { NO_WORKER } from './workers.ts'
 
 /** SPIs that name no state. RFC 4303 §2.1. */
 const RESERVED_SPIS = 255
@@ -241,11 +242,11 @@ export class Xfrm implements XfrmPort {
 
   /**
    * What is to become of an outbound packet that carries `mark` and comes from the interface `ifId` (0 for none). States, and templates that
-   * have none, are in `bundle`.
+   * have none, are in `bundle`. `worker`: who carries it.
    */
-  decide(flow: PacketFlow, mark = 0, ifId = 0): OutVerdict {
+  decide(flow: PacketFlow, mark = 0, ifId = 0, worker: number = NO_WORKER): OutVerdict {
     const first = this.#spd.lookup(PolicyDirection.OUT, flow, mark, ifId)
-    return this.bundle.resolve(this.#sad, first, this.#spd.also, flow)
+    return this.bundle.resolve(this.#sad, first, this.#spd.also, flow, worker)
   }
 
   /** The policy that decides first about an inner packet, undefined when none matches. */
@@ -337,6 +338,12 @@ export class Xfrm implements XfrmPort {
   /** Asks for a state for one of the policy's templates, the first by default: see `Asking`. */
   acquire(policy: XfrmPolicy, flow: PacketFlow, now: number, template = policy.template): void {
     if (template !== undefined) this.#asking.ask(policy, template, flow, now)
+  }
+
+  /** Asks for a state of the worker's own, where `decide` found one of all in its place. */
+  acquireForWorker(flow: PacketFlow, worker: number, now: number): void {
+    const { sharing } = this.bundle
+    if (sharing !== undefined) this.#asking.askForWorker(sharing, flow, worker, now)
   }
 
   /** Asks for all states that `decide` found missing. */
