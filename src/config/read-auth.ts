@@ -46,7 +46,7 @@ const proves = ({ auth, further = [] }: Auths['local'] | Auths['remote'], method
   [auth, ...further.map((round) => round.auth)].some((one) => one.method === method)
 
 /** Of all rounds of one side. */
-const eapSections = (side: Section): Section[] =>
+export const eapSections = (side: Section): Section[] =>
   [side, ...(side.list('further') ?? [])].filter((round) => round.has('eap')).map((round) => round.section('eap'))
 
 const unusedPskRule = 'no psk, or "auth": "psk" for the side that proves itself by it'

@@ -19,7 +19,7 @@ import { decodeCertificate } from '../pki/certificate.ts'
 import type { XfrmLifetime } from '../xfrm/port.ts'
 import { connectionDefaults, defaultDpdAction, lifetimeSettings } from './connection.ts'
 import { readDuration } from './duration.ts'
-import { readAuths } from './read-auth.ts'
+import { eapSections, readAuths } from './read-auth.ts'
 import { readHeaders } from './read-headers.ts'
 import { parseLocalId } from './read-identity.ts'
 import { readIkeSettings } from './read-ike-settings.ts'
@@ -50,7 +50,7 @@ export function readConnection(name: string, section: Section, context: ReadCont
     remote.problem('natPort', 'is the same as port', 'another port: IKE changes from one to the other')
   const remoteId = readRemoteId(remote, remoteAddress)
   const auths = readAuths(section, context, remoteId)
-  if (section.flag('resumption') === true && remote.section('eap').has('radius'))
+  if (section.flag('resumption') === true && eapSections(remote).some((eap) => eap.has('radius')))
     section.problem('resumption', 'lets peers come back without RADIUS, which sets their times and counts', 'false')
   const retransmit = section.section('retransmit')
   return {

@@ -16,17 +16,23 @@ import type { Section } from './section.ts'
 /** What all sections `radius` of a configuration have in common. */
 export class RadiusSettings {
   readonly #disconnects: RadiusDisconnect[] = []
+  readonly #accountings: RadiusAccounting[] = []
   #sessions: RadiusSessions | undefined
 
   /** Whom the sections tell of the peers that come in. No socket is open before the endpoint opens it. */
   sessions(): RadiusSessions {
-    this.#sessions ??= new RadiusSessions({ random, disconnects: this.#disconnects })
+    this.#sessions ??= new RadiusSessions({ random, disconnects: this.#disconnects, accountings: this.#accountings })
     return this.#sessions
   }
 
   /** Disconnect-Requests are taken here. */
   listen(disconnect: RadiusDisconnect): void {
     this.#disconnects.push(disconnect)
+  }
+
+  /** This one hears of sessions. */
+  account(accounting: RadiusAccounting): void {
+    this.#accountings.push(accounting)
   }
 
   /** Nobody, where there is no section. */
@@ -70,7 +76,9 @@ function readAccounting(
   const given = section.section('accounting')
   const others = servers.map(({ at, secret }) => ({ at: { address: at.address, port: 1813 }, secret }))
   const client = clientOf(section, given.has('servers') ? readServers(given, 1813, context) : others)
-  return new RadiusAccounting(client.ask, nas, () => Date.now() / 1000)
+  const accounting = new RadiusAccounting(client.ask, nas, () => Date.now() / 1000)
+  context.radius.account(accounting)
+  return accounting
 }
 
 /** Left out or false: RADIUS cannot end a session. True: the servers of authentication may, at port 3799. */

@@ -9,6 +9,7 @@ import {
   type DisconnectServerOptions,
   type DisconnectTarget,
   listenForDisconnects,
+  type RadiusAccounting,
   type RadiusOutcome,
   TerminateCause,
 } from '../radius/index.ts'
@@ -27,6 +28,11 @@ export interface RadiusSessionsOptions {
   /** For the ids of sessions, which have to be unique over restarts. */
   readonly random: RandomSource
   readonly disconnects?: readonly RadiusDisconnect[]
+  /**
+   * All that are told of sessions: they hear at the start that we count from here on. One that hears so later may take the sessions for gone
+   * that stand by then, since it knows us by our NAS-Identifier alone.
+   */
+  readonly accountings?: readonly RadiusAccounting[]
   /** Monotonic, ms. */
   readonly now?: () => number
   /** Seconds since 1970. */
@@ -52,7 +58,7 @@ export class RadiusSessions implements Companion {
   readonly #addresses = new Map<number, readonly IpAddress[]>()
   readonly #sessions = new Map<number, RadiusIkeSession>()
   readonly #telling = new Set<Promise<unknown>>()
-  readonly #accountings = new Set<NonNullable<RadiusAdmission['accounting']>>()
+  readonly #accountings = new Set<RadiusAccounting>()
   readonly #listeners: DisconnectListener[] = []
   #count = 0
   #world: CompanionWorld | undefined
@@ -60,7 +66,13 @@ export class RadiusSessions implements Companion {
   #closing = false
 
   constructor(options: RadiusSessionsOptions) {
-    const defaults = { disconnects: [], now: () => performance.now(), seconds: () => Date.now() / 1000, tickMs: 1000 }
+    const defaults = {
+      disconnects: [],
+      accountings: [],
+      now: () => performance.now(),
+      seconds: () => Date.now() / 1000,
+      tickMs: 1000,
+    }
     this.#options = { ...defaults, ...options }
     this.#boot = toHex(options.random(4))
   }
@@ -77,6 +89,11 @@ export class RadiusSessions implements Companion {
 
   async open(world: CompanionWorld): Promise<void> {
     this.#world = world
+    await this.#listen()
+    for (const accounting of this.#options.accountings) this.#countFor(accounting)
+  }
+
+  async #listen(): Promise<void> {
     for (const [key, group] of groupBy(this.#options.disconnects, ({ at }) => formatSocketAddress(at))) {
       const servers = group.map((one) => this.#disconnectServer(one))
       try {
@@ -113,6 +130,8 @@ export class RadiusSessions implements Companion {
     clearInterval(this.#ticker)
     for (const id of [...this.#sessions.keys()]) this.#end(id, 'local')
     for (const listener of this.#listeners) listener.close()
+    // Behind the ends of those sessions, which are told a moment later.
+    await Promise.resolve()
     for (const accounting of this.#accountings) this.#tell(accounting.off(), 'Accounting-Off')
     let patience: NodeJS.Timeout | undefined
     const enough = new Promise((resolve) => {
@@ -134,13 +153,16 @@ export class RadiusSessions implements Companion {
     this.#ticker ??= setInterval(() => this.#tick(), this.#options.tickMs).unref()
     const { accounting } = admission
     if (accounting === undefined) return
-    if (!this.#accountings.has(accounting)) {
-      // We count from here on: what the server still has of ours is of a process that has ended. RFC 2866 §5.1.
-      this.#accountings.add(accounting)
-      this.#tell(accounting.on(), 'Accounting-On')
-    }
+    this.#countFor(accounting)
     // The address is told within the same step, before or behind.
     queueMicrotask(() => this.#tell(accounting.start(session.account), `the start of ${id}`))
+  }
+
+  /** What the server still has of ours is of a process that has ended. RFC 2866 §5.1. */
+  #countFor(accounting: RadiusAccounting): void {
+    if (this.#accountings.has(accounting)) return
+    this.#accountings.add(accounting)
+    this.#tell(accounting.on(), 'Accounting-On')
   }
 
   #end(ikeSaId: number, reason: CloseReason): void {

@@ -1,3 +1,4 @@
+import { wipe } from '../bytes/index.ts'
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
 import { andThen } from '../eap/index.ts'
 import type { EapServerAnswer, EapServerQuestion } from '../ike/questions.ts'
@@ -30,6 +31,7 @@ export function radiusEapServer(options: RadiusEapServerOptions): (question: Eap
   const { crypto, random, client, nas, mtu = 1400 } = options
   return (question) => {
     const { connection, remote } = question
+    let isOver = false
     const conversation = new RadiusEapConversation({
       ...{ crypto, random, nas, mtu, port: { connection, remote } },
       ask: client.ask,
@@ -39,11 +41,23 @@ export function radiusEapServer(options: RadiusEapServerOptions): (question: Eap
       next: (packet) =>
         packet === undefined
           ? answerOf(conversation.begin(), question, options)
-          : andThen(conversation.receive(packet), (result) => answerOf(result, question, options)),
-      destroy() {},
+          : andThen(conversation.receive(packet), (result) => {
+              // Nobody hears any more that it has come in.
+              if (isOver && result.kind === 'success') wipe(result.msk)
+              return isOver ? tooLate(options) : answerOf(result, question, options)
+            }),
+      destroy() {
+        isOver = true
+      },
     }
   }
 }
+
+const tooLate = ({ setting }: RadiusEapServerOptions): EapServerAnswer => ({
+  ok: false,
+  message: 'EAP: the peer went away before RADIUS answered',
+  hint: `${setting}: the servers, and the time that they take`,
+})
 
 function answerOf(
   result: RadiusEapResult,

@@ -13,12 +13,12 @@ const reserved = 32 * 64
 /**
  * Keeps the sequence numbers of EAP-AKA through restarts, in a file that is replaced as a whole. A USIM's number is written before the answer
  * that it is for leaves, so that nothing which was answered once is answered again after a crash; an authentication centre's ahead
- * of its vectors. Without the file neither answers. 3GPP TS 33.102 §6.3.
+ * of its vectors. Without the file neither answers. Several processes may have one: it is read anew each time, and no number in it goes
+ * back; two that write in the very same millisecond may lose what one of them wrote. 3GPP TS 33.102 §6.3.
  */
 export class SqnFile implements Companion {
   readonly #path: string
   readonly #crypto: CryptoProvider
-  #numbers: Map<string, number> | undefined
 
   /** Reads and writes nothing yet. */
   constructor(path: string, crypto: CryptoProvider) {
@@ -28,7 +28,7 @@ export class SqnFile implements Companion {
 
   /** Finds out at the start whether the file can be used. Throws `PlatformError`. */
   async open(): Promise<void> {
-    this.#write(this.#load())
+    this.#write(this.#read())
   }
 
   notice(): void {}
@@ -47,36 +47,37 @@ export class SqnFile implements Companion {
 
   #kept(role: string, subscriber: AkaSubscriber, ahead: number): AkaSubscriber {
     const name = `${role} ${this.#nameOf(subscriber)}`
-    const read = () => this.#load().get(name) ?? subscriber.sqn
-    const write = (number: number) => this.#write(new Map(this.#load()).set(name, number))
+    const read = () => this.#read().get(name) ?? subscriber.sqn
+    const raise = (number: number) => this.#raise(name, number)
     let last: number | undefined
     let written: number | undefined
     return {
       ...subscriber,
       get sqn() {
+        // What is not ahead is what was used, by whichever process.
+        if (ahead === 0) return read()
         written ??= read()
         last ??= written
         return last
       },
       set sqn(number) {
-        written ??= read()
-        if (number > written || ahead === 0) {
-          write(number + ahead)
-          written = number + ahead
-        }
+        if (number > (written ?? read()) || ahead === 0) written = raise(number + ahead)
         last = number
       },
     }
   }
 
+  /** Another process may have come farther. Returns what stands there. */
+  #raise(name: string, number: number): number {
+    const numbers = this.#read()
+    const highest = Math.max(number, numbers.get(name) ?? 0)
+    this.#write(numbers.set(name, highest))
+    return highest
+  }
+
   /** Says nothing of the key. */
   #nameOf({ k, opc }: AkaSubscriber): string {
     return toHex(this.#crypto.hmac('sha256', k, opc).subarray(0, 8))
-  }
-
-  #load(): ReadonlyMap<string, number> {
-    this.#numbers ??= this.#read()
-    return this.#numbers
   }
 
   #read(): Map<string, number> {
@@ -101,7 +102,6 @@ export class SqnFile implements Companion {
     } catch (cause) {
       throw this.#failed('write', cause)
     }
-    this.#numbers = new Map(numbers)
   }
 
   #failed(verb: string, cause: unknown): PlatformError {

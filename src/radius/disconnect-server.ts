@@ -41,7 +41,7 @@ export interface DisconnectServerOptions {
  */
 export class DisconnectServer {
   readonly #options: DisconnectServerOptions
-  /** The last answers, by client, identifier and authenticator. */
+  /** The last answers, by client, identifier and authenticator: a hash of the whole request. */
   readonly #answered = new Map<string, Uint8Array>()
 
   constructor(options: DisconnectServerOptions) {
@@ -59,7 +59,9 @@ export class DisconnectServer {
     if (messageAuthenticator(crypto, octets, zeros, client!.secret) === 'wrong') return undefined
     const sent = radiusNumber(packet.attributes, RadiusType['Event-Timestamp'])
     if (sent !== undefined && Math.abs(sent - this.#options.seconds()) > 300) return undefined
-    const key = `${formatIp(from.address)} ${from.port} ${packet.identifier} ${packet.authenticator.join()}`
+    // With a time in it, nobody sends the same request twice from two ports but who has recorded it.
+    const port = sent === undefined ? from.port : ''
+    const key = `${formatIp(from.address)} ${port} ${packet.identifier} ${packet.authenticator.join()}`
     const before = this.#answered.get(key)
     if (before !== undefined) return before
     const answer = this.#answer(packet)
@@ -90,6 +92,7 @@ export class DisconnectServer {
   #disconnected(attributes: readonly RadiusAttribute[]): number | undefined {
     const target = this.#target(attributes)
     if (typeof target === 'number') return target
+    if (attributes.some(({ type }) => notCompared.has(type))) return unsupportedAttribute
     return this.#options.disconnect(target) === 0 ? noSuchSession : undefined
   }
 
@@ -165,6 +168,12 @@ const nasMismatch = 403
 const unsupportedService = 405
 const noSuchSession = 503
 const unsupportedAttribute = 401
+
+/**
+ * What narrows a request to fewer sessions, and is not known of ours: NAS-Port, Called-Station-Id, Acct-Multi-Session-Id,
+ * Chargeable-User-Identity, Originating-Line-Info, Framed-Interface-Id, Framed-IPv6-Prefix. Without it more would end than is meant. RFC 5176 §3.
+ */
+const notCompared: ReadonlySet<number> = new Set([5, 30, 50, 89, 94, 96, 97])
 
 /** What names the NAS and the session in a CoA-Request, and what can be changed. RFC 5176 §3. */
 const mayStand = new Set<number>(

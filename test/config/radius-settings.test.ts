@@ -61,6 +61,11 @@ describe('remote.eap.radius', () => {
     expect(problemsOf({ radius: { servers, disconnect: { clients: [{ address: 'x', secret: 'y' }] } } })).toEqual([
       expect.stringContaining('radius.disconnect.clients[0].address'),
     ])
-    expect(() => whole({ servers }, { resumption: true })).toThrow('resumption: lets peers come back without RADIUS')
+    const refused = 'resumption: lets peers come back without RADIUS'
+    expect(() => whole({ servers }, { resumption: true })).toThrow(refused)
+    const further = [{ id: '%any', auth: 'eap', eap: { radius: { servers } } }]
+    const remote = { id: '%any', auth: 'psk', further }
+    const later = { office: { children, local: { id: 'g' }, remote, psk: 'staple-of-the-Office', resumption: true } }
+    expect(() => parse({ connections: later })).toThrow(refused)
   })
 })

@@ -16,7 +16,7 @@ const nas = { identifier: 'gate' }
 const remote = { address: parseIp('192.0.2.7'), port: 4500 }
 const timeless = radiusSession([])
 
-function bench(disconnects: readonly RadiusDisconnect[] = []) {
+function bench(disconnects: readonly RadiusDisconnect[] = [], isNamed = false) {
   let now = 0
   const asked: RadiusRequest[] = []
   const ended: number[] = []
@@ -28,7 +28,10 @@ function bench(disconnects: readonly RadiusDisconnect[] = []) {
   }
   const accounting = new RadiusAccounting(ask, nas, () => 1000)
   const random = (length: number) => new Uint8Array(length).fill(0xab)
-  const sessions = new RadiusSessions({ random, disconnects, now: () => now })
+  const sessions = new RadiusSessions({
+    ...{ random, disconnects, now: () => now },
+    ...(isNamed ? { accountings: [accounting] } : {}),
+  })
   const world: CompanionWorld = {
     traffic: () => ({ ...traffic }),
     end: (id) => ended.push(id),
@@ -161,5 +164,27 @@ describe('a session that RADIUS let in', () => {
         [8, ''],
       ]),
     )
+  })
+
+  it('begins to count at the start, where accounting is known by then, and not again with a session', async () => {
+    const { sessions, world, admit, establish, told } = bench([], true)
+    await sessions.open(world)
+    expect(told()).toEqual([[7]])
+    admit(1)
+    establish(1)
+    await Promise.resolve()
+    expect(told()).toEqual([[7], [1]])
+    await sessions.close()
+  })
+
+  it('that the endpoint leaves standing is told as ended before accounting hears that we stop', async () => {
+    const { sessions, world, admit, establish, told } = bench()
+    await sessions.open(world)
+    admit(1)
+    establish(1)
+    await Promise.resolve()
+    sessions.closing()
+    await sessions.close()
+    expect(told()).toEqual([[7], [1], [2], [8]])
   })
 })

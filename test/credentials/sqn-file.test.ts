@@ -53,4 +53,23 @@ describe('sequence numbers in a file', () => {
       }
     }
   })
+
+  it('of two processes: what one answered neither answers again, and a restart does not either', async () => {
+    const file = path()
+    const other = { ...subscriber(), k: new Uint8Array(16).fill(3) }
+    const auc = softwareAuc(nodeProvider, random, new Map([['a', subscriber()]]).set('b', { ...other }))
+    const ofA = auc.akaVector!({ identity: 'a' }) as AkaVector
+    const ofB = auc.akaVector!({ identity: 'b' }) as AkaVector
+    const [one, two] = [new SqnFile(file, nodeProvider), new SqnFile(file, nodeProvider)]
+    await one.open()
+    await two.open()
+    const answer = (from: SqnFile, who: AkaSubscriber, { rand, autn }: AkaVector) =>
+      softwareUsim(nodeProvider, from.usim({ ...who })).akaAnswer!(rand, autn) as { kind: string }
+    expect(answer(one, subscriber(), ofA).kind).toBe('ok')
+    expect(answer(two, other, ofB).kind).toBe('ok')
+    for (const from of [one, two, new SqnFile(file, nodeProvider)]) {
+      expect(answer(from, subscriber(), ofA).kind).toBe('synchronisation-failure')
+      expect(answer(from, other, ofB).kind).toBe('synchronisation-failure')
+    }
+  })
 })

@@ -50,6 +50,24 @@ describe('Disconnect-Request (RFC 5176)', () => {
     ])
   })
 
+  it('with its time is taken once, whatever port it comes from: a recorded one would end the next session', () => {
+    const { server, targets } = bench()
+    const octets = request([text(1, 'alice'), { type: 55, value: Uint8Array.of(0, 0, 3, 0xe8) }])
+    const answer = server.receive(octets, from)
+    expect(server.receive(octets, { ...from, port: 40001 })).toEqual(answer)
+    expect(targets).toHaveLength(1)
+  })
+
+  it('that means fewer sessions than can be told apart is refused, and ends none', () => {
+    const { server, targets } = bench()
+    const narrower = { type: 50, value: Uint8Array.of(0x31) }
+    expect(errorCause(server.receive(request([text(1, 'alice'), narrower]), from))).toEqual([
+      RadiusCode.DisconnectNak,
+      401,
+    ])
+    expect(targets).toEqual([])
+  })
+
   it('is refused with the cause', () => {
     const { server, targets } = bench()
     const cause = (number: number) => [RadiusCode.DisconnectNak, number]
