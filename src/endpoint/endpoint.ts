@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { type PlatformError, UsageError } from '../errors.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IkeEvent } from '../ike/events.ts'
-import { formatIp } from '../ip/address.ts'
+import { formatIp, type IpAddress } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
 import type { Xfrm } from '../xfrm/index.ts'
 import { AddressWatch } from './address-watch.ts'
@@ -194,6 +194,15 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   /** Deletes an IKE_SA with all its CHILD_SAs; the outcome comes as an event. */
   deleteIke(ikeSaId: number): void {
     this.#loop.perform(this.#loop.core.deleteIke(ikeSaId, this.#clock()))
+  }
+
+  /**
+   * Sends a dummy packet (RFC 4303 §2.6) through the outbound state with this SPI (a CHILD_SA's `spiOut`) and outer destination: for the network as
+   * long as an inner packet of `octets` octets, for the peer nothing. How often is the caller's to decide. False when it was not sent: there is no such
+   * state, or it is too long for the path.
+   */
+  sendDummy(spi: number, destination: IpAddress, octets: number): boolean {
+    return this.#loop.sendDummy(spi, destination, octets)
   }
 
   /** Everything there is to know at this moment, without keys. */

@@ -1,12 +1,12 @@
 import { nodeProvider } from '../crypto/node.ts'
-import { Datapath, droppedAs } from '../datapath/index.ts'
+import { Datapath, DatapathStatus, droppedAs } from '../datapath/index.ts'
 import { UsageError } from '../errors.ts'
 import { isInitial } from '../ike/codec/index.ts'
 import type { IkeAction, IkeEvent } from '../ike/events.ts'
 import { IkeEndpoint } from '../ike/ike-endpoint.ts'
 import type { Answer, AskAction } from '../ike/questions.ts'
 import { recordIke } from '../ike/recording/recording.ts'
-import type { SocketAddress } from '../ip/address.ts'
+import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import { Xfrm, type XfrmListener } from '../xfrm/index.ts'
 import { Alarm } from './alarm.ts'
 import { answerWith, noOf } from './answering.ts'
@@ -104,6 +104,15 @@ export class RunLoop {
       if (status < 0) this.#dropped('a packet from the device', status, now)
       if (this.#told.length > 0) this.#passOn()
     })
+  }
+
+  /** See `Endpoint.sendDummy`. */
+  sendDummy(spi: number, destination: IpAddress, octets: number): boolean {
+    const state = this.xfrm.inboundState(spi, destination)
+    if (state === undefined || state.direction !== 'out') return false
+    const status = this.#datapath.sendDummy(state, octets, this.#around.clock())
+    if (this.#told.length > 0) this.#passOn()
+    return status === DatapathStatus.DONE
   }
 
   /** Carries out what the core asks for, and sets the timer anew. */

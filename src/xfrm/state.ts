@@ -1,4 +1,6 @@
 import type { CryptoProvider, RandomSource } from '../crypto/provider.ts'
+import { encrInfo } from '../crypto/transforms.ts'
+import { UsageError } from '../errors.ts'
 import { EspDecapsulator, EspEncapsulator } from '../esp/index.ts'
 import type { IpAddress } from '../ip/index.ts'
 import type {
@@ -182,6 +184,9 @@ export class XfrmState {
     now: number,
     parts = new SharedParts(),
   ): XfrmState {
+    const hasImplicitIv = config.encr.salt.length > 0 && encrInfo(config.encr.id)?.ivBytes === 0
+    // Of several senders each would begin with the same numbers, and so with the same nonces. RFC 8750 §4.
+    if (hasImplicitIv && isMulticast(config.daddr)) throw new UsageError('encr', 'an implicit IV is for unicast alone')
     const state = new XfrmState(config, now, parts)
     if (config.direction === 'out') state.encapsulator = new EspEncapsulator(crypto, config, random)
     else state.decapsulator = new EspDecapsulator(crypto, config)
@@ -228,3 +233,7 @@ export class XfrmState {
     this.decapsulator = undefined
   }
 }
+
+/** 224.0.0.0/4 and ff00::/8. */
+const isMulticast = (address: IpAddress): boolean =>
+  address.length === 4 ? address[0]! >>> 4 === 0xe : address[0] === 0xff

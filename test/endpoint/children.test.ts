@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { IkeEndpoint } from '../../src/ike/ike-endpoint.ts'
-import { closePair, eventsOf, ping, type Side, startPair, until } from './pair.ts'
+import { closePair, eventsOf, loopback, ping, type Side, startPair, until } from './pair.ts'
 
 let pair: { west: Side; east: Side }
 
@@ -93,5 +93,23 @@ describe('a mistake of ours in the core', () => {
     const outcome = west.endpoint.initiate('pair').catch((error: unknown) => error)
     await until(() => errorsOf(west).length === 1)
     expect(await outcome).toMatchObject({ refusal: { kind: 'no-answer' } })
+  })
+})
+
+describe('dummy packets', () => {
+  test('go to the peer, which drops them, and to no state that is not there', async () => {
+    pair = await startPair()
+    const { west, east } = pair
+    const { child } = await west.endpoint.initiate('pair')
+    const taken = () => {
+      const [state] = east.endpoint.status().states.filter(({ direction }) => direction === 'in')
+      return [state!.packets, state!.bytes]
+    }
+    for (let i = 0; i < 3; i++) expect(west.endpoint.sendDummy(child!.spiOut, loopback, 500)).toBe(true)
+    await until(() => taken()[0] === 3)
+    expect([taken(), east.received]).toEqual([[3, 0], []])
+    expect(west.endpoint.sendDummy(child!.spiOut, loopback, 70_000)).toBe(false)
+    expect(west.endpoint.sendDummy(child!.spiIn, loopback, 500)).toBe(false)
+    expect(west.endpoint.sendDummy(1, loopback, 500)).toBe(false)
   })
 })

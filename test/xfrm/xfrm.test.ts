@@ -67,6 +67,17 @@ describe('states', () => {
     expect([...xfrm.states()].map(({ phase }) => phase)).toEqual([StatePhase.LARVAL])
   })
 
+  it('refuses implicit IVs for a group, of which each sender would use the same nonces (RFC 8750)', () => {
+    const { xfrm } = setUp()
+    const implicit = { encr: { id: 30, key: new Uint8Array(16), salt: new Uint8Array(4) } }
+    for (const group of ['239.1.2.3', 'ff0e::1']) {
+      const state = { ...inbound(), direction: 'out' as const, daddr: parseIp(group) }
+      expect(() => xfrm.newSa({ ...state, ...implicit })).toThrow('unicast')
+      xfrm.newSa(state)
+    }
+    xfrm.newSa({ ...inbound(), ...implicit })
+  })
+
   it('removes a state and forgets its transform; unknown ids are ignored', () => {
     const { xfrm } = setUp()
     xfrm.newSa(inbound())
