@@ -1,9 +1,17 @@
 export { ACQUIRE_TIMEOUT_MS, type XfrmWaiter } from './asking.ts'
 export { Bundle, OutVerdict } from './bundle.ts'
-export { formatPolicy, formatState } from './format.ts'
+export {
+  type FormatOptions,
+  formatEvent,
+  formatPolicy,
+  formatState,
+  formatXfrmMessage,
+  type TableFormatOptions,
+} from './format/index.ts'
 export { POLICY_OK } from './inbound-check.ts'
 export { putMark } from './mark.ts'
 export { MAX_WAITING_EVENTS, type XfrmEvent, type XfrmEventListener, XfrmEventStream, XfrmMonitor } from './monitor.ts'
+export * from './netlink/index.ts'
 export { MAX_TEMPLATES, PolicyDirection, XfrmPolicy } from './policy.ts'
 export {
   type AddressRange,

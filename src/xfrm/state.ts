@@ -43,6 +43,8 @@ export class XfrmState {
   readonly reqid: number
   readonly label: string
   readonly encrId: number
+  /** Octets of the cipher's key, its salt not among them; 0 without keys. */
+  readonly encrKeyBytes: number
   /** 0 for AEADs. */
   readonly integId: number
   readonly esn: boolean
@@ -120,6 +122,7 @@ export class XfrmState {
     this.reqid = config.reqid
     this.label = parts.label(config.label ?? '')
     this.encrId = config.encr?.id ?? 0
+    this.encrKeyBytes = config.encr?.key.length ?? 0
     this.integId = config.integ?.id ?? 0
     this.esn = config.esn ?? false
     this.replayWindow = config.replayWindow ?? 0

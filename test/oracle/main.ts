@@ -1,8 +1,9 @@
+import { iproute2 } from './iproute2.ts'
 import type { OraclePart } from './part.ts'
 import { policies } from './policies.ts'
 import { scapy } from './scapy.ts'
 
-const parts: readonly OraclePart[] = [scapy, policies]
+const parts: readonly OraclePart[] = [scapy, policies, iproute2]
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const unknown = named.filter((name) => !parts.some((part) => part.name === name))

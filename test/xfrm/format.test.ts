@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseIp } from '../../src/ip/index.ts'
-import { formatPolicy, formatState } from '../../src/xfrm/format.ts'
+import { formatPolicy, formatState, type TableFormatOptions } from '../../src/xfrm/format/index.ts'
 import type { XfrmPolicyConfig } from '../../src/xfrm/port.ts'
 import { XfrmCounter, XfrmStats, xfrmCounterNames } from '../../src/xfrm/stats.ts'
 import { suites } from '../esp/suites.ts'
@@ -9,10 +9,10 @@ import { newXfrm, policyConfig, Recorder, selector, stateConfig } from './suppor
 
 const fields = { spi: 0x1001, saddr: '192.0.2.1', daddr: '198.51.100.2', reqid: 7 }
 
-function printed(config: Parameters<typeof stateConfig>[0], now?: number): string {
+function printed(config: Parameters<typeof stateConfig>[0], options?: TableFormatOptions): string {
   const xfrm = newXfrm(new Recorder(), { now: 0 })
   xfrm.newSa(stateConfig(config))
-  return formatState([...xfrm.states()][0]!, now)
+  return formatState([...xfrm.states()][0]!, options)
 }
 
 function printedPolicy(config: XfrmPolicyConfig): string {
@@ -26,26 +26,36 @@ describe('formatState', () => {
     expect(printed({ ...fields, direction: 'out' })).toBe(
       'src 192.0.2.1 dst 198.51.100.2\n' +
         '\tproto esp spi 0x00001001 reqid 7 mode tunnel\n' +
-        '\treplay-window 64 flag af-unspec\n' +
+        '\treplay-window 0 flag af-unspec\n' +
         '\taead rfc4106(gcm(aes)) <<Keys hidden>> 128\n' +
         '\tencap type espinudp sport 4500 dport 4500 addr 0.0.0.0\n' +
-        '\tanti-replay context: seq 0x0, oseq 0x0\n' +
-        '\tdir out\n',
+        '\tanti-replay context: seq 0x0, oseq 0x0, bitmap 0x00000000\n',
     )
+  })
+
+  it('prints the direction as newer versions do where that is asked for', () => {
+    expect(printed({ ...fields, direction: 'out' }, { direction: true })).toMatch(/\tdir out\n$/)
   })
 
   it('prints both transforms and the extended sequence numbers', () => {
     const suite = suites.find(({ name }) => name.includes('SHA2-256'))!
     const text = printed({ ...fields, saddr: '2001:db8::1', daddr: '2001:db8::2', direction: 'in', suite, esn: true })
     expect(text).toContain('src 2001:db8::1 dst 2001:db8::2\n')
-    expect(text).toContain('\treplay-window 64 flag af-unspec esn\n')
+    expect(text).toContain('\treplay-window 0 flag af-unspec esn\n')
     expect(text).toContain('\tauth-trunc hmac(sha256) <<Keys hidden>> 128\n\tenc cbc(aes) <<Keys hidden>>\n')
-    expect(text).toContain('\tanti-replay esn context:\n\t seq-hi 0x0, seq 0x0, oseq-hi 0x0, oseq 0x0\n')
+    expect(text).toContain(
+      '\tanti-replay esn context:\n' +
+        '\t seq-hi 0x0, seq 0x0, oseq-hi 0x0, oseq 0x0\n' +
+        '\t replay_window 64, bitmap-length 2\n' +
+        '\t 00000000 00000000 \n',
+    )
   })
 
   it('adds limits and counters when it is given the time', () => {
     const lifetime = { softBytes: 1000, hardBytes: 2000, softMs: 100_000 }
-    expect(printed({ ...fields, direction: 'in', lifetime }, 12_000)).toContain(
+    expect(
+      printed({ ...fields, direction: 'in', lifetime }, { stats: true, calendar: { now: 12_000, unixMs: 1e12 } }),
+    ).toContain(
       '\tlifetime config:\n' +
         '\t  limit: soft 1000(bytes), hard 2000(bytes)\n' +
         '\t  limit: soft (INF)(packets), hard (INF)(packets)\n' +
@@ -53,7 +63,7 @@ describe('formatState', () => {
         '\t  expire use: soft 0(sec), hard 0(sec)\n' +
         '\tlifetime current:\n' +
         '\t  0(bytes), 0(packets)\n' +
-        '\t  add 12(sec) ago use -\n' +
+        '\t  add 2001-09-09 01:46:28 use -\n' +
         '\tstats:\n' +
         '\t  replay-window 0 replay 0 failed 0\n',
     )

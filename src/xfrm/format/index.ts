@@ -1,0 +1,5 @@
+export { formatXfrmMessage } from './format-message.ts'
+export { formatPolicyInfo } from './format-policy.ts'
+export { formatSaInfo } from './format-state.ts'
+export type { FormatOptions } from './style.ts'
+export { formatEvent, formatPolicy, formatState, type TableFormatOptions } from './tables.ts'
