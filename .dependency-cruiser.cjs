@@ -26,6 +26,7 @@ const layers = {
   datapath: ['xfrm', 'esp', 'nat-t', 'ip', 'bytes', 'crypto/provider'],
   'dgram-ext': ['ffi', 'bytes', 'ip'],
   'tap-tun': ['ffi', 'bytes', 'ip'],
+  'tcp-encap': ['nat-t', 'ip', 'bytes'],
   config: ['credentials', 'pki', 'eap', 'eap-tls', 'radius', 'ike', 'crypto', 'xfrm/port', 'ip', 'bytes'],
   testing: ['credentials', 'ike', 'esp', 'xfrm', 'nat-t', 'datapath', 'crypto', 'ip', 'bytes', 'tap-tun', 'config'],
   endpoint: [
@@ -39,6 +40,7 @@ const layers = {
     'nat-t',
     'dgram-ext',
     'tap-tun',
+    'tcp-encap',
     'pki',
     'crypto',
     'ip',

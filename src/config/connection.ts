@@ -10,6 +10,7 @@ import type {
   ProposalConfig,
   RedirectConfig,
   RetransmitConfig,
+  TcpConfig,
 } from '../ike/config.ts'
 import { defaultEspProposals, defaultIkeProposals } from '../ike/negotiation/default-proposals.ts'
 import { type ProposalKind, parseProposal, weakKeywords } from '../ike/negotiation/proposal-keywords.ts'
@@ -46,6 +47,8 @@ export const connectionDefaults = {
   puzzleBits: 18,
   redirect: { follow: true, to: undefined },
   resumption: false,
+  /** UDP is sent three times by then: at once, after 4 s, and 7.2 s later. */
+  tcp: { mode: 'never', port: 4500, afterMs: 12_000 },
   mode: 'tunnel',
   closeAction: 'none',
   triggerTs: true,
@@ -107,6 +110,8 @@ export interface PskConnection {
   readonly ppk?: PpkConfig
   readonly redirect?: Partial<RedirectConfig>
   readonly resumption?: boolean
+  /** As initiator. Left out: UDP only. RFC 9329. */
+  readonly tcp?: Partial<TcpConfig>
 }
 
 /** A CHILD_SA in the words of the configuration file. */
@@ -181,6 +186,7 @@ function ikeSettings(settings: PskConnection) {
     ppk: settings.ppk,
     redirect: { ...defaults.redirect, ...settings.redirect },
     resumption: settings.resumption ?? defaults.resumption,
+    ...(settings.tcp === undefined ? {} : { tcp: { ...defaults.tcp, ...settings.tcp } }),
   }
 }
 

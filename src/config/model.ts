@@ -12,6 +12,8 @@ export interface EndpointConfig {
     readonly ikePort: number
     readonly natPort: number
     readonly mark: number
+    /** Undefined: no TCP connection is taken. */
+    readonly tcpPort: number | undefined
   }
   readonly tun: {
     /** Up to 15 octets; `%d` lets the kernel number it. */

@@ -129,7 +129,7 @@ function readListen(section: Section): EndpointConfig['listen'] {
   const natPort = section.number('natPort') ?? connectionDefaults.natPort
   if (ikePort === natPort)
     section.problem('natPort', 'is the same as port', 'another port: one carries the non-ESP marker')
-  return { addresses, ikePort, natPort, mark: section.number('mark') ?? 0 }
+  return { addresses, ikePort, natPort, mark: section.number('mark') ?? 0, tcpPort: section.number('tcpPort') }
 }
 
 function checkListens(

@@ -5,6 +5,7 @@ import type {
   IkeLifetimeConfig,
   PpkConfig,
   RedirectConfig,
+  TcpConfig,
 } from '../ike/config.ts'
 import { connectionDefaults, defaultKeyingTries } from './connection.ts'
 import { readDuration } from './duration.ts'
@@ -25,6 +26,7 @@ type IkeSettings = Pick<
   | 'ppk'
   | 'redirect'
   | 'resumption'
+  | 'tcp'
 >
 
 /** The settings of a connection that are about its IKE_SA as a whole. */
@@ -43,6 +45,7 @@ export function readIkeSettings(section: Section, context: ReadContext): IkeSett
     ppk: readPpk(section, context),
     redirect: readRedirect(section.section('redirect')),
     resumption: section.flag('resumption') ?? defaults.resumption,
+    ...(section.has('tcp') ? { tcp: readTcp(section.section('tcp')) } : {}),
   }
 }
 
@@ -83,6 +86,15 @@ function readRedirect(section: Section): RedirectConfig {
   return {
     follow: section.flag('follow') ?? defaults.follow,
     to: to === undefined ? defaults.to : formatGateway(to),
+  }
+}
+
+function readTcp(section: Section): TcpConfig {
+  const defaults = connectionDefaults.tcp
+  return {
+    mode: section.choice('mode', ['never', 'fallback', 'always']) ?? defaults.mode,
+    port: section.number('port') ?? defaults.port,
+    afterMs: readDuration(section, 'after') ?? defaults.afterMs,
   }
 }
 

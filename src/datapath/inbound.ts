@@ -178,7 +178,9 @@ export class Inbound {
   /** The packet is authentic and the newest: if it came from elsewhere, a NAT has a new mapping for the peer. */
   #followSource(state: XfrmState, remote: SocketAddress, now: number): void {
     const { encap } = state
-    if (encap === undefined || !endpointChanged(state.saddr, encap.sport, remote.address, remote.port)) return
+    if (encap === undefined) return
+    const sameTransport = (remote.tcp === true) === (encap.type === 'tcp')
+    if (sameTransport && !endpointChanged(state.saddr, encap.sport, remote.address, remote.port)) return
     this.#xfrm.tellMapping(state, remote, now)
   }
 

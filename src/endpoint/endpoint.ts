@@ -4,6 +4,7 @@ import type { ConnectionConfig } from '../ike/config.ts'
 import type { IkeEvent } from '../ike/events.ts'
 import { formatIp, type IpAddress } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
+import { TcpPaths } from '../tcp-encap/index.ts'
 import type { Xfrm } from '../xfrm/index.ts'
 import { AddressWatch } from './address-watch.ts'
 import { type Clock, monotonicClock } from './clock.ts'
@@ -47,6 +48,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
   readonly xfrm: Xfrm
   /** The UDP sockets; `observe` sees the datagrams on the wire. */
   readonly paths: UdpPaths
+  /** The TCP connections. RFC 9329. */
+  readonly streams: TcpPaths
   readonly #connections: readonly ConnectionConfig[]
   readonly #inner: InnerSide
   readonly #answering: OwnAnswers
@@ -64,10 +67,10 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
 
   private constructor(
     options: EndpointOptions,
-    parts: { paths: UdpPaths; inner: InnerSide; answering: OwnAnswers; opened: Opened },
+    parts: { paths: UdpPaths; streams: TcpPaths; inner: InnerSide; answering: OwnAnswers; opened: Opened },
   ) {
     super()
-    const { paths, inner, answering, opened } = parts
+    const { paths, streams, inner, answering, opened } = parts
     this.#connections = options.connections
     this.#clock = options.clock ?? monotonicClock
     this.#startedAt = this.#clock()
@@ -76,11 +79,13 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     this.#answering = answering
     this.#opened = opened
     this.paths = paths
+    this.streams = streams
     const connections = withPossibleEncap(options.connections, paths.plainEsp)
     this.#loop = new RunLoop(
       { ...options, connections, answers: answering.answer, asks: answering.asks },
       {
         paths,
+        streams,
         inner,
         clock: this.#clock,
         log: this.#log,
@@ -112,8 +117,10 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       }
       const answering = opened.add(new OwnAnswers(options, log))
       const paths = opened.add(await openPaths(options))
+      const streams = opened.add(new TcpPaths(options.tcpLimits))
+      if (options.listen?.tcpPort !== undefined) await streams.listen(paths.addresses, options.listen.tcpPort)
       const inner = opened.add(await openInnerSide(options.tun, log, options.ip ?? systemIpCommand, options.host))
-      const endpoint = new Endpoint(options, { paths, inner, answering, opened })
+      const endpoint = new Endpoint(options, { paths, streams, inner, answering, opened })
       await endpoint.#begin(options)
       answer(endpoint)
       return endpoint
@@ -214,6 +221,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       ikeSas: this.#loop.core.status(),
       xfrm: this.xfrm,
       paths: this.paths,
+      streams: this.streams,
       tun: this.#inner.tun,
       refusals: this.#refusals,
     })
@@ -248,11 +256,17 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       isFixed: options.listen?.addresses !== undefined,
       device: () => this.#inner.tun?.name,
       remotes: () => loop.core.remoteAddresses(),
-      onChange: (addresses, preferred) =>
-        loop.perform(loop.core.localAddressesChanged(addresses, preferred, this.#clock())),
+      onChange: (addresses, preferred) => {
+        void this.#followStreams(addresses)
+        loop.perform(loop.core.localAddressesChanged(addresses, preferred, this.#clock()))
+      },
     })
     await this.#opened.add(watch).start()
     loop.perform(loop.core.begin(this.#clock()))
+  }
+
+  async #followStreams(addresses: readonly IpAddress[]): Promise<void> {
+    for (const problem of await this.streams.follow(addresses)) this.#log.write('warn', 'tcp', problem)
   }
 
   #tell(event: IkeEvent): void {
@@ -275,7 +289,8 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
     const { ports, addresses } = this.paths
     const tun = this.#inner.tun === undefined ? 'no TUN device' : `device ${this.#inner.tun.name}`
     const where = this.#log.enabled('debug') ? ` on ${addresses.map(formatIp).join(', ')}` : ''
-    return `listening at UDP ports ${ports.ike} and ${ports.nat}${where}; ${tun}; ${this.#connections.length} connection(s)`
+    const tcp = this.streams.port === undefined ? '' : ` and TCP port ${this.streams.port}`
+    return `listening at UDP ports ${ports.ike} and ${ports.nat}${tcp}${where}; ${tun}; ${this.#connections.length} connection(s)`
   }
 
   async #shutdown(): Promise<void> {

@@ -81,6 +81,15 @@ export class EventLog {
       case 'local-moved':
         log.write('info', subject(event.sa), `we moved${moveText(log, event.from, event.to)}`)
         break
+      case 'stream-opened':
+        log.write('info', subject(event.sa), `goes over TCP${atText(log, event.remote)}`)
+        break
+      case 'stream-lost':
+        log.write('warn', subject(event.sa), `the TCP connection is lost, not the IKE_SA: ${event.why}`)
+        break
+      case 'stream-refused':
+        log.write('warn', subject(event.sa), `no TCP connection${atText(log, event.remote)}: ${event.why}`)
+        break
       case 'redirected':
         log.write('info', subject(event.sa), `the gateway sends us to ${event.to}`)
         break
@@ -210,6 +219,9 @@ function moveRefusedText(log: Log, event: Extract<IkeEvent, { kind: 'move-refuse
 }
 
 const spiText = (value: number): string => (value >>> 0).toString(16).padStart(8, '0')
+
+/** Addresses are for the debug level. */
+const atText = (log: Log, at: SocketAddress): string => (log.enabled('debug') ? ` at ${formatSocketAddress(at)}` : '')
 
 function moveText(log: Log, from: SocketAddress, to: SocketAddress): string {
   return log.enabled('debug') ? ` from ${formatSocketAddress(from)} to ${formatSocketAddress(to)}` : ''

@@ -6,10 +6,15 @@ import { version } from './version.ts'
 export function optionsOfConfig(config: EndpointConfig): EndpointOptions {
   const { applicationVersion, companions, connections, fragments, host, leaseFile, limits, pools } = config
   const { probePath, qcdSecret, tun } = config
-  const { addresses, ikePort, natPort, mark } = config.listen
+  const { addresses, ikePort, natPort, mark, tcpPort } = config.listen
   return {
     connections,
-    listen: { ikePort, natPort, ...(mark === 0 ? {} : { mark }), ...(addresses === undefined ? {} : { addresses }) },
+    listen: {
+      ...{ ikePort, natPort },
+      ...(mark === 0 ? {} : { mark }),
+      ...(tcpPort === undefined ? {} : { tcpPort }),
+      ...(addresses === undefined ? {} : { addresses }),
+    },
     tun,
     host,
     pools,

@@ -10,6 +10,7 @@ import type { RecordingOptions } from '../ike/recording/recording.ts'
 import type { Asks } from '../ike/runtime.ts'
 import type { IpAddress } from '../ip/address.ts'
 import type { TunDevice } from '../tap-tun/index.ts'
+import type { TcpLimits } from '../tcp-encap/index.ts'
 import type { Clock } from './clock.ts'
 import type { HostSettings } from './host/settings.ts'
 import type { IpCommand } from './ip-command.ts'
@@ -48,6 +49,8 @@ export interface EndpointOptions extends Policy {
   readonly log?: Log
   /** Path of the Unix control socket that `typeswan status` asks; none by default. */
   readonly controlPath?: string
+  /** What TCP connections may cost; see `TcpLimits`. */
+  readonly tcpLimits?: Partial<TcpLimits>
   /** How many strangers may be half way in; see `GateLimits`. */
   readonly limits?: Partial<GateLimits>
   /**
@@ -82,6 +85,8 @@ export interface ListenOptions {
   readonly natPort?: number
   /** SO_MARK of all outer sockets, for routing and firewall rules; needs foreign functions and CAP_NET_ADMIN. Default: none. */
   readonly mark?: number
+  /** TCP port for peers whose networks block UDP, usually 4500 (RFC 9329); left out: none. 0 lets the system choose. */
+  readonly tcpPort?: number
 }
 
 export interface TunSettings {

@@ -1,12 +1,13 @@
 import { nodeProvider } from '../crypto/node.ts'
-import { Datapath, DatapathStatus, droppedAs } from '../datapath/index.ts'
+import { Datapath, DatapathStatus, droppedAs, type OuterFields } from '../datapath/index.ts'
 import { UsageError } from '../errors.ts'
 import { isInitial } from '../ike/codec/index.ts'
-import type { IkeAction, IkeEvent } from '../ike/events.ts'
+import type { ConnectAction, IkeAction, IkeEvent } from '../ike/events.ts'
 import { IkeEndpoint } from '../ike/ike-endpoint.ts'
 import type { Answer, AskAction } from '../ike/questions.ts'
 import { recordIke } from '../ike/recording/recording.ts'
 import type { IpAddress, SocketAddress } from '../ip/address.ts'
+import type { StreamHandlers, TcpPaths } from '../tcp-encap/index.ts'
 import { Xfrm, type XfrmListener } from '../xfrm/index.ts'
 import { Alarm } from './alarm.ts'
 import { answerWith, noOf } from './answering.ts'
@@ -22,6 +23,7 @@ import type { PathHandlers, UdpPaths } from './udp-paths.ts'
 /** What a loop runs between. */
 export interface Surroundings {
   readonly paths: UdpPaths
+  readonly streams: TcpPaths
   readonly inner: InnerSide
   readonly clock: Clock
   readonly log: Log
@@ -48,7 +50,7 @@ export class RunLoop {
   #ending = false
 
   constructor(options: EndpointOptions, around: Surroundings) {
-    const { paths, inner, clock, log } = around
+    const { paths, streams, inner, clock, log } = around
     const { connections, limits, qcdSecret, crypto = nodeProvider, random = systemRandom } = options
     this.#around = around
     this.#answers = options.answers
@@ -60,7 +62,8 @@ export class RunLoop {
       this.xfrm,
       {
         sendEsp: (buffer, offset, length, { saddr, daddr, encap, outputMark }, outer) => {
-          paths.sendEsp(buffer, offset, length, saddr, daddr, encap?.dport ?? 0, outer, outputMark?.value)
+          if (encap?.type === 'tcp') streams.sendEsp(buffer, offset, length, saddr, encap.sport, daddr, encap.dport)
+          else paths.sendEsp(buffer, offset, length, saddr, daddr, encap?.dport ?? 0, outer, outputMark?.value)
         },
         deliver: (buffer, offset, length) => {
           inner.tun?.write(buffer, offset, length)
@@ -84,20 +87,31 @@ export class RunLoop {
 
   /** Begins to take datagrams from the sockets and packets from the device. */
   begin(): void {
-    const { paths, inner, clock } = this.#around
+    const { paths, streams, inner, clock } = this.#around
     const ike = (local: SocketAddress, remote: SocketAddress, message: Uint8Array) => {
       // A peer may begin anew the moment its IKE_SA is deleted; it would be left with one that nobody answers for.
       if (this.#ending && isInitRequest(message)) return
       this.perform(this.#contained(() => this.core.handleDatagram({ local, remote, message }, clock())))
     }
-    const esp: PathHandlers['esp'] = (buffer, offset, length, remote, local, outer) => {
+    const esp = (
+      buffer: Uint8Array,
+      offset: number,
+      length: number,
+      remote: SocketAddress,
+      local: SocketAddress,
+      outer?: Readonly<OuterFields>,
+    ): number => {
       const now = clock()
       const status = this.#datapath.receiveEsp(buffer, offset, length, remote, local, now, outer)
       if (status < 0) this.#dropped('an ESP packet', status, now)
       if (this.#told.length > 0) this.#passOn()
+      return status
     }
     const tooBig: PathHandlers['tooBig'] = (told) => void this.#datapath.tooBigOutside(told, clock())
+    const lost: StreamHandlers['lost'] = (local, remote, why) =>
+      this.perform(this.#contained(() => this.core.disconnected(local, remote, why, clock())))
     paths.start({ ike, esp, tooBig }, clock)
+    streams.start({ ike, esp, lost }, clock, () => this.core.streams())
     inner.tun?.onPacket((buffer, offset, length) => {
       const now = clock()
       const status = this.#datapath.sendInner(buffer, offset, length, now)
@@ -117,10 +131,13 @@ export class RunLoop {
 
   /** Carries out what the core asks for, and sets the timer anew. */
   perform(actions: readonly IkeAction[]): void {
-    const { paths } = this.#around
+    const { paths, streams } = this.#around
     const asked: AskAction[] = []
     for (const action of actions) {
-      if (action.type === 'send') paths.sendIke(action.local, action.remote, action.message, action.nonEspMarker)
+      if (action.type === 'send') {
+        if (action.remote.tcp === true) streams.sendIke(action.local, action.remote, action.message)
+        else paths.sendIke(action.local, action.remote, action.message, action.nonEspMarker)
+      } else if (action.type === 'connect') void this.#connect(action)
       else if (action.type === 'keepalive') paths.sendKeepalive(action.local, action.remote)
       else if (action.type === 'event') {
         this.#events.push(action.event)
@@ -133,6 +150,15 @@ export class RunLoop {
     this.#publish()
     if (this.#told.length > 0) this.#passOn()
     if (this.#onIdle !== undefined && this.core.isIdle()) this.#onIdle()
+  }
+
+  async #connect({ token, local, remote }: ConnectAction): Promise<void> {
+    const { streams, clock } = this.#around
+    const answer = await streams.connect(local, remote).then(
+      (from) => () => this.core.connected(token, from, clock()),
+      (error: unknown) => () => this.core.notConnected(token, reasonOf(error), clock()),
+    )
+    this.perform(this.#contained(answer))
   }
 
   /** An answer that is none counts as a no. */
@@ -228,6 +254,8 @@ export class RunLoop {
     }
   }
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** RFC 7296 §3.1: the exchange type and the flags stand at octets 18 and 19. */
 const isInitRequest = (message: Uint8Array): boolean => isInitial(message[18]!) && (message[19]! & RESPONSE_FLAG) === 0

@@ -5,6 +5,7 @@ import { formatIdentity } from '../ike/auth/identity.ts'
 import type { AuthStatus, ChildSaStatus, IkeSaStatus } from '../ike/events.ts'
 import { formatIp, formatRange, formatSocketAddress } from '../ip/index.ts'
 import type { TunDevice, TunStats } from '../tap-tun/index.ts'
+import type { TcpPaths, TcpStats } from '../tcp-encap/index.ts'
 import {
   PolicyDirection,
   StatePhase,
@@ -38,6 +39,14 @@ export interface EndpointStatus {
   /** By the names of /proc/net/xfrm_stat: packets dropped by reason. */
   readonly xfrmStats: Readonly<Record<XfrmCounterName, number>>
   readonly udp: UdpReport
+  readonly tcp: TcpReport
+}
+
+/** TCP connections that carry IKE and ESP. RFC 9329. */
+export interface TcpReport extends Readonly<TcpStats> {
+  /** That peers may call; null for none. */
+  readonly port: number | null
+  readonly connections: number
 }
 
 export interface ListenReport {
@@ -171,13 +180,14 @@ export interface StatusSources {
   readonly ikeSas: readonly IkeSaStatus[]
   readonly xfrm: Xfrm
   readonly paths: UdpPaths
+  readonly streams: TcpPaths
   readonly tun: TunDevice | undefined
   readonly refusals: RefusalHistory
 }
 
 /** Takes the status at this moment; nothing in it changes later. */
 export function reportStatus(sources: StatusSources): EndpointStatus {
-  const { now, xfrm, paths, tun } = sources
+  const { now, xfrm, paths, streams, tun } = sources
   const states = [...xfrm.states()]
   return {
     version,
@@ -192,6 +202,7 @@ export function reportStatus(sources: StatusSources): EndpointStatus {
     refusals: sources.refusals.report(now),
     xfrmStats: xfrm.stats.snapshot(),
     udp: { backend: paths.backend, plainEsp: paths.plainEsp, ...paths.stats, ...paths.totals() },
+    tcp: { port: streams.port ?? null, connections: streams.size, ...streams.stats },
   }
 }
 

@@ -46,6 +46,17 @@ export interface ConnectionConfig {
   readonly redirect: RedirectConfig
   /** Tickets are asked for, and as responder given. RFC 5723. */
   readonly resumption: boolean
+  /** As initiator; left out: never. RFC 9329. */
+  readonly tcp?: TcpConfig
+}
+
+/** IKE and ESP in a TCP connection that the initiator opens. RFC 9329. */
+export interface TcpConfig {
+  /** `fallback`: when UDP was not answered for `afterMs`, while UDP is still tried (§5.1). `always`: UDP is not tried. */
+  readonly mode: 'never' | 'fallback' | 'always'
+  /** The peer's TCP port: 4500. */
+  readonly port: number
+  readonly afterMs: number
 }
 
 /** Milliseconds from when the IKE_SA is established; `Infinity` for never. */

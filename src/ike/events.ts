@@ -6,14 +6,14 @@ import type { Refusal } from './explain/refusal.ts'
 import type { AskAction, ProvenCertificate } from './questions.ts'
 
 /** What one call into the core brought about, in order. */
-export type IkeAction = SendAction | KeepaliveAction | EventAction | AskAction
+export type IkeAction = SendAction | KeepaliveAction | ConnectAction | EventAction | AskAction
 
 /** Send `message` (an IKE message; owned by the receiver of the action) from `local` to `remote`. */
 export interface SendAction {
   readonly type: 'send'
   readonly local: SocketAddress
   readonly remote: SocketAddress
-  /** Put four zero octets in front (port 4500, RFC 3948 §2.2). */
+  /** Put four zero octets in front (port 4500, RFC 3948 §2.2; TCP, RFC 9329 §3.1). */
   readonly nonEspMarker: boolean
   readonly message: Uint8Array
 }
@@ -22,6 +22,17 @@ export interface SendAction {
 export interface KeepaliveAction {
   readonly type: 'keepalive'
   readonly local: SocketAddress
+  readonly remote: SocketAddress
+}
+
+/**
+ * Open a TCP connection from `local`, any port, to `remote`, and begin it with the stream prefix (RFC 9329 §4). The answer is a call of
+ * `connected` or `notConnected` with the token. Connections that `streams` does not name are nobody's any more.
+ */
+export interface ConnectAction {
+  readonly type: 'connect'
+  readonly token: number
+  readonly local: IpAddress
   readonly remote: SocketAddress
 }
 
@@ -126,6 +137,17 @@ export type IkeEvent =
       readonly to: SocketAddress
       readonly spiOut: number
     }
+  /** As TCP originator: the IKE_SA has a TCP connection from here on, its first or another one after a loss. RFC 9329 §6.1. */
+  | {
+      readonly kind: 'stream-opened'
+      readonly sa: IkeSaRef
+      readonly local: SocketAddress
+      readonly remote: SocketAddress
+    }
+  /** The TCP connection of the IKE_SA ended; the IKE_SA and its CHILD_SAs stand. Who opened it opens another. RFC 9329 §6.1. */
+  | { readonly kind: 'stream-lost'; readonly sa: IkeSaRef; readonly remote: SocketAddress; readonly why: string }
+  /** No TCP connection to the peer could be opened. */
+  | { readonly kind: 'stream-refused'; readonly sa: IkeSaRef; readonly remote: SocketAddress; readonly why: string }
   /** After one side took the IKE_SA over: the ids of our next request and of the peer's. RFC 6311. */
   | {
       readonly kind: 'message-ids-agreed'

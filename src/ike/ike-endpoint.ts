@@ -1,6 +1,6 @@
 import { toHex } from '../bytes/index.ts'
 import { UsageError } from '../errors.ts'
-import type { IpAddress } from '../ip/address.ts'
+import type { IpAddress, SocketAddress } from '../ip/address.ts'
 import type { XfrmAcquire, XfrmExpire, XfrmMapping, XfrmUnknownSpi } from '../xfrm/port.ts'
 import { checkAnswer } from './asking/check-answer.ts'
 import { parseGateway } from './auth/gateway-identity.ts'
@@ -22,10 +22,13 @@ import { pump, serveTime } from './message/ike-messages.ts'
 import { beginSync } from './message/message-id-sync.ts'
 import { StrayMessages } from './message/stray-messages.ts'
 import { childWith, connectionNamed, firstChildOf, resumableFor } from './named.ts'
+import { samePath } from './path/mobike.ts'
 import { localAddressesChanged, seenElsewhere } from './path/path-changes.ts'
+import { streamLost, streamOpened, streamRefused, takeOpening } from './path/stream-opening.ts'
+import { isStream, isUnconnected } from './path/streams.ts'
 import type { Answer } from './questions.ts'
 import { followRedirect, resolved } from './redirect/redirect-client.ts'
-import { IkeRuntime } from './runtime.ts'
+import { IkeRuntime, type Path } from './runtime.ts'
 import { bringUp } from './set-up/bring-up.ts'
 import { InitResponder } from './set-up/init-responder.ts'
 import { deleteFamily, expireChild } from './tasks/child-delete.ts'
@@ -283,9 +286,50 @@ export class IkeEndpoint {
     const sa = this.#runtime.children.ofInbound(mapping.spi)?.sa
     return this.#calls.at(now, () => {
       if (sa === undefined) return
-      const remote = { address: mapping.newAddress, port: mapping.newPort }
+      const { newAddress: address, newPort: port, newTcp } = mapping
+      const remote = { address, port, ...(newTcp === true ? { tcp: newTcp } : {}) }
       beginContained(sa, () => seenElsewhere(sa, remote))
     })
+  }
+
+  /**
+   * Answers the action `connect` with this token: the TCP connection is open, from this address and port of ours, and the stream
+   * prefix is sent. RFC 9329 §6.1.
+   */
+  connected(token: number, local: SocketAddress, now: number): IkeAction[] {
+    return this.#calls.at(now, () => {
+      const opening = takeOpening(this.#runtime, token, local)
+      if (opening === undefined) return
+      const { sa, path } = opening
+      beginContained(sa, () => streamOpened(sa, path, this.#sas.all()))
+    })
+  }
+
+  /** Answers it otherwise: no such connection can be opened; `why` is for people. */
+  notConnected(token: number, why: string, now: number): IkeAction[] {
+    return this.#calls.at(now, () => {
+      const opening = takeOpening(this.#runtime, token)
+      if (opening === undefined) return
+      const { sa, path } = opening
+      beginContained(sa, () => streamRefused(sa, path, why, this.#sas.all()))
+    })
+  }
+
+  /** A TCP connection has ended, whoever opened it. Its IKE_SAs stand; their originator opens another one. RFC 9329 §6.1. */
+  disconnected(local: SocketAddress, remote: SocketAddress, why: string, now: number): IkeAction[] {
+    return this.#calls.at(now, () => {
+      for (const sa of this.#sas.all()) {
+        if (isStream(sa.path) && samePath(sa.path, { local, remote })) contained(sa, () => streamLost(sa, why))
+      }
+    })
+  }
+
+  /** The TCP connections in use. */
+  streams(): Path[] {
+    return this.#sas
+      .all()
+      .map(({ path }) => path)
+      .filter((path) => isStream(path) && !isUnconnected(path))
   }
 
   /** An ESP packet came with an SPI that is not here: its sender is told, so that it need not send into the void. RFC 7296 §1.5. */

@@ -18,6 +18,7 @@ import { Reassembly } from './message/reassembly.ts'
 import type { OpenRequest } from './message/request-answering.ts'
 import type { Mobike } from './path/mobike.ts'
 import type { NatFindings } from './path/nat-detection.ts'
+import { isStream } from './path/streams.ts'
 import type { CertificateBlob, ProvenPeer } from './questions.ts'
 import type { Session } from './resumption/session.ts'
 import type { IkeRuntime, Path } from './runtime.ts'
@@ -162,6 +163,10 @@ export abstract class IkeSaFacts extends TaskQueue {
   provenPeer: ProvenPeer | undefined
   /** The peer's requests whose responses wait for somebody of ours. */
   held: readonly OpenRequest[] = []
+  /** As TCP originator: its connection was lost, or could not be opened so often in a row; undefined while there is nothing amiss. */
+  streamTries: number | undefined
+  /** It went from TCP to UDP, where its ESP then stays. */
+  leftStream = false
   /** Paths that the peer did not take since the addresses changed last. */
   readonly refusedPaths: Path[] = []
 
@@ -178,7 +183,7 @@ export abstract class IkeSaFacts extends TaskQueue {
     this.path = this.runtime.keepPath(parameters.path)
     this.abilities = parameters.abilities ?? noAbilities()
     this.reassembly = new Reassembly(this.runtime.reassembly, () => this.state === 'connecting')
-    this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, this)
+    this.window = new MessageWindow(this.connection.retransmit, this.runtime.random, this, () => isStream(this.path))
   }
 
   abstract get state(): IkeSaState

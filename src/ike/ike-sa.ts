@@ -12,6 +12,7 @@ import { armLiveness } from './life/ike-liveness.ts'
 import { tieBreakOf } from './life/ike-uniqueness.ts'
 import { armKeepalive } from './path/keepalive.ts'
 import { changePath, moveTo, probePath, updateAddresses } from './path/path-changes.ts'
+import { isUnconnected } from './path/streams.ts'
 import type { Question } from './questions.ts'
 import { voidTicket } from './resumption/resumption.ts'
 import type { Path } from './runtime.ts'
@@ -81,7 +82,7 @@ export class IkeSa extends IkeSaFacts {
   }
 
   protected override get mayBegin(): boolean {
-    return this.state !== 'closed' && this.window.hasRoom
+    return this.state !== 'closed' && this.window.hasRoom && !isUnconnected(this.path)
   }
 
   /** A bit of the work that the next request takes. Others have their turn before the rest of it. */

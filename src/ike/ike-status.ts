@@ -2,7 +2,7 @@ import { toHex } from '../bytes/index.ts'
 import { localRounds } from './auth/rounds.ts'
 import type { AuthStatus, IkeSaStatus } from './events.ts'
 import type { IkeSa } from './ike-sa.ts'
-import { goesInUdp } from './path/nat-detection.ts'
+import { isEncapsulated } from './path/nat-detection.ts'
 
 /** An IKE_SA as users see it, without its secrets. */
 export function statusOf(sa: IkeSa): IkeSaStatus {
@@ -21,7 +21,7 @@ export function statusOf(sa: IkeSa): IkeSaStatus {
     suite: init?.suite.suite ?? '',
     ...sa.nat,
     mobike: sa.mobike !== undefined,
-    encap: goesInUdp(sa),
+    encap: isEncapsulated(sa),
     establishedAt: sa.establishedAt,
     ...(sa.virtualIps.length === 0 ? {} : { virtualIps: sa.virtualIps }),
     ...(sa.assignedIps.length === 0 ? {} : { assignedIps: sa.assignedIps }),

@@ -72,6 +72,8 @@ export class IkeRuntime {
   #ready: IkeSa[] = []
   #closed: IkeSa[] = []
   #actions: IkeAction[] = []
+  /** TCP connections that the caller is opening, by token. RFC 9329. */
+  readonly opening = new Map<number, { readonly sa: IkeSa; readonly remote: SocketAddress }>()
   readonly #awaited = new Map<number, { readonly sa: IkeSa; readonly gateway: Gateway }>()
   #nextToken = 1
   readonly #ownSpis = new Set<string>()
@@ -159,7 +161,16 @@ export class IkeRuntime {
 
   /** `message` is handed over: the caller must not change it afterwards. */
   send(local: SocketAddress, remote: SocketAddress, message: Uint8Array): void {
-    this.#actions.push({ type: 'send', local, remote, nonEspMarker: local.port === this.ports.nat, message })
+    const nonEspMarker = local.port === this.ports.nat || local.tcp === true
+    this.#actions.push({ type: 'send', local, remote, nonEspMarker, message })
+  }
+
+  /** Opens a TCP connection for `sa`, from any port of `local`. One that was asked for before is not waited for any more. */
+  connect(sa: IkeSa, local: IpAddress, remote: SocketAddress): void {
+    for (const [token, opening] of this.opening) if (opening.sa === sa) this.opening.delete(token)
+    const token = this.#nextToken++
+    this.opening.set(token, { sa, remote })
+    this.#actions.push({ type: 'connect', token, local: local.slice(), remote: copyEndpoint(remote) })
   }
 
   sendKeepalive(local: SocketAddress, remote: SocketAddress): void {
@@ -230,10 +241,8 @@ export interface Path {
 export const sameAddress = (a: IpAddress, b: IpAddress): boolean => equalBytes(a, b)
 
 export const sameEndpoint = (a: SocketAddress, b: SocketAddress): boolean =>
-  a.port === b.port && sameAddress(a.address, b.address)
+  a.port === b.port && a.tcp === b.tcp && sameAddress(a.address, b.address)
 
 /** A copy that does not borrow the caller's octets. */
-export const copyEndpoint = (endpoint: SocketAddress): SocketAddress => ({
-  address: endpoint.address.slice(),
-  port: endpoint.port,
-})
+export const copyEndpoint = ({ address, port, tcp }: SocketAddress): SocketAddress =>
+  tcp === true ? { address: address.slice(), port, tcp } : { address: address.slice(), port }

@@ -3,10 +3,12 @@ import { UsageError } from '../errors.ts'
 /** An IP address as its octets in network order: 4 for IPv4, 16 for IPv6. */
 export type IpAddress = Uint8Array
 
-/** A UDP (or TCP) endpoint. `port` is in host order. */
+/** A UDP endpoint, or one of a TCP connection. `port` is in host order. */
 export interface SocketAddress {
   readonly address: IpAddress
   readonly port: number
+  /** One end of a TCP connection that carries IKE and ESP; both ends together name the connection. RFC 9329. */
+  readonly tcp?: true
 }
 
 /** Parses dotted-quad IPv4 or RFC 4291 text IPv6 (no zone, no brackets). Throws `UsageError`. */
@@ -19,10 +21,13 @@ export function formatIp(address: IpAddress): string {
   return address.length === 4 ? address.join('.') : formatIpv6(address)
 }
 
-/** `address:port`, with brackets around IPv6. */
+/** `address:port`, with brackets around IPv6, and `/tcp` behind it where it is one. */
 export function formatSocketAddress(endpoint: SocketAddress): string {
   const host = formatIp(endpoint.address)
-  return endpoint.address.length === 16 ? `[${host}]:${endpoint.port}` : `${host}:${endpoint.port}`
+  const transport = endpoint.tcp === true ? '/tcp' : ''
+  return endpoint.address.length === 16
+    ? `[${host}]:${endpoint.port}${transport}`
+    : `${host}:${endpoint.port}${transport}`
 }
 
 function parseIpv4(text: string): IpAddress {

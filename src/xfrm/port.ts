@@ -309,4 +309,6 @@ export interface XfrmMapping extends XfrmStateId {
   /** Where the authenticated packet came from. */
   readonly newAddress: IpAddress
   readonly newPort: number
+  /** It came over a TCP connection. RFC 9329 §6.1. */
+  readonly newTcp?: true
 }

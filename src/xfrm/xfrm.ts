@@ -319,6 +319,7 @@ export class Xfrm implements XfrmPort {
       oldPort: state.encap?.sport ?? 0,
       newAddress: remote.address.slice(),
       newPort: remote.port,
+      ...(remote.tcp === true ? { newTcp: true as const } : {}),
     }
     if (this.monitor.isWatched) this.monitor.tell({ type: 'mapping', mapping, state })
     this.#listener.mapping(mapping)
@@ -330,8 +331,8 @@ export class Xfrm implements XfrmPort {
     this.#unknownSpiFrom = now + UNKNOWN_SPI_PAUSE_MS
     this.#listener.unknownSpi?.({
       spi,
-      local: { address: local.address.slice(), port: local.port },
-      remote: { address: remote.address.slice(), port: remote.port },
+      local: { ...local, address: local.address.slice() },
+      remote: { ...remote, address: remote.address.slice() },
     })
   }
 

@@ -91,7 +91,7 @@ export class Gateway {
         if (action.event.kind === 'internal-error') throw action.event.error
         this.events.push(action.event)
         this.onEvent(action.event)
-      } else if (action.type !== 'ask') {
+      } else if (action.type !== 'ask' && action.type !== 'connect') {
         const { local: from, remote: to } = action
         if (action.type === 'keepalive') this.outbox.push({ from, to, payload: Uint8Array.of(0xff) })
         else {

@@ -10,7 +10,8 @@ import type { IkeSa } from '../ike-sa.ts'
 import { need, notify } from '../message/notifies.ts'
 import { type ChosenProposal, chooseProposal } from '../negotiation/proposal.ts'
 import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector } from '../negotiation/traffic-selector.ts'
-import { goesInUdp } from '../path/nat-detection.ts'
+import { isEncapsulated } from '../path/nat-detection.ts'
+import { isStream } from '../path/streams.ts'
 import type { CreateAnswer } from '../tasks/create-responder.ts'
 import { childKeys, freeOutboundSpi, spiBytes } from './child-making.ts'
 import { ChildSa } from './child-sa.ts'
@@ -83,7 +84,7 @@ export function acceptChild(
   onInstalled: (child: ChildSa) => void = announce,
 ): CreateAnswer {
   const { config, suite, ...terms } = choice
-  if (goesInUdp(sa) && sa.path.local.port !== sa.runtime.ports.nat) {
+  if (isEncapsulated(sa) && sa.path.local.port !== sa.runtime.ports.nat && !isStream(sa.path)) {
     throw new PeerError(
       'NO_UDP_ENCAPSULATION',
       'the peer stays on the plain IKE port, where ESP cannot be carried in UDP',

@@ -5,7 +5,7 @@ import type { ChildSaStatus, CloseReason, IkeEvent } from '../events.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { wipeChildKeys } from '../keys/keymat.ts'
 import { formatTrafficSelector } from '../negotiation/traffic-selector-text.ts'
-import { goesInUdp } from '../path/nat-detection.ts'
+import { isEncapsulated } from '../path/nat-detection.ts'
 import { Lifecycle } from '../states.ts'
 import { type ChildAgreement, policySubject, type SettledChild, shareParts } from './child-agreement.ts'
 import { lifetimeOf } from './child-lifetime.ts'
@@ -134,7 +134,7 @@ export class ChildSa {
         lifetime,
         reqid: this.#reqid,
         label: `${connection.name}/${config.name}`,
-        inUdp: goesInUdp(this.sa),
+        inUdp: isEncapsulated(this.sa),
       }
       this.#states.install(terms, keys, path, sends)
     } catch (error) {
@@ -257,7 +257,7 @@ export class ChildSa {
     const { runtime, path } = this.sa
     const from = this.#states.outId
     if (from === undefined) return
-    this.#states.move(path, goesInUdp(this.sa))
+    this.#states.move(path, isEncapsulated(this.sa))
     runtime.children.removeOutbound(from)
     runtime.children.addOutbound(this.#states.outId!, this)
     runtime.policies.move(this, this.#outer())

@@ -150,9 +150,12 @@ export class ChildStates {
 const tfcPadOf = ({ peerTakesTfc, mode, config }: SettledChild): number =>
   peerTakesTfc && mode === 'tunnel' ? config.tfcPad : 0
 
-/** The encapsulation of packets from one end to the other. */
-const encapBetween = (from: SocketAddress, to: SocketAddress, inUdp: boolean): { encap?: UdpEncap } =>
-  inUdp ? { encap: { sport: from.port, dport: to.port } } : {}
+/** The encapsulation of packets from one end to the other: in UDP, or in the TCP connection of IKE. RFC 9329 §6.1. */
+function encapBetween(from: SocketAddress, to: SocketAddress, inUdp: boolean): { encap?: UdpEncap } {
+  const ports = { sport: from.port, dport: to.port }
+  if (to.tcp === true) return { encap: { type: 'tcp', ...ports } }
+  return inUdp ? { encap: ports } : {}
+}
 
 function alike({ agreement, lifetime, reqid, label }: StateTerms, { encr, integ }: DirectionKeys) {
   const { suite, mode, config } = agreement

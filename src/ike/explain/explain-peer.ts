@@ -36,6 +36,7 @@ export function explainGivenUp(
   lastProblem: string | undefined,
 ): PeerRefusal {
   const at = formatSocketAddress(remote)
+  if (remote.tcp === true) return unansweredOverTcp(task, at, lastProblem)
   return {
     kind: 'no-answer',
     by: 'peer',
@@ -45,6 +46,28 @@ export function explainGivenUp(
         ? `no answer from ${at} to ${task} after ${attempts} transmissions`
         : `no usable answer from ${at} to ${task} after ${attempts} transmissions; the last one was dropped: ${lastProblem}`,
     hint: `check that ${at} is reachable by UDP, that no firewall drops it, and that the peer runs`,
+  }
+}
+
+function unansweredOverTcp(task: string, at: string, lastProblem: string | undefined): PeerRefusal {
+  return {
+    kind: 'no-answer',
+    by: 'peer',
+    detail: task,
+    message: `no answer from ${at} to ${task} over TCP${lastProblem === undefined ? '' : `: ${lastProblem}`}`,
+    hint: 'check that a peer that speaks RFC 9329 listens there; this end opens another connection when one is lost',
+  }
+}
+
+/** No TCP connection to the peer, and UDP is not to be tried. RFC 9329. */
+export function explainNoStream(remote: SocketAddress, why: string): PeerRefusal {
+  const at = formatSocketAddress(remote)
+  return {
+    kind: 'no-answer',
+    by: 'peer',
+    detail: 'TCP',
+    message: `no TCP connection to ${at}: ${why}`,
+    hint: 'check tcp.port here and listen.tcpPort of the peer, or set tcp.mode to fallback so that UDP is tried',
   }
 }
 
@@ -65,6 +88,7 @@ export function encapObstacle(
     message,
     hint,
   })
+  if (nat.overTcp === true) return undefined
   const hasNat = nat.supported && (nat.natLocal || nat.natRemote)
   if (encap === 'never' && hasNat) {
     const where = nat.natLocal ? 'in front of us' : 'in front of the peer, or the peer wants it to look so'

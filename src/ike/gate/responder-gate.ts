@@ -115,10 +115,13 @@ export class ResponderGate {
     const load = halfOpen.size + this.#failures.count(now)
     const isScarce = halfOpen.size >= halfOpenLimit - Math.floor(halfOpenLimit / 4)
     const isQuiet = load < cookieThreshold && !isScarce
-    if (isQuiet && all < halfOpenPerAddress) return { kind: 'pass', proved: false }
+    // A TCP handshake proves what a cookie would, which is then not asked for alone. RFC 9329 §6.3.
+    const isStream = request.remote.tcp === true
+    if (isQuiet && all < halfOpenPerAddress) return { kind: 'pass', proved: isStream }
     this.#renew(now)
     const { cookie } = request
     const puzzle = this.#puzzleFor(request, load)
+    if (isStream && puzzle === undefined && proved < halfOpenPerAddress) return { kind: 'pass', proved: true }
     if (
       cookie === undefined ||
       !this.#fits(cookie, request) ||

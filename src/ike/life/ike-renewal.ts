@@ -1,5 +1,6 @@
 import type { ChildConfig } from '../config.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { isStream, opensStreams } from '../path/streams.ts'
 import type { Path } from '../runtime.ts'
 import { beginIkeSa } from '../set-up/ike-begin.ts'
 import { ChildCreate } from '../tasks/child-create.ts'
@@ -39,6 +40,8 @@ export function renewKeys(sa: IkeSa): void {
 export function reauthenticate(sa: IkeSa, elsewhere?: Path): void {
   if (sa.state !== 'established' || sa.replacement !== undefined) return
   if (elsewhere === undefined) sa.timers.set('reauth', sa.runtime.now + RETRY_MS)
+  // The other end opens the TCP connections, and no two IKE_SAs share one. RFC 9329 §6.1.
+  if (isStream(sa.path) && !opensStreams(sa)) return
   const { connection } = sa
   const [first] = childrenOf(sa)
   if (sa.runtime.peers.othersOf(sa)?.some(({ replaces }) => replaces !== undefined && newestOf(replaces) === sa)) return

@@ -12,6 +12,7 @@ export function takePlaceOf(sa: IkeSa, old: IkeSa): void {
   sa.rekeyingOf = undefined
   sa.path = old.path
   sa.nat = old.nat
+  sa.leftStream = old.leftStream
   sa.mobike = old.mobike
   sa.virtualIps = old.virtualIps
   sa.assignedIps = old.assignedIps

@@ -1,6 +1,7 @@
 import { Writer } from '../../bytes/index.ts'
 import { ExchangeType, encodePayloads, type OutgoingHeader, type Payload } from '../codec/index.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { isStream } from '../path/streams.ts'
 import type { Path } from '../runtime.ts'
 
 /** IP packets that every path carries, in octets. RFC 7383 §2.5.1. */
@@ -28,7 +29,7 @@ export function sealMessage(
 ): Sealed {
   const message: Message = { header, payloads }
   const limit = Math.min(sa.fragmentBytes ?? sa.connection.fragmentation.bytes, mostBytes)
-  const datagrams = cut(sa, message, limit - overheadOf(sa, path))
+  const datagrams = isStream(path) ? [whole(sa, message)] : cut(sa, message, limit - overheadOf(sa, path))
   const safe = safeBytes(path)
   const longest = Math.max(...datagrams.map(({ length }) => length)) + overheadOf(sa, path)
   if (!sa.abilities.fragmentation || longest <= safe) return { datagrams, recut: undefined }
@@ -53,6 +54,10 @@ interface Message {
   readonly header: OutgoingHeader
   readonly payloads: readonly Payload[]
 }
+
+/** TCP cuts by itself. RFC 9329 §7.5. */
+const whole = (sa: IkeSa, { header, payloads }: Message): Uint8Array =>
+  sa.init!.protectOutbound.protect(header, payloads)
 
 /** In one piece where it fits and may be whole. An empty message cannot be cut. */
 function cut(sa: IkeSa, { header, payloads }: Message, messageBytes: number): readonly Uint8Array[] {

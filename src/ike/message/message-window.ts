@@ -53,6 +53,7 @@ export class MessageWindow {
   readonly #retransmit: RetransmitConfig
   readonly #random: RandomSource
   readonly #owner: TimerOwner
+  readonly #isReliable: () => boolean
   /** In the order of their ids. Few, as the responses are, and none most of the time. */
   #pending: readonly PendingRequest[] = none
   #responses: readonly GivenResponse[] = none
@@ -66,8 +67,17 @@ export class MessageWindow {
   #isHeld = false
   #lastRequest: Uint8Array | undefined
 
-  /** `owner` is told whenever a request is pending, no longer pending, or its `nextAt` has changed. */
-  constructor(retransmit: RetransmitConfig, random: RandomSource, owner: TimerOwner) {
+  /**
+   * `owner` is told whenever a request is pending, no longer pending, or its `nextAt` has changed. `isReliable`: whether requests go
+   * through TCP, which loses none: they are sent once, and waited for as long as all retransmissions would take. RFC 9329 §6.2.
+   */
+  constructor(
+    retransmit: RetransmitConfig,
+    random: RandomSource,
+    owner: TimerOwner,
+    isReliable: () => boolean = () => false,
+  ) {
+    this.#isReliable = isReliable
     this.#retransmit = retransmit
     this.#random = random
     this.#owner = owner
@@ -175,8 +185,8 @@ export class MessageWindow {
   requestSent(task: Task, payloads: readonly Payload[], sealed: Sealed, now: number): void {
     const messageId = this.#nextRequestId++
     const tries = Math.min(this.#retransmit.tries, task.mostRetransmissions ?? Number.POSITIVE_INFINITY)
-    const nextAt = now + this.#delay(0)
-    const request = { messageId, task, payloads, sealed, wasCut: false, tries, attempts: 1, nextAt }
+    const request = { messageId, task, payloads, sealed, wasCut: false, tries, attempts: 0, nextAt: now }
+    this.#sent(request, now)
     this.#pending = [...this.#pending, request]
     this.#lastRequest = sealed.datagrams[0]
     this.#owner.timesChanged()
@@ -217,8 +227,7 @@ export class MessageWindow {
   retransmission(pending: PendingRequest, now: number): 'wait' | 'resend' | 'give-up' {
     if (this.#isHeld || now < pending.nextAt) return 'wait'
     if (pending.attempts > pending.tries) return 'give-up'
-    pending.nextAt = now + this.#delay(pending.attempts)
-    pending.attempts++
+    this.#sent(pending, now)
     this.#owner.timesChanged()
     return 'resend'
   }
@@ -264,6 +273,13 @@ export class MessageWindow {
   /** The response to a request that came before. */
   responseTo(messageId: number): GivenResponse | undefined {
     return this.#responses.find((response) => response.messageId === messageId)
+  }
+
+  /** Sets the time of the next transmission, or of giving up. */
+  #sent(pending: PendingRequest, now: number): void {
+    pending.nextAt = now + this.#delay(pending.attempts++)
+    if (!this.#isReliable()) return
+    while (pending.attempts <= pending.tries) pending.nextAt += this.#delay(pending.attempts++)
   }
 
   #delay(attempt: number): number {

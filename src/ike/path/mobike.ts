@@ -8,6 +8,7 @@ import { findNotify, notify } from '../message/notifies.ts'
 import { copyEndpoint, type Path, sameAddress, sameEndpoint } from '../runtime.ts'
 import { natChanged } from './keepalive.ts'
 import { detectNat, natDetectionPayloads } from './nat-detection.ts'
+import { isStream } from './streams.ts'
 
 /** Addresses of the peer that are kept; each is a path to try. */
 const MOST_PEER_ADDRESSES = 8
@@ -120,7 +121,7 @@ export function noteNat(sa: IkeSa, payloads: readonly Payload[], path: Path): vo
  */
 export function candidatePaths(sa: IkeSa): Path[] {
   const { mobike, path, runtime } = sa
-  if (mobike === undefined || !mobike.decides) return [path]
+  if (mobike === undefined || !mobike.decides || isStream(path)) return [path]
   const locals = [path.local.address, ...(sa.connection.local.address === undefined ? runtime.localAddresses : [])]
   const remotes = [path.remote.address, ...mobike.peerAddresses]
   const paths = remotes.flatMap((remote) =>
@@ -129,10 +130,11 @@ export function candidatePaths(sa: IkeSa): Path[] {
   return withoutRepeats([path, ...paths]).slice(0, MOST_PATHS)
 }
 
-/** A path of the NAT traversal ports; the peer's port is the one in use when its address is. */
+/** A path of the NAT traversal ports of UDP; the peer's port is the one in use when its address is. */
 export function pathBetween(sa: IkeSa, local: IpAddress, remote: IpAddress): Path {
   const { path, runtime, connection } = sa
-  const port = sameAddress(remote, path.remote.address) ? path.remote.port : connection.remote.natPort
+  const isInUse = sameAddress(remote, path.remote.address) && !isStream(path)
+  const port = isInUse ? path.remote.port : connection.remote.natPort
   return { local: { address: local, port: runtime.ports.nat }, remote: { address: remote, port } }
 }
 
@@ -178,15 +180,16 @@ function noteAddresses(sa: IkeSa, mobike: Mobike, payloads: readonly Payload[], 
 function follow(sa: IkeSa, payloads: readonly Payload[], path: Path): number | undefined {
   if (isTranslated(payloads, path)) return NotifyType.UNEXPECTED_NAT_DETECTED
   // ESP in UDP is carried on the port for NAT traversal only.
-  if (path.local.port === sa.runtime.ports.nat && sa.moveTo(path)) {
+  const canCarry = path.local.port === sa.runtime.ports.nat || isStream(path)
+  if (canCarry && sa.moveTo(path)) {
     noteNat(sa, payloads, path)
-    sa.probePath(sa.path)
+    // Whoever opens a TCP connection from there is there. RFC 9329 §7.1.
+    if (!isStream(path)) sa.probePath(sa.path)
     return undefined
   }
-  const refusal =
-    path.local.port === sa.runtime.ports.nat
-      ? explainAddressRefused(sa.connection, copyEndpoint(path.remote))
-      : explainPlainPort(sa.connection, copyEndpoint(path.remote))
+  const refusal = canCarry
+    ? explainAddressRefused(sa.connection, copyEndpoint(path.remote))
+    : explainPlainPort(sa.connection, copyEndpoint(path.remote))
   sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: copyEndpoint(path.remote), refusal })
   return NotifyType.UNACCEPTABLE_ADDRESSES
 }
@@ -194,7 +197,8 @@ function follow(sa: IkeSa, payloads: readonly Payload[], path: Path): number | u
 /** NO_NATS_ALLOWED holds source and destination address, then both ports, as the sender wrote them. RFC 4555 §4.2.6. */
 function isTranslated(payloads: readonly Payload[], path: Path): boolean {
   const data = findNotify(payloads, NotifyType.NO_NATS_ALLOWED)?.data
-  if (data === undefined) return false
+  // TCP has no trouble with NATs. RFC 9329 §7.1.
+  if (data === undefined || isStream(path)) return false
   const { local, remote } = path
   const ports = Uint8Array.of(remote.port >>> 8, remote.port & 0xff, local.port >>> 8, local.port & 0xff)
   const seen = [...remote.address, ...local.address, ...ports]

@@ -15,6 +15,8 @@ export interface NatFindings {
   readonly natLocal: boolean
   /** The peer's address is not what it believes: it is behind a NAT, or wants to look so. */
   readonly natRemote: boolean
+  /** They came over TCP, where ESP goes whether there is a NAT or not. RFC 9329 §6.5. */
+  readonly overTcp?: true
 }
 
 /** Both notifies for a message of ours. With `encap: 'force'` the source hash fits no address, so that the peer encapsulates. */
@@ -52,6 +54,7 @@ export function detectNat(
     supported: sources.length > 0 && destinations.length > 0,
     natLocal: !fits(destinations, path.local),
     natRemote: !fits(sources, path.remote),
+    ...(path.remote.tcp === true ? { overTcp: true as const } : {}),
   }
 }
 
@@ -65,12 +68,20 @@ function hashOf(
 
 /**
  * ESP goes in UDP: where a NAT is, was at the beginning, or is pretended by either end. Once in UDP it stays there, which every peer has to take.
- * RFC 7296 §2.23.
+ * So it does in TCP, or when it was there before. RFC 7296 §2.23, RFC 9329 §6.5.
  */
-export const goesInUdp = ({ connection, init, nat }: EncapTerms): boolean =>
-  connection.encap === 'force' || nat.natLocal || nat.natRemote || init?.natLocal === true || init?.natRemote === true
+export const isEncapsulated = ({ connection, init, nat, path, leftStream }: EncapTerms): boolean =>
+  path.remote.tcp === true ||
+  leftStream ||
+  connection.encap === 'force' ||
+  nat.natLocal ||
+  nat.natRemote ||
+  init?.natLocal === true ||
+  init?.natRemote === true
 
 interface EncapTerms {
+  readonly path: Path
+  readonly leftStream: boolean
   readonly connection: Pick<ConnectionConfig, 'encap'>
   readonly init: Pick<NatFindings, 'natLocal' | 'natRemote'> | undefined
   readonly nat: Pick<NatFindings, 'natLocal' | 'natRemote'>

@@ -4,7 +4,9 @@ import { copyEndpoint, type Path, sameAddress, sameEndpoint } from '../runtime.t
 import type { Task } from '../task.ts'
 import { Liveness } from '../tasks/liveness.ts'
 import { LivenessBehindNat, ProbePath, probes, TellAddresses, UpdateAddresses } from '../tasks/update-addresses.ts'
+import { armKeepalive } from './keepalive.ts'
 import { addressesText, candidatePaths, pathBetween, samePath } from './mobike.ts'
+import { armStream, isStream, opensStreams } from './streams.ts'
 
 /**
  * IKE, the states and the policies go over to `path`, all of them or none. False when one of the CHILD_SAs cannot, because
@@ -21,9 +23,12 @@ export function moveTo(sa: IkeSa, path: Path): boolean {
     return false
   }
   sa.path = sa.runtime.keepPath(path)
+  sa.streamTries = undefined
+  sa.leftStream ||= isStream(from) && !isStream(path)
   sa.alsoAt = undefined
   for (const child of sa.children) child.moved()
   sa.window.beginAgain(sa.runtime.now)
+  if (isStream(from) !== isStream(path)) armKeepalive(sa)
   if (!sameEndpoint(from.remote, remote)) {
     sa.runtime.emit({ kind: 'remote-moved', sa: sa.ref, from: from.remote, to: sa.path.remote })
   }
@@ -35,7 +40,9 @@ export function moveTo(sa: IkeSa, path: Path): boolean {
 
 /** The deciding side goes over to `path` and tells the peer. RFC 4555 §3.5. */
 export function changePath(sa: IkeSa, path: Path): void {
-  if (moveTo(sa, path)) updateAddresses(sa)
+  if (!moveTo(sa, path)) return
+  updateAddresses(sa)
+  armStream(sa)
 }
 
 /** Tells the peer the path in use; once is enough while that waits. */
@@ -63,6 +70,7 @@ export function probePath(sa: IkeSa, target: Path): void {
  * itself (RFC 4555 §3.7, §5.1).
  */
 export function seenElsewhere(sa: IkeSa, remote: Path['remote']): void {
+  if (remote.tcp === true || isStream(sa.path)) return followStream(sa, { local: sa.path.local, remote })
   if (!sa.followsRemote || sameEndpoint(remote, sa.path.remote)) return
   const path = { local: sa.path.local, remote }
   if (sa.mobike === undefined) moveTo(sa, path)
@@ -71,6 +79,7 @@ export function seenElsewhere(sa: IkeSa, remote: Path['remote']): void {
 
 /** A fresh request of the peer came on another path than ours: with MOBIKE only an UPDATE_SA_ADDRESSES says what that means. */
 export function heardElsewhere(sa: IkeSa, path: Path): void {
+  if (isStream(path)) return followStream(sa, path)
   if (sameEndpoint(path.local, sa.path.local)) seenElsewhere(sa, path.remote)
 }
 
@@ -80,9 +89,17 @@ export function answeredElsewhere(sa: IkeSa, path: Path): void {
   if (candidatePaths(sa).some((candidate) => samePath(candidate, path))) changePath(sa, path)
 }
 
+/**
+ * The peer that opens the TCP connections has sent something authentic and new over another one: that is the one to answer on.
+ * From UDP to TCP and back only an UPDATE_SA_ADDRESSES leads. RFC 9329 §6.1, §7.1.
+ */
+function followStream(sa: IkeSa, path: Path): void {
+  if (isStream(path) && isStream(sa.path) && !opensStreams(sa) && sa.state === 'established') moveTo(sa, path)
+}
+
 /** The question whether the peer lives, with the one whether a NAT still knows us where that is ours to find out. */
 export const livenessTask = (sa: IkeSa) =>
-  sa.mobike?.decides === true && sa.nat.natLocal ? new LivenessBehindNat(sa) : new Liveness()
+  sa.mobike?.decides === true && sa.nat.natLocal && !isStream(sa.path) ? new LivenessBehindNat(sa) : new Liveness()
 
 /**
  * The machine's addresses are others than before. `preferred` gives the address from which a remote one is reached. The side that
@@ -91,6 +108,7 @@ export const livenessTask = (sa: IkeSa) =>
  */
 export function localAddressesChanged(sa: IkeSa, preferred: (remote: IpAddress) => IpAddress | undefined): void {
   const isGone = !sa.runtime.localAddresses.some((address) => sameAddress(address, sa.path.local.address))
+  if (isStream(sa.path) && opensStreams(sa)) return streamFrom(sa, preferred, isGone)
   if (sa.state !== 'established') return isGone ? goOnFrom(sa, preferred) : undefined
   const remotes = [sa.path.remote.address, ...(sa.mobike?.decides === true ? sa.mobike.peerAddresses : [])]
   const better = remotes
@@ -107,6 +125,19 @@ export function localAddressesChanged(sa: IkeSa, preferred: (remote: IpAddress) 
   if (samePath(path, sa.path)) return
   if (sa.mobike !== undefined) changePath(sa, path)
   else if (moveTo(sa, path)) sa.enqueue(new Liveness())
+}
+
+/**
+ * The same for who opens the TCP connections: a new one from the new address, or with MOBIKE first UDP, which the new network perhaps
+ * lets pass. RFC 9329 §6.1, §7.1.
+ */
+function streamFrom(sa: IkeSa, preferred: (remote: IpAddress) => IpAddress | undefined, isGone: boolean): void {
+  const { local, remote } = sa.path
+  const address = sa.connection.local.address ?? preferred(remote.address)
+  if (address === undefined || (!isGone && sameAddress(address, local.address))) return
+  const triesUdp = sa.state === 'established' && sa.mobike !== undefined && sa.connection.tcp?.mode !== 'always'
+  if (triesUdp) changePath(sa, pathBetween(sa, address, remote.address))
+  else sa.runtime.connect(sa, address, remote)
 }
 
 /** What is under way on an IKE_SA that comes or goes continues from an address that is there; the peer answers where it came from. */
@@ -130,6 +161,7 @@ export function pathOfTransmission(sa: IkeSa, task: Task, attempt: number): Path
     const all = sa.alsoAt === undefined ? own : [sa.alsoAt, ...own]
     return all[(attempt - 1) % all.length]!
   }
+  if (isStream(sa.path)) return sa.path
   if (sa.alsoAt !== undefined && attempt % 2 === 1) return sa.alsoAt
   if (attempt <= BEFORE_OTHER_PATHS || sa.mobike?.decides !== true) return sa.path
   const paths = candidatePaths(sa)

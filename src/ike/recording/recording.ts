@@ -60,7 +60,14 @@ export interface RecordingOptions {
 }
 
 /** Calls that change nothing. */
-const queries: ReadonlySet<string> = new Set(['nextTimeoutAt', 'isIdle', 'status', 'ikeSaOf', 'remoteAddresses'])
+const queries: ReadonlySet<string> = new Set([
+  'nextTimeoutAt',
+  'isIdle',
+  'status',
+  'ikeSaOf',
+  'remoteAddresses',
+  'streams',
+])
 
 /**
  * An IKE core that writes down every call into it with its time, the octets that it drew, and what it gave back: enough to run

@@ -14,6 +14,7 @@ import { NONCE_BYTES, peerNonce } from '../keys/nonces.ts'
 import { findErrorNotify, findNotify, need, notify } from '../message/notifies.ts'
 import { encodeProposals, hasAdditionalKe, keGroupsOf, verifyChosen } from '../negotiation/proposal.ts'
 import { detectNat, type NatFindings, natDetectionPayloads } from '../path/nat-detection.ts'
+import { isStream } from '../path/streams.ts'
 import { redirectIn } from '../redirect/redirect-payload.ts'
 import { settleInit } from '../set-up/init-result.ts'
 import { initNotifies } from '../set-up/peer-abilities.ts'
@@ -187,6 +188,8 @@ export class SaInit implements Task {
     if (this.#doubted === undefined) sa.timers.set('doubt', sa.runtime.now + DOUBT_MS)
     this.#doubted = refusal
     sa.lastProblem = refusal.message
+    // Whoever forges in a TCP connection has it to itself: no better answer can follow. RFC 9329 §6.4.
+    if (isStream(sa.path)) this.believe()
     return 'ignore'
   }
 
@@ -242,6 +245,7 @@ export const isCookie = ({ length }: Uint8Array): boolean => length >= 1 && leng
 
 /** From here on IKE, and ESP that goes in UDP, use the NAT traversal ports: a peer that knows of them takes both anywhere. RFC 7296 §2.23. */
 export function floatToNatPorts(sa: IkeSa): void {
+  if (isStream(sa.path)) return
   const { local, remote } = sa.path
   const port = sa.runtime.ports.nat
   sa.path = {

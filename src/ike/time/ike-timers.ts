@@ -6,11 +6,21 @@ import { checkLiveness } from '../life/ike-liveness.ts'
 import { serveSync } from '../message/message-id-sync.ts'
 import { expireFragments } from '../message/reassembly-timer.ts'
 import { sendKeepalive } from '../path/keepalive.ts'
+import { serveStream } from '../path/stream-timer.ts'
 import { startRekey } from '../tasks/child-rekey.ts'
 import { SaInit } from '../tasks/sa-init.ts'
 
 /** Timers of an IKE_SA that are not about its lifetime. */
-type PlainTimer = 'half-open' | 'follow-up' | 'liveness' | 'keepalive' | 'reassembly' | 'id-sync' | 'work' | 'doubt'
+type PlainTimer =
+  | 'half-open'
+  | 'follow-up'
+  | 'liveness'
+  | 'keepalive'
+  | 'reassembly'
+  | 'id-sync'
+  | 'work'
+  | 'doubt'
+  | 'stream'
 
 /** All timers of an IKE_SA. */
 export type IkeTimer = PlainTimer | LifetimeTimer
@@ -23,6 +33,7 @@ const acts: Record<PlainTimer, (sa: IkeSa) => void> = {
   reassembly: expireFragments,
   'id-sync': serveSync,
   work: (sa) => sa.workOnNext(),
+  stream: serveStream,
   doubt: (sa) => sa.findTask((task) => task instanceof SaInit)?.believe(),
 }
 
