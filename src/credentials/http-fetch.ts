@@ -3,7 +3,7 @@ import { type IncomingMessage, type RequestOptions, request as requestHttp } fro
 import { request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import type { Fetch, FetchRequest } from '../pki/fetching.ts'
-import { isPublicAddress } from './public-address.ts'
+import { isOwnAddress, isPublicAddress } from './public-address.ts'
 
 /** A server that answers slower keeps a peer waiting, which gives up after some more of these. */
 const DEFAULT_TIMEOUT_MS = 5_000
@@ -11,15 +11,21 @@ const DEFAULT_TIMEOUT_MS = 5_000
 /**
  * Fetches over HTTP or HTTPS. Rejects with what went wrong when there is no answer of status 200 in time, or one that is too long: it is
  * not read further. A redirection is such an answer: it may lead to where an outsider is not to reach. With `publicOnly` the name is
- * resolved first, and only an address that was looked at is connected to.
+ * resolved first, and only an address that was looked at is connected to, none of this machine among them.
  *
  * @param resolve how names are resolved; default: as the system does.
+ * @param isOwn which addresses are of this machine; default: those of its interfaces.
  */
-export function httpFetch(timeoutMs: number = DEFAULT_TIMEOUT_MS, resolve: typeof lookup = lookup): Fetch {
+export function httpFetch(
+  timeoutMs: number = DEFAULT_TIMEOUT_MS,
+  resolve: typeof lookup = lookup,
+  isOwn: (address: string) => boolean = isOwnAddress,
+): Fetch {
+  const mayReach = (address: string) => isPublicAddress(address) && !isOwn(address)
   return async (request) => {
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      const response = await open(request, signal, resolve)
+      const response = await open(request, signal, { resolve, mayReach })
       if (response.statusCode === 200) return await readAtMost(response, request.mostBytes)
       response.destroy()
       throw new Error(`the server answered ${response.statusCode}`)
@@ -30,14 +36,20 @@ export function httpFetch(timeoutMs: number = DEFAULT_TIMEOUT_MS, resolve: typeo
   }
 }
 
+interface Network {
+  readonly resolve: typeof lookup
+  /** For whoever has proved nothing. */
+  readonly mayReach: (address: string) => boolean
+}
+
 function open(
   { url, body, contentType, publicOnly }: FetchRequest,
   signal: AbortSignal,
-  resolve: typeof lookup,
+  network: Network,
 ): Promise<IncomingMessage> {
   const target = new URL(url)
   const host = target.hostname.replace(/^\[|\]$/g, '')
-  if (publicOnly === true && isIP(host) !== 0 && !isPublicAddress(host)) throw notPublic(host, [host])
+  if (publicOnly === true && isIP(host) !== 0 && !network.mayReach(host)) throw notPublic(host, [host])
   const options: RequestOptions = {
     method: body === undefined ? 'GET' : 'POST',
     headers: {
@@ -47,7 +59,7 @@ function open(
     signal,
     // A connection that is kept could be one to an address that nobody looked at.
     agent: false,
-    ...(publicOnly === true ? { lookup: publicLookup(resolve) } : {}),
+    ...(publicOnly === true ? { lookup: publicLookup(network) } : {}),
   }
   return new Promise((onResponse, onError) => {
     const send = target.protocol === 'https:' ? requestHttps : requestHttp
@@ -55,12 +67,12 @@ function open(
   })
 }
 
-/** Finds only addresses that are public. */
+/** Finds only addresses that may be reached. */
 const publicLookup =
-  (resolve: typeof lookup): LookupFunction =>
+  ({ resolve, mayReach }: Network): LookupFunction =>
   (host, options, done) => {
     resolve(host, { ...options, all: true }, (error, found: LookupAddress[] = []) => {
-      const allowed = found.filter(({ address }) => isPublicAddress(address))
+      const allowed = found.filter(({ address }) => mayReach(address))
       const [first] = allowed
       if (error !== null) done(error, '')
       else if (first === undefined)
@@ -78,7 +90,7 @@ const publicLookup =
 
 const notPublic = (host: string, addresses: readonly string[]): Error =>
   new Error(
-    `${host} is at ${addresses.join(', ') || 'no address'}, which is not public, and a peer that has proved nothing names it: list the host in hashAndUrl where it may`,
+    `${host} is at ${addresses.join(', ') || 'no address'}, which is not public or is this machine, and a peer that has proved nothing names it: list the host in hashAndUrl where it may`,
   )
 
 async function readAtMost(response: IncomingMessage, mostBytes: number): Promise<Uint8Array> {

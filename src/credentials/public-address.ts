@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 
 /** 2000::/3 is all of IPv6 that is given out; the rest is loopback, local, multicast, or stands for IPv4 addresses. */
 const global6 = new BlockList()
@@ -31,9 +32,13 @@ for (const [network, bits] of [
 ] as const)
   special.addSubnet(network, bits, 'ipv6')
 
-/** True for a text that is an IP address which anybody on the Internet may reach: none of this machine, of its networks, or of no host. */
+/** True for a text that is an IP address which anybody on the Internet may reach: none of loopback, of local networks, or of no host. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address)
   if (family === 4) return !special.check(address, 'ipv4')
   return family === 6 && global6.check(address, 'ipv6') && !special.check(address, 'ipv6')
 }
+
+/** True for an address of this machine, public or not: who asks for it from here comes in behind the firewall. */
+export const isOwnAddress = (address: string, interfaces = networkInterfaces()): boolean =>
+  Object.values(interfaces).some((all) => all?.some((one) => one.address === address))

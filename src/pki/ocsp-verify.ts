@@ -25,6 +25,9 @@ export interface OcspQuestion {
 /** An answer without nextUpdate is new for as long as this. RFC 6960 §4.2.2.1 leaves it to us. */
 const MOST_AGE_MS = 86_400_000
 
+/** Certificates of the name that a response gives, whose keys are tried: it is the peer that may have brought it. */
+const MOST_SIGNERS = 4
+
 /** The answer about the certificate, once all that RFC 6960 §3.2 demands is found good; else why it is of no use. */
 export function verifyOcspResponse(
   response: OcspResponse,
@@ -43,9 +46,8 @@ export function verifyOcspResponse(
 /** The issuer signed it, or somebody whom the issuer made its responder. RFC 6960 §4.2.2.2. */
 function signerProblem(response: OcspResponse, question: OcspQuestion, { status }: OcspAnswer): string | undefined {
   const { issuer, signatures, rules } = question
-  const signer = [issuer, ...response.certificates].find(
-    (one) => isResponder(one, response, question.hash) && isSignedBy(response, one.publicKey, signatures),
-  )
+  const named = [issuer, ...response.certificates].filter((one) => isResponder(one, response, question.hash))
+  const signer = named.slice(0, MOST_SIGNERS).find((one) => isSignedBy(response, one.publicKey, signatures))
   if (signer === undefined) return 'its signature is not that of the responder whom it names'
   const isIssuer = isSameCertificate(signer, issuer) || equalBytes(signer.spki, issuer.spki)
   const problem = isIssuer ? undefined : delegateProblem(signer, question)

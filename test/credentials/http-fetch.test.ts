@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { httpFetch } from '../../src/credentials/http-fetch.ts'
-import { isPublicAddress } from '../../src/credentials/public-address.ts'
+import { isOwnAddress, isPublicAddress } from '../../src/credentials/public-address.ts'
 
 let server: Server
 let port = 0
@@ -53,7 +53,7 @@ describe('what somebody names who has proved nothing', () => {
     asked.length = 0
     const fetching = httpFetch(500)({ url: `http://${host}:${port}/`, mostBytes: 10, publicOnly: true })
     await expect(fetching).rejects.toThrow(
-      /which is not public, and a peer that has proved nothing names it: list the host in hashAndUrl/,
+      /which is not public or is this machine, and a peer that has proved nothing names it: list the host in hashAndUrl/,
     )
     expect(asked).toEqual([])
   })
@@ -67,6 +67,13 @@ describe('what somebody names who has proved nothing', () => {
     )({ url: `http://pki.example.org:${port}/`, mostBytes: 10, publicOnly: true })
     await expect(fetching).rejects.toThrow('pki.example.org is at 127.0.0.1, ::1, which is not public')
     expect([asked, names]).toEqual([[], ['pki.example.org']])
+  })
+
+  it.each(['8.8.8.8', 'pki.example.org'])('is not fetched from %s where that is this machine', async (host) => {
+    const { resolve } = finding('8.8.8.8')
+    const fetch = httpFetch(500, resolve, (address) => address === '8.8.8.8')
+    const fetching = fetch({ url: `http://${host}:${port}/`, mostBytes: 10, publicOnly: true })
+    await expect(fetching).rejects.toThrow(`${host} is at 8.8.8.8, which is not public or is this machine`)
   })
 
   it('is fetched where it is named in the configuration, wherever that is', async () => {
@@ -99,4 +106,8 @@ test.each([
   ['example.org', false],
 ])('%s is a public address: %s', (address, expected) => {
   expect(isPublicAddress(address)).toBe(expected)
+})
+
+test('the addresses of this machine are its own', () => {
+  expect([isOwnAddress('127.0.0.1'), isOwnAddress('8.8.8.8')]).toEqual([true, false])
 })

@@ -20,6 +20,8 @@ const password = 'correct-Horse-battery'
 const guess = 'wrong-Horse-battery'
 const psk = 'staple-of-the-Office'
 const ppk = 'quantum-Pantomime-of-32-octets-or-more'
+const subscriber = { k: '8baf473f2f8fd09487cccbd7097c6862', opc: '8e27b6af0e692e750f32667a3b14605d' }
+const imsi = '001010000000001'
 
 let folder: string
 const at = (name: string): string => join(folder, name)
@@ -51,6 +53,8 @@ function newLeaks(): Leaks {
   const leaks = new Leaks()
   const words = { passphrase, password, guess, psk, ppk }
   for (const [what, word] of Object.entries(words)) leaks.word(`the ${what}`, word)
+  for (const [what, hex] of Object.entries(subscriber))
+    leaks.octets(`${what} of the subscriber`, Buffer.from(hex, 'hex'))
   for (const name of ['ca.key', 'gate.example.key', 'bob@example.key']) {
     const pem = readFileSync(at(name), 'utf8')
     const { d } = createPrivateKey(pem).export({ format: 'jwk' })
@@ -123,6 +127,14 @@ const rows: readonly Row[] = [
       { what: `${what} with a wrong password`, client: eap([method], guess, more), gateway, refused: true as const },
     ]
   }),
+  ...[subscriber, { ...subscriber, opc: subscriber.k }].map((usim, at) => ({
+    what: at === 0 ? 'EAP-AKA' : 'EAP-AKA with the key of another operator',
+    client: {
+      local: { ...mine, eap: { methods: ['aka'], identity: `0${imsi}`, usim: { ...usim, sqnFile: `usim${at}.sqn` } } },
+    },
+    gateway: { remote: { eap: { methods: ['aka'] } } },
+    ...(at === 0 ? {} : { refused: true as const }),
+  })),
   {
     what: 'a key under a passphrase',
     client: {
@@ -155,7 +167,8 @@ describe('at the level trace, in events, errors and status, nothing is told of',
     const eapUsers = { bob: { password } }
     const { remote, ...rest } = gateway
     const served = { local: gate, remote: { id: '%any', ...remote }, children: mirrored, ...rest }
-    const server = await start({ fetch: 'none', eapUsers, connections: { office: served } }, leaks)
+    const aka = { akaSubscribers: { [imsi]: subscriber }, akaSqnFile: 'centre.sqn' }
+    const server = await start({ fetch: 'none', eapUsers, ...aka, connections: { office: served } }, leaks)
     const { ike: port, nat: natPort } = server.paths.ports
     const called = { address: '127.0.0.1', id: gate.id, port, natPort }
     const trust = client.psk === undefined ? { authorities: ['ca.crt'] } : {}

@@ -405,6 +405,28 @@ describe('OCSP', () => {
     )
   })
 
+  it('has four keys tried at most, however many certificates the peer brings with it', async () => {
+    let verified = 0
+    const verify: typeof nodeSignatures.verify = (...given) => {
+      verified++
+      return nodeSignatures.verify(...given)
+    }
+    const named = Array.from({ length: 20 }, () => issue('CN=responder', ca).certificate)
+    const signer = issue('CN=responder', ca, { key: 'ecdsa-p384' })
+    const ocspResponses = [
+      ocspResponse({
+        certificate: plain.certificate,
+        issuer: ca.certificate,
+        signer,
+        certificates: named,
+        byName: true,
+      }),
+    ]
+    const world = { ocspResponses, signatures: { ...nodeSignatures, verify } }
+    expect(await check(path(plain), { world })).toContain('is not that of the responder whom it names')
+    expect(verified).toBe(4)
+  })
+
   it('is followed by the CRL where it gives no answer, and a server that failed is left in peace for a minute', async () => {
     const cache = new RevocationCache()
     const servers = { [CRL_URL]: () => crl(ca, [], { nextUpdate: today + 1000 }) }
