@@ -90,8 +90,14 @@ function readSubscriber(section: Section, context: Pick<ReadContext, 'readSecret
   }
   const other = readKey(section, hasOp ? 'op' : 'opc', context)
   const opc = hasOp ? milenageOpc(nodeProvider, k, other) : other
-  const amf = section.text('amf')
-  return { k, opc, sqn: section.number('sqn') ?? 0, ...(amf === undefined ? {} : { amf: fromHex(amf.toLowerCase()) }) }
+  const amf = readAmf(section)
+  return { k, opc, sqn: section.number('sqn') ?? 0, ...(amf === undefined ? {} : { amf }) }
+}
+
+/** Undefined also for what is no AMF: the schema has reported that. */
+function readAmf(section: Section): Uint8Array | undefined {
+  const text = section.text('amf')
+  return text !== undefined && /^[0-9a-f]{4}$/i.test(text) ? fromHex(text) : undefined
 }
 
 /** A secret of 16 octets; 32 hexadecimal digits are that as well, as operators write it. All zeros where it is not one, which is reported. */
@@ -103,7 +109,7 @@ function readKey(section: Section, name: string, context: Pick<ReadContext, 'rea
   const octets = readSecret(section, name, context)
   if (octets.length === 16) return octets
   const text = new TextDecoder().decode(octets)
-  if (/^[0-9a-f]{32}$/i.test(text)) return fromHex(text.toLowerCase())
+  if (/^[0-9a-f]{32}$/i.test(text)) return fromHex(text)
   if (octets.length > 0) section.problem(name, `has ${octets.length} octets`, rule)
   return new Uint8Array(16)
 }

@@ -410,7 +410,7 @@ describe('fetching over HTTP', () => {
       await expect(fetch({ url: `${base}/slow`, mostBytes: 10 })).rejects.toThrow('no answer in 0.3 s')
     } finally {
       server.closeAllConnections()
-      server.close()
+      await new Promise((resolve) => server.close(resolve))
     }
     await expect(fetch({ url: base, mostBytes: 10 })).rejects.toThrow(/ECONNREFUSED|closed/)
   })

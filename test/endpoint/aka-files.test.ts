@@ -132,6 +132,7 @@ describe('EAP-AKA of two configuration files', () => {
     expect(problems(gate())).toEqual([])
     expect(problems(gate({ opc }))).toEqual([expect.stringContaining('opc: and op stand both there')])
     expect(problems(gate({ amf: '0000' }))).toEqual([expect.stringContaining('needs the highest bit of amf')])
+    expect(problems(gate({ amf: '80.' }))).toEqual([expect.stringContaining('amf')])
     expect(problems({ ...gate(), akaSubscribers: {} })).toEqual([expect.stringContaining('akaSubscribers has none')])
     const ports = { ports: { ike: 500, nat: 4500 } } as Endpoint['paths']
     const without = structuredClone(phone(ports, 'aka')) as { connections: { office: { local: { eap: object } } } }
