@@ -28,7 +28,7 @@ export interface Certificate extends Signed {
   readonly der: Uint8Array
   /** 1, 2 or 3. */
   readonly version: number
-  /** Big-endian without leading zeros. */
+  /** The octets of its INTEGER as they came; `serialKey` is to compare by. */
   readonly serial: Uint8Array
   readonly issuer: DistinguishedName
   /** As it is encoded. */
