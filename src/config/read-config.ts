@@ -35,7 +35,7 @@ export function readConfig(path: string): EndpointConfig {
   const readSecretFile = (secret: string) => read(resolve(dirname(path), secret))
   const folder = dirname(resolve(path))
   const listFolder = (name: string) => namesIn(resolve(folder, name))
-  return parseConfig(readText(path), path, { readSecretFile, listFolder, folder })
+  return parseConfig(readText(path), path, { readSecretFile, listFolder, folder, carriesTransport: true })
 }
 
 /** Checks the text of a configuration; `file` is for messages. Throws `ConfigProblems` with everything that is wrong in it. */

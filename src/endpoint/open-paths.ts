@@ -3,6 +3,7 @@ import { localAddresses, whyNoPlainEsp } from '../dgram-ext/index.ts'
 import { PlatformError, UsageError } from '../errors.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IpAddress } from '../ip/address.ts'
+import { defaultTransportMark } from './host/transport-steering.ts'
 import { type Log, silentLog } from './log.ts'
 import { defaultIkePort, defaultNatPort, type EndpointOptions } from './options.ts'
 import { UdpPaths } from './udp-paths.ts'
@@ -26,7 +27,7 @@ export async function openPaths(options: EndpointOptions): Promise<UdpPaths> {
   }
   const { log = silentLog, connections } = options
   const plainEsp = await opensPlainEsp(connections, addresses[0]!, log)
-  const mark = options.listen?.mark ?? 0
+  const mark = options.listen?.mark ?? transportMarkOf(options)
   return UdpPaths.open(addresses, { ike: ikePort, nat: natPort }, log, { plainEsp, mark })
 }
 
@@ -36,6 +37,16 @@ export async function openPaths(options: EndpointOptions): Promise<UdpPaths> {
  */
 export const withPossibleEncap = (connections: readonly ConnectionConfig[], plainEsp: boolean): ConnectionConfig[] =>
   connections.map((one) => (one.encap === 'auto' && !plainEsp ? { ...one, encap: 'force' } : one))
+
+/**
+ * The mark by which rules for transport mode tell our own packets; 0 where there are none: no child is in transport mode, or the caller leads
+ * packets into the device.
+ */
+export function transportMarkOf({ connections, listen, tun }: EndpointOptions): number {
+  const isSteered = tun !== undefined && !('onPacket' in tun) && tun.routes !== 'none'
+  const isWanted = connections.some(({ children }) => children.some(({ mode }) => mode === 'transport'))
+  return isSteered && isWanted ? (listen?.mark ?? defaultTransportMark) : 0
+}
 
 /** Whether a connection may need ESP without UDP, and it can be had. Throws `PlatformError` where one does need it, and it cannot. */
 async function opensPlainEsp(connections: readonly ConnectionConfig[], address: IpAddress, log: Log): Promise<boolean> {

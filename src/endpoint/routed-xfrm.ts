@@ -7,15 +7,18 @@ import type {
   XfrmStateId,
 } from '../xfrm/port.ts'
 import type { SplitRoutes } from './host/split-routes.ts'
+import type { TransportSteering } from './host/transport-steering.ts'
 
 /** An `XfrmPort` in front of another one that lets the machine's routes follow the outbound policies, traps among them. */
 export class RoutedXfrm implements XfrmPort {
   readonly #xfrm: XfrmPort
   readonly #routes: SplitRoutes
+  readonly #steering: TransportSteering | undefined
 
-  constructor(xfrm: XfrmPort, routes: SplitRoutes) {
+  constructor(xfrm: XfrmPort, routes: SplitRoutes, steering?: TransportSteering) {
     this.#xfrm = xfrm
     this.#routes = routes
+    this.#steering = steering
   }
 
   get carriesTransport(): boolean {
@@ -63,13 +66,22 @@ export class RoutedXfrm implements XfrmPort {
   delPolicy(index: number): void {
     this.#xfrm.delPolicy(index)
     this.#routes.forget(index)
+    this.#steering?.forget(index)
   }
 
   #follow(policy: XfrmPolicyConfig): void {
     const template = policy.templates[0]
     if (policy.direction !== 'out') return
     // A policy may change into a bypass.
-    if (template === undefined) return this.#routes.forget(policy.index)
+    if (template === undefined) {
+      this.#steering?.forget(policy.index)
+      return this.#routes.forget(policy.index)
+    }
+    if (template.mode === 'transport') {
+      const { selector } = policy
+      this.#steering?.follow(policy.index, { selector, local: template.saddr.slice(), peer: template.daddr.slice() })
+      return
+    }
     const { destination, source } = policy.selector
     this.#routes.follow(policy.index, template.reqid, { destination, source, peer: template.daddr.slice() })
   }

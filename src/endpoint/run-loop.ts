@@ -56,7 +56,8 @@ export class RunLoop {
     this.#answers = options.answers
     this.#eventLog = new EventLog(log)
     this.#alarm = new Alarm(clock, () => this.#tick())
-    this.xfrm = new Xfrm({ crypto, random, listener: this.#xfrmListener(), clock, carriesPlainEsp: paths.plainEsp })
+    const carried = { carriesPlainEsp: paths.plainEsp, carriesTransport: inner.carriesTransport }
+    this.xfrm = new Xfrm({ crypto, random, listener: this.#xfrmListener(), clock, ...carried })
     this.#pathWatch = new PathWatch(this.xfrm, this.#eventLog, options.probePath ?? false)
     this.#datapath = new Datapath(
       this.xfrm,
@@ -73,7 +74,7 @@ export class RunLoop {
       },
       options.datapath,
     )
-    const xfrm = inner.routes === undefined ? this.xfrm : new RoutedXfrm(this.xfrm, inner.routes)
+    const xfrm = inner.routes === undefined ? this.xfrm : new RoutedXfrm(this.xfrm, inner.routes, inner.steering)
     const { ports } = paths
     const world = {
       ...{ crypto, random, xfrm, connections, ports },

@@ -15,6 +15,8 @@ export type AppliedChange =
       readonly pidFile?: string
     }
   | { readonly kind: 'firewall'; readonly tool: string; readonly device: string }
+  /** `words`: the arguments of `ip` that take a rule or route back. */
+  | { readonly kind: 'ip'; readonly device: string; readonly words: readonly string[] }
 
 const version = 1
 
@@ -104,17 +106,29 @@ export class AppliedState {
   }
 }
 
-const keyOf = (change: AppliedChange) => `${change.kind} ${change.device}`
+const keyOf = (change: AppliedChange) =>
+  `${change.kind} ${change.device}${change.kind === 'ip' ? ` ${change.words.join(' ')}` : ''}`
 
-const describe = (change: AppliedChange) =>
-  change.kind === 'dns'
+function describe(change: AppliedChange): string {
+  if (change.kind === 'ip') return `ip ${change.words.join(' ')}`
+  return change.kind === 'dns'
     ? `name servers of ${change.device} (${change.backend})`
     : `firewall rules for ${change.device} (${change.tool})`
+}
 
 function isChange(value: unknown): value is AppliedChange {
   if (!isRecord(value) || typeof value.device !== 'string' || !/^[A-Za-z0-9_.-]{1,15}$/.test(value.device)) return false
+  if (value.kind === 'ip') return isUndoing(value.words)
   return value.kind === 'dns' ? typeof value.backend === 'string' : value.kind === 'firewall'
 }
+
+/** A deletion of a rule or route, and nothing else. */
+const isUndoing = (words: unknown): words is string[] =>
+  Array.isArray(words) &&
+  words.every((word) => typeof word === 'string' && /^(-[46]|[a-z0-9][A-Za-z0-9_.:/-]*)$/.test(word)) &&
+  ['-4', '-6'].includes(words[0]) &&
+  ['rule', 'route'].includes(words[1]) &&
+  words[2] === 'del'
 
 /** For example `net:[4026531840]`. Undefined where there are none. */
 function networkNamespace(): string | undefined {

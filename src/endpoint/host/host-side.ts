@@ -28,6 +28,8 @@ interface HostParts {
   readonly log: Log
   readonly addresses: VirtualAddresses
   readonly routes: SplitNetworks | undefined
+  /** Where what is done to the machine is written down; made from the settings by default. */
+  readonly state?: AppliedState
 }
 
 interface KnownIke {
@@ -53,7 +55,7 @@ export class HostSide {
     const run = settings.run ?? systemCommand
     const dns = settings.dns ?? { backend: 'none', dnsmasq: undefined }
     const backend = chooseDns(dns, run)
-    const state = new AppliedState(settings.stateFolder ?? defaultStateFolder, parts.log)
+    const state = parts.state ?? new AppliedState(settings.stateFolder ?? defaultStateFolder, parts.log)
     await state.cleanUp((change) => undo(change, run))
     return new HostSide(parts, settings, run, state, backend)
   }
@@ -238,6 +240,11 @@ function rangeOf(selector: string): AddressRange[] {
 }
 
 async function undo(change: AppliedChange, run: CommandRunner): Promise<void> {
+  if (change.kind === 'ip') {
+    // It may have gone with its device, or with the rule beside it.
+    await run('ip', change.words)
+    return
+  }
   if (change.kind === 'firewall') return firewallOf(change.tool, run).revert(change.device)
   const { backend, serversFile, pidFile } = change
   const files = serversFile === undefined || pidFile === undefined ? undefined : { serversFile, pidFile }
