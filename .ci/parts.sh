@@ -42,7 +42,7 @@ finish() {
 system_packages() {
   local wanted='strongswan-charon strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins
     libstrongswan-extra-plugins libstrongswan-standard-plugins iproute2 iptables nftables dnsmasq-base openresolv conntrack iputils-ping procps tcpdump tshark chromium hostapd eapoltest openssl
-    freeradius' missing='' name
+    freeradius python3-scapy python3-cryptography' missing='' name
   for name in $wanted; do
     [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2>/dev/null)" = 'ii ' ] || missing="$missing $name"
   done
