@@ -110,7 +110,9 @@ export class RadiusIkeSession {
   }
 
   /** All that the request names has to fit. RFC 5176 §3. */
-  fits({ sessionId, userName, address, callingStationId }: DisconnectTarget, callingStation: string): boolean {
+  fits(target: DisconnectTarget, callingStation: string): boolean {
+    const { sessionId, userName, address, callingStationId, nasPortId } = target
+    if (nasPortId !== undefined && nasPortId !== this.admission.account.connection) return false
     if (sessionId !== undefined && sessionId !== this.id) return false
     if (userName !== undefined && userName !== this.userName) return false
     if (address !== undefined && !this.#addresses.some((one) => formatIp(one) === address)) return false

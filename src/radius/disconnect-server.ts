@@ -14,6 +14,8 @@ export interface DisconnectTarget {
   /** Framed-IP-Address or Framed-IPv6-Address, as text. */
   readonly address: string | undefined
   readonly callingStationId: string | undefined
+  /** The connection, as we tell it. It narrows what the others name, and names nobody alone. */
+  readonly nasPortId: string | undefined
 }
 
 /** What a CoA-Request sets anew; undefined: it stays. Seconds from its arrival. RFC 2865 §5.27, §5.28. */
@@ -115,7 +117,8 @@ export class DisconnectServer {
   #target(attributes: readonly RadiusAttribute[]): DisconnectTarget | number {
     if (!this.#isForUs(attributes)) return nasMismatch
     const target = targetOf(attributes)
-    return Object.values(target).every((part) => part === undefined) ? missingAttribute : target
+    const { nasPortId: _, ...named } = target
+    return Object.values(named).every((part) => part === undefined) ? missingAttribute : target
   }
 
   #isForUs(attributes: readonly RadiusAttribute[]): boolean {
@@ -145,6 +148,7 @@ function targetOf(attributes: readonly RadiusAttribute[]): DisconnectTarget {
     userName: radiusText(attributes, RadiusType['User-Name']),
     address: address?.length === 4 || address?.length === 16 ? formatIp(address) : undefined,
     callingStationId: radiusText(attributes, RadiusType['Calling-Station-Id']),
+    nasPortId: radiusText(attributes, RadiusType['NAS-Port-Id']),
   }
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { CompanionWorld } from '../../src/credentials/companion.ts'
-import type { RadiusAdmission } from '../../src/credentials/radius-session.ts'
+import { type RadiusAdmission, RadiusIkeSession } from '../../src/credentials/radius-session.ts'
 import { type RadiusDisconnect, RadiusSessions } from '../../src/credentials/radius-sessions.ts'
 import type { CloseReason, IkeEvent, IkeSaStatus } from '../../src/ike/events.ts'
 import { parseIp } from '../../src/ip/address.ts'
@@ -186,5 +186,14 @@ describe('a session that RADIUS let in', () => {
     sessions.closing()
     await sessions.close()
     expect(told()).toEqual([[7], [1], [2], [8]])
+  })
+
+  it('is meant by a request that names its user and its connection, and by none that names another', () => {
+    const account = { connection: 'office', remote, userName: 'alice', classes: [] }
+    const admission = { ikeSaId: 1, account, session: timeless, accounting: undefined, interimMs: 0, realm: 'office' }
+    const session = new RadiusIkeSession(admission, 'id', [], 0)
+    const none = { sessionId: undefined, address: undefined, callingStationId: undefined }
+    const fits = (nasPortId: string | undefined) => session.fits({ ...none, userName: 'alice', nasPortId }, '')
+    expect([fits('office'), fits(undefined), fits('home')]).toEqual([true, true, false])
   })
 })

@@ -68,6 +68,13 @@ describe('Disconnect-Request (RFC 5176)', () => {
     expect(targets).toEqual([])
   })
 
+  it('tells of which connection, which alone names nobody', () => {
+    const { server, targets } = bench()
+    server.receive(request([text(1, 'alice'), text(87, 'office')]), from)
+    expect(targets).toMatchObject([{ userName: 'alice', nasPortId: 'office' }])
+    expect(errorCause(server.receive(request([text(87, 'office')]), from))).toEqual([RadiusCode.DisconnectNak, 402])
+  })
+
   it('is refused with the cause', () => {
     const { server, targets } = bench()
     const cause = (number: number) => [RadiusCode.DisconnectNak, number]
