@@ -18,6 +18,9 @@ import {
 } from './packet.ts'
 import { ReplayStatus, ReplayWindow } from './replay-window.ts'
 
+// One for all: most never need it.
+const empty = new Uint8Array(0)
+
 /** The receiving end of one SA: refuses replays, opens ESP packets in place and finds the inner packet. RFC 4303 §3.4. */
 export class EspDecapsulator {
   readonly spi: number
@@ -33,7 +36,7 @@ export class EspDecapsulator {
   readonly #minLength: number
   readonly #resync = new EsnResync()
   /** The packet that other high halves are tried on, as it came. */
-  #scratch = new Uint8Array(0)
+  #scratch = empty
 
   /** Keys are copied. Throws `UsageError` on parameters that do not fit. */
   constructor(crypto: CryptoProvider, parameters: EspSaParameters) {

@@ -53,6 +53,18 @@ const ccmIds: ReadonlySet<number> = new Set([
 
 /** The limits of one key of an SA, whatever is configured. */
 export function usageLimits(encr: number, esn: boolean): UsageLimits {
+  const key = 2 * encr + Number(esn)
+  const known = limitsOf.get(key)
+  if (known !== undefined) return known
+  const limits = Object.freeze(newLimits(encr, esn))
+  limitsOf.set(key, limits)
+  return limits
+}
+
+/** Two for each transform, which all its SAs share. */
+const limitsOf = new Map<number, UsageLimits>()
+
+function newLimits(encr: number, esn: boolean): UsageLimits {
   const { octets, packets, soft = SOFT } = amountOf(encr)
   return {
     octets,

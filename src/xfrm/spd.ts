@@ -2,13 +2,13 @@ import { UsageError } from '../errors.ts'
 import type { PacketFlow } from '../ip/index.ts'
 import { FlowCache } from './flow-cache.ts'
 import { isBefore, PolicyDirection, XfrmPolicy } from './policy.ts'
-import { PolicyTree } from './policy-tree.ts'
+import { PolicyTable } from './policy-table.ts'
 import type { XfrmPolicyConfig, XfrmTemplate } from './port.ts'
 import { SharedParts } from './shared-parts.ts'
 
 const directions = [PolicyDirection.IN, PolicyDirection.OUT, PolicyDirection.FWD]
-/** Trees of one interface: for each direction those of IPv4 and IPv6, main and then sub. */
-const TREES = 12
+/** Tables of one interface: for each direction those of IPv4 and IPv6, main and then sub. */
+const TABLES = 12
 
 /**
  * The policy database of RFC 4301 §4.4.1: for each direction the policies in order of priority (lower first), then of
@@ -20,7 +20,7 @@ export class Spd implements Iterable<XfrmPolicy> {
   also: XfrmPolicy | undefined
   readonly #byIndex = new Map<number, XfrmPolicy>()
   /** By interface. */
-  readonly #trees = new Map<number, PolicyTree[]>()
+  readonly #tables = new Map<number, PolicyTable[]>()
   readonly #caches = directions.map(() => new FlowCache())
   // Cached answers of an older generation are void.
   #generation = 1
@@ -101,24 +101,24 @@ export class Spd implements Iterable<XfrmPolicy> {
     return first
   }
 
-  /** As `lookup`, from the trees. */
+  /** As `lookup`, from the tables. */
   lookupUncached(direction: PolicyDirection, flow: PacketFlow, mark: number, ifId: number): XfrmPolicy | undefined {
     this.also = undefined
-    const trees = this.#trees.get(ifId)
-    if (trees === undefined) return undefined
-    const at = treeAt(direction, flow.addressBytes === 16)
-    const sub = trees[at + 1]!.lookup(flow, mark)
-    if (sub === undefined) return trees[at]!.lookup(flow, mark)
-    if (direction === PolicyDirection.OUT) this.also = sub.block ? undefined : trees[at]!.lookup(flow, mark)
+    const tables = this.#tables.get(ifId)
+    if (tables === undefined) return undefined
+    const at = tableAt(direction, flow.addressBytes === 16)
+    const sub = tables[at + 1]!.lookup(flow, mark)
+    if (sub === undefined) return tables[at]!.lookup(flow, mark)
+    if (direction === PolicyDirection.OUT) this.also = sub.block ? undefined : tables[at]!.lookup(flow, mark)
     // The kernel asks the main policies of `in` also for what is routed on.
-    else this.also = trees[treeAt(PolicyDirection.IN, flow.addressBytes === 16)]!.lookup(flow, mark)
+    else this.also = tables[tableAt(PolicyDirection.IN, flow.addressBytes === 16)]!.lookup(flow, mark)
     return sub
   }
 
   /** The first match among the sub or the main policies alone. */
   lookupType(direction: PolicyDirection, sub: boolean, flow: PacketFlow, ifId: number): XfrmPolicy | undefined {
-    const at = treeAt(direction, flow.addressBytes === 16)
-    return this.#trees.get(ifId)?.[at + (sub ? 1 : 0)]?.lookup(flow, 0)
+    const at = tableAt(direction, flow.addressBytes === 16)
+    return this.#tables.get(ifId)?.[at + (sub ? 1 : 0)]?.lookup(flow, 0)
   }
 
   /** Gives a policy other templates, copied. */
@@ -129,26 +129,26 @@ export class Spd implements Iterable<XfrmPolicy> {
 
   #insert(policy: XfrmPolicy): void {
     this.#generation++
-    let trees = this.#trees.get(policy.ifId)
-    if (trees === undefined) {
-      trees = Array.from({ length: TREES }, () => new PolicyTree())
-      this.#trees.set(policy.ifId, trees)
+    let tables = this.#tables.get(policy.ifId)
+    if (tables === undefined) {
+      tables = Array.from({ length: TABLES }, () => new PolicyTable())
+      this.#tables.set(policy.ifId, tables)
     }
-    trees[ownTree(policy)]!.add(policy)
+    tables[ownTable(policy)]!.add(policy)
   }
 
   #take(policy: XfrmPolicy): void {
     this.#generation++
-    const trees = this.#trees.get(policy.ifId)!
-    trees[ownTree(policy)]!.remove(policy)
-    if (trees.every(({ size }) => size === 0)) this.#trees.delete(policy.ifId)
+    const tables = this.#tables.get(policy.ifId)!
+    tables[ownTable(policy)]!.remove(policy)
+    if (tables.every(({ size }) => size === 0)) this.#tables.delete(policy.ifId)
   }
 }
 
-function treeAt(direction: PolicyDirection, isIpv6: boolean): number {
+function tableAt(direction: PolicyDirection, isIpv6: boolean): number {
   return direction * 4 + (isIpv6 ? 2 : 0)
 }
 
-function ownTree({ direction, selector, sub }: XfrmPolicy): number {
-  return treeAt(direction, selector.source.start.length === 16) + (sub ? 1 : 0)
+function ownTable({ direction, selector, sub }: XfrmPolicy): number {
+  return tableAt(direction, selector.source.start.length === 16) + (sub ? 1 : 0)
 }

@@ -37,9 +37,15 @@ export interface AcquiringState
  * transform; nothing here can print them. Fields are written by `xfrm` and `datapath` only.
  */
 export class XfrmState {
+  // What a look-up reads stands together: one line of the processor's cache.
   readonly spi: number
   readonly proto: number
   readonly direction: 'in' | 'out'
+  phase: StatePhase
+  readonly mark: XfrmMark | undefined
+  daddr: IpAddress
+  // Chains of the SAD: those with this SPI, those with this daddr and reqid, those with these addresses.
+  nextSameSpi: XfrmState | undefined
   readonly reqid: number
   readonly label: string
   readonly encrId: number
@@ -51,7 +57,6 @@ export class XfrmState {
   readonly replayWindow: number
   /** The key manager's number of the acquire that it answers, 0 for none. */
   readonly seq: number
-  readonly mark: XfrmMark | undefined
   readonly mode: XfrmMode
   /** See `XfrmStateConfig`; 0 for none. */
   readonly tfcPad: number
@@ -66,19 +71,15 @@ export class XfrmState {
   readonly originalDestination: IpAddress | undefined
 
   saddr: IpAddress
-  daddr: IpAddress
   encap: UdpEncap | undefined
   lifetime: XfrmLifetime
   outputMark: XfrmMark | undefined
   /** 0 for none. */
   ifId: number
-  phase: StatePhase
   /** Only in a valid outbound state. */
   encapsulator: EspEncapsulator | undefined
   /** Only in a valid inbound state. */
   decapsulator: EspDecapsulator | undefined
-  // Chains of the SAD: those with this SPI, those with this daddr and reqid, those with these addresses.
-  nextSameSpi: XfrmState | undefined
   nextSameTarget: XfrmState | undefined
   previousSameTarget: XfrmState | undefined
   nextSamePair: XfrmState | undefined

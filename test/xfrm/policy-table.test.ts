@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { newPacketFlow, type PacketFlow, rangeOfPrefix } from '../../src/ip/index.ts'
 import { XfrmPolicy } from '../../src/xfrm/policy.ts'
-import { PolicyTree } from '../../src/xfrm/policy-tree.ts'
+import { PolicyTable } from '../../src/xfrm/policy-table.ts'
 import type { AddressRange } from '../../src/xfrm/port.ts'
 import { matchesSelector } from '../../src/xfrm/selector.ts'
 import { SharedParts } from '../../src/xfrm/shared-parts.ts'
@@ -35,18 +35,18 @@ function flowOf(source: Uint8Array, destination: Uint8Array): PacketFlow {
   return Object.assign(flow, { addressBytes: source.length, family: source.length === 4 ? 4 : 6, protocol: 17 })
 }
 
-describe('PolicyTree', () => {
+describe('PolicyTable', () => {
   it.each([4, 16])('finds what a scan finds, addresses of %i octets, and is empty when all are removed', (bytes) => {
     const flows = fc.array(fc.tuple(address(bytes), address(bytes)), { minLength: 10, maxLength: 10 })
     fc.assert(
       fc.property(policies(bytes), flows, fc.infiniteStream(fc.nat(59)), (rules, packets, removed) => {
-        const tree = new PolicyTree()
+        const table = new PolicyTable()
         const parts = new SharedParts()
         let list = rules.map(({ source, destination, priority }, at) => {
           const selector = { source, destination, protocol: 0, sourcePort: any, destinationPort: any }
           return new XfrmPolicy(policyConfig({ index: at, direction: 'in', selector, priority }), at, parts)
         })
-        for (const policy of list) tree.add(policy)
+        for (const policy of list) table.add(policy)
         for (;;) {
           for (const [source, destination] of packets) {
             const flow = flowOf(source, destination)
@@ -55,12 +55,12 @@ describe('PolicyTree', () => {
               (a, b) => (a && a.priority <= b.priority ? a : b),
               undefined,
             )
-            expect(tree.lookup(flow, 0)).toBe(best)
+            expect(table.lookup(flow, 0)).toBe(best)
           }
-          expect(tree.size).toBe(list.length)
+          expect(table.size).toBe(list.length)
           if (list.length === 0) break
           const leaving = new Set(Array.from({ length: 20 }, () => list[removed.next().value! % list.length]!))
-          for (const policy of leaving) tree.remove(policy)
+          for (const policy of leaving) table.remove(policy)
           list = list.filter((policy) => !leaving.has(policy))
         }
       }),
