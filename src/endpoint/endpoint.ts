@@ -16,7 +16,7 @@ import { systemIpCommand } from './ip-command.ts'
 import { localAddressFor } from './local-address.ts'
 import { type Log, silentLog } from './log.ts'
 import { type Established, Negotiations } from './negotiations.ts'
-import { openPaths, transportMarkOf, withPossibleEncap } from './open-paths.ts'
+import { openPaths, transportMarking, withPossibleEncap } from './open-paths.ts'
 import { Opened } from './opened.ts'
 import type { EndpointOptions } from './options.ts'
 import { OwnAnswers } from './own-answers.ts'
@@ -120,8 +120,7 @@ export class Endpoint extends EventEmitter<EndpointEvents> {
       const streams = opened.add(new TcpPaths(options.tcpLimits))
       if (options.listen?.tcpPort !== undefined) await streams.listen(paths.addresses, options.listen.tcpPort)
       const { tun, ip = systemIpCommand, host } = options
-      const mark = transportMarkOf(options)
-      const transport = mark === 0 ? undefined : { mark, ports: paths.ports }
+      const transport = transportMarking(options, paths.ports)
       const inner = opened.add(await openInnerSide(tun, log, ip, host, transport))
       const endpoint = new Endpoint(options, { paths, streams, inner, answering, opened })
       await endpoint.#begin(options)

@@ -5,7 +5,7 @@ import { AppliedState } from './host/applied-state.ts'
 import { HostSide } from './host/host-side.ts'
 import { defaultStateFolder, type HostSettings } from './host/settings.ts'
 import { SplitRoutes } from './host/split-routes.ts'
-import { TransportSteering } from './host/transport-steering.ts'
+import { type OutsidePorts, TransportSteering } from './host/transport-steering.ts'
 import { VirtualAddresses } from './host/virtual-addresses.ts'
 import type { IpCommand } from './ip-command.ts'
 import type { Log } from './log.ts'
@@ -16,7 +16,7 @@ import { RouteTable } from './route-table.ts'
 /** What tells the packets of our own sockets from those that they carry. */
 export interface TransportMarking {
   readonly mark: number
-  readonly ports: { readonly ike: number; readonly nat: number }
+  readonly ports: OutsidePorts
 }
 
 /** The TUN device with what was set up around it. */

@@ -4,6 +4,7 @@ import { PlatformError, UsageError } from '../errors.ts'
 import type { ConnectionConfig } from '../ike/config.ts'
 import type { IpAddress } from '../ip/address.ts'
 import { defaultTransportMark } from './host/transport-steering.ts'
+import type { TransportMarking } from './inner-side.ts'
 import { type Log, silentLog } from './log.ts'
 import { defaultIkePort, defaultNatPort, type EndpointOptions } from './options.ts'
 import { UdpPaths } from './udp-paths.ts'
@@ -42,10 +43,22 @@ export const withPossibleEncap = (connections: readonly ConnectionConfig[], plai
  * The mark by which rules for transport mode tell our own packets; 0 where there are none: no child is in transport mode, or the caller leads
  * packets into the device.
  */
-export function transportMarkOf({ connections, listen, tun }: EndpointOptions): number {
+function transportMarkOf({ connections, listen, tun }: EndpointOptions): number {
   const isSteered = tun !== undefined && !('onPacket' in tun) && tun.routes !== 'none'
   const isWanted = connections.some(({ children }) => children.some(({ mode }) => mode === 'transport'))
   return isSteered && isWanted ? (listen?.mark ?? defaultTransportMark) : 0
+}
+
+/** By what packets of our own sockets are told from those that transport mode carries; undefined where nothing is led into the device. */
+export function transportMarking(
+  options: EndpointOptions,
+  ports: { readonly ike: number; readonly nat: number },
+): TransportMarking | undefined {
+  const mark = transportMarkOf(options)
+  if (mark === 0) return undefined
+  const { connections, listen } = options
+  const remote = connections.flatMap(({ tcp }) => (tcp === undefined || tcp.mode === 'never' ? [] : [tcp.port]))
+  return { mark, ports: { ...ports, tcp: { local: listen?.tcpPort, remote: [...new Set(remote)] } } }
 }
 
 /** Whether a connection may need ESP without UDP, and it can be had. Throws `PlatformError` where one does need it, and it cannot. */

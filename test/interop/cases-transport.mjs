@@ -125,6 +125,10 @@ const onePort = (directory) =>
       await mustPing(hosts, 'client', hostAddresses.server[4])
       const rows = await outside('ip', '_ws.col.Protocol', 'udp.dstport')
       if (rows.some(([, to]) => to === '1701')) throw new Error('UDP 1701 was seen in clear')
+      // Whoever forges the peer's address, outside.
+      const { stdout } = await hosts.in('server', 'nft', ['list', 'ruleset'])
+      if (!/ip saddr 10\.92\.1\.2 .*dport 1701.* drop/.test(stdout))
+        throw new Error(`no rule against clear text: ${stdout}`)
       if (!rows.some(([protocol]) => protocol === 'ICMP')) throw new Error('ping did not stay outside')
       await client.stop('SIGKILL')
       if ((await rulesOf(hosts, 'client')).length !== 1) throw new Error('a killed endpoint took its rule back')

@@ -1,6 +1,7 @@
 import { readConfiguration } from '../../ike/config-payload/configuration.ts'
 import type { ChildSaStatus, IkeEvent, IkeSaRef, IkeSaStatus } from '../../ike/events.ts'
 import { parseTrafficSelector } from '../../ike/negotiation/traffic-selector-text.ts'
+import type { IpAddress } from '../../ip/address.ts'
 import { containsAddress } from '../../ip/range.ts'
 import type { AddressRange } from '../../xfrm/port.ts'
 import type { Log } from '../log.ts'
@@ -10,6 +11,7 @@ import type { DnsBackend } from './dns/dns-backend.ts'
 import { DnsKeeper } from './dns/dns-keeper.ts'
 import { chooseFirewall, firewallOf } from './firewall/choose.ts'
 import { FirewallKeeper } from './firewall/firewall-keeper.ts'
+import type { HostTraffic } from './firewall/rules.ts'
 import { nothingPushed, type Pushed } from './pushed.ts'
 import { type CommandRunner, systemCommand, systemScript } from './run-command.ts'
 import { defaultStateFolder, type HostSettings } from './settings.ts'
@@ -201,6 +203,11 @@ export class HostSide {
 
   #protect(sa: IkeSaRef, { status, pushed }: KnownIke, child: ChildSaStatus): void {
     if (status === undefined) return
+    if (child.mode === 'transport') {
+      const { address } = status.remote
+      this.#firewall?.protect(keyOf(sa, child), { networks: [], peer: address, hosts: hostTrafficOf(child, address) })
+      return
+    }
     const selectors = child.remoteTs.flatMap(rangeOf)
     // Where the selectors let everything through, the pushed networks are all that is known to be inside.
     const networks = pushed.role === 'initiator' ? [...selectors, ...pushed.subnets] : selectors
@@ -229,6 +236,33 @@ function whatPeerWasTold({ addresses, attributes }: Extract<IkeEvent, { kind: 'a
 }
 
 const keyOf = (sa: IkeSaRef, child: ChildSaStatus): string => `${sa.id}/${child.spiIn}`
+
+/**
+ * The peer's packets that a CHILD_SA in transport mode is for, as far as its selectors name a protocol that neither IKE nor ESP comes by: all
+ * UDP, or everything, may hold those.
+ */
+function hostTrafficOf({ localTs, remoteTs }: ChildSaStatus, peer: IpAddress): HostTraffic[] {
+  const read = (texts: readonly string[]) => texts.map((text) => parseTrafficSelector(text))
+  const traffic = read(remoteTs).flatMap((remote) =>
+    read(localTs)
+      .filter(({ protocol }) => protocol === remote.protocol)
+      .map((local) => ({
+        peer,
+        protocol: remote.protocol,
+        sourcePort: { first: remote.startPort, last: remote.endPort },
+        destinationPort: { first: local.startPort, last: local.endPort },
+      })),
+  )
+  return traffic.filter(({ protocol, destinationPort: { first, last } }) => {
+    const isOpen = first === 0 && last === 65_535
+    return protocol === UDP ? !isOpen : protocol !== 0 && protocol !== ESP && !isIcmp(protocol)
+  })
+}
+
+const UDP = 17
+const ESP = 50
+/** Errors about what is outside come by it. */
+const isIcmp = (protocol: number): boolean => protocol === 1 || protocol === 58
 
 function rangeOf(selector: string): AddressRange[] {
   try {

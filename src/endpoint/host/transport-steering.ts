@@ -16,6 +16,7 @@ const TABLE = '7296'
 export const defaultTransportMark = 0x0800_0000
 
 const ICMP = 1
+const TCP = 6
 const UDP = 17
 const ESP = 50
 const ICMPV6 = 58
@@ -34,12 +35,20 @@ interface Rule {
   undo: string[] | undefined
 }
 
+/** Ports of what is outside always. */
+export interface OutsidePorts {
+  /** Our UDP ports. */
+  readonly ike: number
+  readonly nat: number
+  /** Our TCP port and those of peers, for ESP in TCP, whose sockets have no mark. RFC 9329. */
+  readonly tcp?: { readonly local: number | undefined; readonly remote: readonly number[] }
+}
+
 interface World {
   readonly device: string
   /** SO_MARK of the outer sockets, whose packets pass by. Not 0. */
   readonly mark: number
-  /** Our UDP ports. */
-  readonly ports: { readonly ike: number; readonly nat: number }
+  readonly ports: OutsidePorts
   readonly ip: IpCommand
   readonly log: Log
   readonly state: AppliedState
@@ -172,8 +181,10 @@ function stepsOf({ selector, local, peer }: SteeringRequest, { device, mark, por
     ...portWords('dport', destinationPort),
     ...['lookup', TABLE, 'pref', PREFERENCE],
   ]
-  const mayHoldOutside = family === '-4' && [0, UDP, ESP].includes(protocol)
-  const outside = mayHoldOutside ? outsideRules(to, ports) : []
+  const outside = [
+    ...(family === '-4' && [0, UDP, ESP].includes(protocol) ? returnRules(to, ports) : []),
+    ...([0, TCP].includes(protocol) ? streamRules(family, to, ports) : []),
+  ]
   return [step(family, 'route', route), ...outside, step(family, 'rule', rule)]
 }
 
@@ -181,12 +192,21 @@ function stepsOf({ selector, local, peer }: SteeringRequest, { device, mark, por
  * A strict `rp_filter` asks for the way back of what comes, which has no mark: that of IKE and ESP is the usual one, though the selector holds
  * them. Without `iif lo`, for which the kernel would not look at ports there.
  */
-function outsideRules(to: string, ports: World['ports']): Step[] {
-  const rule = (...words: string[]) =>
-    step('-4', 'rule', ['to', to, ...words, 'lookup', 'main', 'pref', OUTSIDE_PREFERENCE])
+function returnRules(to: string, ports: OutsidePorts): Step[] {
+  const rule = (...words: string[]) => outsideRule('-4', to, words)
   const udp = [ports.ike, ports.nat].map((port) => rule('ipproto', String(UDP), 'sport', String(port)))
   return [...udp, rule('ipproto', String(ESP))]
 }
+
+/** TCP connections that carry ESP must not be carried by themselves. */
+function streamRules(family: string, to: string, { tcp }: OutsidePorts): Step[] {
+  const rule = (word: string, port: number) => outsideRule(family, to, ['ipproto', String(TCP), word, String(port)])
+  const local = tcp?.local === undefined ? [] : [rule('sport', tcp.local)]
+  return [...local, ...(tcp?.remote ?? []).map((port) => rule('dport', port))]
+}
+
+const outsideRule = (family: string, to: string, words: string[]): Step =>
+  step(family, 'rule', ['to', to, ...words, 'lookup', 'main', 'pref', OUTSIDE_PREFERENCE])
 
 const step = (family: string, what: string, words: string[]): Step => ({
   key: [family, what, ...words].join(' '),

@@ -133,3 +133,28 @@ describe('the keeper', () => {
       expect(texts('warn')).toEqual([expect.stringContaining('Operation not permitted')])
     }))
 })
+
+describe('what a peer sends itself in transport mode', () => {
+  const any = { first: 0, last: 65_535 }
+  const l2tp = { first: 1701, last: 1701 }
+  const peer = parseRange('192.0.2.9/32').start
+  const hosts = [
+    { peer, protocol: 17, sourcePort: any, destinationPort: l2tp },
+    { peer, protocol: 47, sourcePort: any, destinationPort: any },
+  ]
+
+  test('is dropped in clear by nftables, in front of what lets the peer in', async () => {
+    const { run, calls } = recordingRunner()
+    await nftTool(run).apply({ ...rules, networks: [], hosts })
+    expect(calls[0]).toContain(
+      'spoofed ip saddr 192.0.2.9 meta l4proto 17 th dport 1701-1701 counter drop\\nadd rule inet typeswan_swan0 spoofed ip saddr 192.0.2.9 meta l4proto 47 counter drop',
+    )
+  })
+
+  test('is dropped in clear by iptables', async () => {
+    const { run, calls } = recordingRunner()
+    await iptablesTool(run).apply({ ...rules, networks: [], hosts })
+    expect(calls[0]).toContain('-s 192.0.2.9 -p 17 --dport 1701:1701 -j DROP')
+    expect(calls[0]).toContain('-s 192.0.2.9 -p 47 -j DROP')
+  })
+})

@@ -34,7 +34,14 @@ async function open(refuse: (call: string) => boolean = () => false) {
     return ''
   }
   const state = new AppliedState(folder, silentLog)
-  const world = { device: 'tun0', mark: 0x10, ports: { ike: 500, nat: 4500 }, ip, log: silentLog, state }
+  const world = {
+    device: 'tun0',
+    mark: 0x10,
+    ports: { ike: 500, nat: 4500, tcp: { local: 4500, remote: [443] } },
+    ip,
+    log: silentLog,
+    state,
+  }
   const steering = await TransportSteering.open({ ...world, sysctls: join(folder, 'sys') })
   calls.length = 0
   return { steering, calls }
@@ -53,9 +60,9 @@ const tail = 'lookup 7296 pref 7296'
 describe('packets of transport mode', () => {
   it('are led into the device by protocol and ports, and no longer when the policy goes', async () => {
     const { steering, calls } = await open()
-    steering.follow(1, request(6, { first: 80, last: 90 }))
+    steering.follow(1, request(132, { first: 80, last: 90 }))
     await steering.settled()
-    const rule = `to 192.0.2.9/32 iif lo fwmark 0/0x10 ipproto 6 dport 80-90 ${tail}`
+    const rule = `to 192.0.2.9/32 iif lo fwmark 0/0x10 ipproto 132 dport 80-90 ${tail}`
     expect(calls).toEqual([`-4 route add ${route}`, `-4 rule add ${rule}`])
     expect(notes()).toHaveLength(1)
     steering.forget(1)
@@ -66,8 +73,8 @@ describe('packets of transport mode', () => {
 
   it('share the route, and rules that are alike, until the last policy goes', async () => {
     const { steering, calls } = await open()
-    steering.follow(1, request(6))
-    steering.follow(2, request(6))
+    steering.follow(1, request(132))
+    steering.follow(2, request(132))
     steering.follow(3, request(47))
     steering.forget(1)
     steering.forget(3)
@@ -89,6 +96,8 @@ describe('packets of transport mode', () => {
       '-4 rule add to 192.0.2.9/32 ipproto 17 sport 500 lookup main pref 7295',
       '-4 rule add to 192.0.2.9/32 ipproto 17 sport 4500 lookup main pref 7295',
       '-4 rule add to 192.0.2.9/32 ipproto 50 lookup main pref 7295',
+      '-4 rule add to 192.0.2.9/32 ipproto 6 sport 4500 lookup main pref 7295',
+      '-4 rule add to 192.0.2.9/32 ipproto 6 dport 443 lookup main pref 7295',
       `-4 rule add to 192.0.2.9/32 iif lo fwmark 0/0x10 ${tail}`,
     ])
   })
@@ -99,6 +108,8 @@ describe('packets of transport mode', () => {
     await steering.settled()
     expect(calls).toEqual([
       '-6 route add 2001:db8::9/128 dev tun0 src 2001:db8::1 table 7296',
+      '-6 rule add to 2001:db8::9/128 ipproto 6 sport 4500 lookup main pref 7295',
+      '-6 rule add to 2001:db8::9/128 ipproto 6 dport 443 lookup main pref 7295',
       `-6 rule add to 2001:db8::9/128 iif lo fwmark 0/0x10 ${tail}`,
     ])
   })
@@ -112,7 +123,7 @@ describe('packets of transport mode', () => {
 
   it('move with a policy that changes, without a gap for what stays', async () => {
     const { steering, calls } = await open()
-    steering.follow(1, request(6))
+    steering.follow(1, request(132))
     steering.follow(1, request(47))
     await steering.settled()
     expect(calls.filter((call) => call.includes('route'))).toEqual([`-4 route add ${route}`])

@@ -1,17 +1,20 @@
 import { networkInterfaces } from 'node:os'
+import { formatIp } from '../../../ip/address.ts'
 import { formatRange } from '../../../ip/prefix.ts'
 import type { AddressRange } from '../../../xfrm/port.ts'
 import type { Log } from '../../log.ts'
 import type { AppliedChange, AppliedState } from '../applied-state.ts'
 import { Serial } from '../serial.ts'
 import type { FirewallTool } from './firewall-tool.ts'
-import type { AttachedNetwork } from './rules.ts'
+import type { AttachedNetwork, HostTraffic } from './rules.ts'
 
 /** What one CHILD_SA makes the TUN device the only way in for. */
 export interface Protected {
   readonly networks: readonly AddressRange[]
   /** The peer's outer address. */
   readonly peer: Uint8Array
+  /** The peer's own packets, which come through the device alone. */
+  readonly hosts?: readonly HostTraffic[]
 }
 
 /**
@@ -59,7 +62,7 @@ export class FirewallKeeper {
       const text = 'a peer stands for every address: forged sources among them cannot be told on other interfaces'
       this.#log.write('debug', 'firewall', text)
     }
-    this.#children.set(key, { networks, peer: child.peer.slice() })
+    this.#children.set(key, { networks, peer: child.peer.slice(), hosts: child.hosts ?? [] })
     this.#reconcileSoon()
   }
 
@@ -92,21 +95,24 @@ export class FirewallKeeper {
   async #reconcile(): Promise<void> {
     const tool = this.#tool
     if (tool === undefined) return
-    const children = [...this.#children.values()].filter(({ networks }) => networks.length > 0)
+    const children = [...this.#children.values()].filter(
+      ({ networks, hosts = [] }) => networks.length + hosts.length > 0,
+    )
     const networks = distinct(children.flatMap((child) => child.networks))
     const peers = [...new Map(children.map(({ peer }) => [String(peer), peer])).values()]
+    const hosts = children.flatMap((child) => child.hosts ?? [])
     const attached = this.#attached()
-    const words = networks.map(formatRange).join(', ')
-    const wanted = networks.length === 0 ? '' : JSON.stringify([words, peers.map(String), attached])
+    const words = [...networks.map(formatRange), ...hosts.map(describeHost)].join(', ')
+    const wanted = words === '' ? '' : JSON.stringify([words, hosts, peers.map(String), attached])
     if (wanted === this.#applied) return
-    if (networks.length === 0) {
+    if (words === '') {
       await tool.revert(this.#device)
       this.#state.forget(this.#change)
       this.#log.write('info', 'firewall', `rules taken back (${tool.name})`)
     } else {
       this.#state.note(this.#change)
       this.#applied = 'unknown'
-      await tool.apply({ device: this.#device, networks, peers, attached })
+      await tool.apply({ device: this.#device, networks, peers, attached, hosts })
       this.#log.write('info', 'firewall', `packets from ${words} only through ${this.#device} (${tool.name})`)
     }
     this.#applied = wanted
@@ -119,6 +125,8 @@ export class FirewallKeeper {
     this.#complained = true
   }
 }
+
+const describeHost = ({ peer, protocol }: HostTraffic): string => `${formatIp(peer)} (protocol ${protocol})`
 
 const isEverything = ({ start, end }: AddressRange): boolean =>
   start.every((octet) => octet === 0) && end.every((octet) => octet === 255)

@@ -1,6 +1,8 @@
+import { formatIp } from '../../../ip/index.ts'
+import type { PortRange } from '../../../xfrm/port.ts'
 import { type CommandRunner, mustRun } from '../run-command.ts'
 import type { FirewallTool } from './firewall-tool.ts'
-import { type RuleWords, wordsOf } from './rules.ts'
+import { type HostTraffic, type RuleWords, wordsOf } from './rules.ts'
 
 /** nftables: a table of our own for each device, replaced as a whole in one transaction. */
 export function nftTool(run: CommandRunner): FirewallTool {
@@ -30,9 +32,15 @@ export function nftTool(run: CommandRunner): FirewallTool {
 
 const tableOf = (device: string): string => `inet typeswan_${device.replaceAll(/[^A-Za-z0-9_]/g, '_')}`
 
+function trafficWords({ protocol, sourcePort, destinationPort }: HostTraffic): string {
+  const ports = (word: string, { first, last }: PortRange) =>
+    first === 0 && last === 65_535 ? '' : ` th ${word} ${first}-${last}`
+  return `meta l4proto ${protocol}${ports('sport', sourcePort)}${ports('dport', destinationPort)}`
+}
+
 function chainRules(family: 'ip' | 'ip6', words: RuleWords): string[] {
-  if (words.drop.length === 0) return []
   return [
+    ...words.hosts.map((host) => `${family} saddr ${formatIp(host.peer)} ${trafficWords(host)} counter drop`),
     ...words.accept.map(
       ({ source, device }) => `${device === undefined ? '' : `iifname "${device}" `}${family} saddr ${source} accept`,
     ),
