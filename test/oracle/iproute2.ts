@@ -5,10 +5,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { concat } from '../../src/bytes/index.ts'
-import { type FormatOptions, formatXfrmMessage } from '../../src/xfrm/format/index.ts'
-import { encodeXfrmMessage, type XfrmMessage } from '../../src/xfrm/netlink/index.ts'
+import {
+  decodeXfrmMessages,
+  encodeAllocSpi,
+  encodeDump,
+  encodeNewPolicy,
+  type FormatOptions,
+  formatPolicy,
+  formatState,
+  formatXfrmMessage,
+} from '../../src/xfrm/index.ts'
 import { events } from '../xfrm/netlink/arbitraries.ts'
-import type { OraclePart } from './part.ts'
+import { Dice } from './dice.ts'
+import { type Case, caseOfMessage, type Sample, tableCases } from './iproute2-cases.ts'
+import { KernelXfrm, whyNoKernel } from './iproute2-kernel.ts'
+import { distinct, emptyXfrm, larvalState, policyConfig } from './iproute2-tables.ts'
+import type { OraclePart, OracleResult } from './part.ts'
 
 const mostShown = 5
 const HALF_HOURS_EAST = 5.5 * 3600
@@ -30,13 +42,11 @@ const variants: readonly Variant[] = [
   },
 ]
 
-/** One thing to print, in two ways. */
-interface Case {
-  readonly title: string
-  readonly message: XfrmMessage
-  ours(style: FormatOptions): string
-}
-
+/**
+ * iproute2 as judge of how things are printed, character by character: random messages of every kind, random states, policies and events of
+ * our tables, in files that `ip xfrm monitor` reads; and, with root, policies and larval states in the kernel, listed by `ip` and read back
+ * by us. `--rounds=N`, 100 without, and `--seed=N`.
+ */
 export const iproute2: OraclePart = {
   name: 'iproute2',
   run({ numberOf }) {
@@ -45,22 +55,24 @@ export const iproute2: OraclePart = {
     const seed = numberOf('seed') ?? randomInt(2 ** 31)
     console.log(`iproute2: ${version.trim()}, --seed=${seed}`)
     const rounds = numberOf('rounds') ?? 100
-    const cases = events.flatMap((arbitrary) => fc.sample(arbitrary, { seed, numRuns: rounds })).map(caseOf)
-    let [passed, failed] = [0, 0]
-    for (const variant of variants) {
-      const different = judge(cases, variant)
-      failed += different
-      passed += cases.length - different
-    }
-    return { passed, failed }
+    const sample = <T>(arbitrary: fc.Arbitrary<T>, runs: number): T[] => fc.sample(arbitrary, { seed, numRuns: runs })
+    const cases = [
+      ...events.flatMap((arbitrary) => sample(arbitrary, rounds)).map(caseOfMessage),
+      ...tableCases(
+        sample,
+        new Dice(seed),
+        rounds,
+        variants.map(({ style }) => style),
+      ),
+    ]
+    const results = variants.map((variant) => judge(cases, variant))
+    const missing = whyNoKernel()
+    if (missing === undefined) results.push(judgeByKernel(sample, rounds))
+    else console.log(`iproute2: nothing was put into the kernel, ${missing}`)
+    const sum = (key: 'passed' | 'failed') => results.reduce((total, one) => total + one[key], 0)
+    return { passed: sum('passed'), failed: sum('failed') }
   },
 }
-
-const caseOf = (message: XfrmMessage): Case => ({
-  title: message.type,
-  message,
-  ours: (style) => formatXfrmMessage(message, style),
-})
 
 /** A message that no version knows stands between two, so that what is printed can be told apart. */
 const separator = new Uint8Array(16)
@@ -68,29 +80,119 @@ new DataView(separator.buffer).setUint32(0, 16, true)
 new DataView(separator.buffer).setUint16(4, 0xfff0, true)
 const printedSeparator = 'Unknown message: 00000016 0x0000fff0 0x00000000\n'
 
-/** How many are printed in another way. */
-function judge(cases: readonly Case[], { title, options, zone, style }: Variant): number {
+/** Keys of states, which are zeros where our tables have none. */
+const zeroKeys = /^(\t(?:auth-trunc|aead|enc) \S+ )(?:0x0*(?: \(\d+ bits\))?)?(?= \d+$|$)/gm
+
+/** What `ip` prints of a file with all of them. */
+function judge(cases: readonly Case[], { title, options, zone, style }: Variant): OracleResult {
   const folder = mkdtempSync(join(tmpdir(), 'typeswan-'))
   try {
     const file = join(folder, 'messages')
-    writeFileSync(file, concat(...cases.flatMap(({ message }) => [encodeXfrmMessage(message), separator])))
+    writeFileSync(file, concat(...cases.flatMap(({ bytes }) => [bytes, separator])))
     const { stdout, stderr } = spawnSync('ip', [...options, 'xfrm', 'monitor', 'file', file], {
       encoding: 'utf8',
       env: { ...process.env, TZ: zone },
       maxBuffer: 2 ** 30,
     })
-    const theirs = stdout.split(printedSeparator)
+    const printed = stdout.split(printedSeparator)
     if (stderr !== '') console.log(`ip${title}: ${stderr}`)
-    const wrong = cases
-      .map((one, at) => ({ title: `${one.title}${title}`, ours: one.ours(style), theirs: theirs[at] ?? '(nothing)' }))
-      .filter(({ ours, theirs }) => ours !== theirs)
-    for (const one of wrong.slice(0, mostShown)) {
-      console.log(`different: ${one.title}\n${differenceOf(one.ours, one.theirs)}`)
-    }
-    return wrong.length
+    return compare(
+      cases.map((one, at) => {
+        const theirs = printed[at] ?? '(nothing)'
+        const hidden = one.hidesKeys === true ? theirs.replace(zeroKeys, '$1<<Keys hidden>>') : theirs
+        return { title: `${one.title}${title}`, ours: one.ours(style), theirs: hidden }
+      }),
+    )
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+const EEXIST = -17
+
+/** What `ip` lists after we have put policies and larval states into the kernel, and what we read there. */
+function judgeByKernel(sample: Sample, rounds: number): OracleResult {
+  const kernel = new KernelXfrm()
+  try {
+    const xfrm = emptyXfrm({ now: 0 })
+    const policies = sample(policyConfig, rounds).map((config, index) => ({ ...config, index }))
+    const larvals = distinct(sample(larvalState, rounds))
+    const answers = kernel.ask([
+      ...policies.map((config) => encodeNewPolicy(config)),
+      ...larvals.map((larval) => encodeAllocSpi(larval)),
+    ])
+    const errors = answers.map(errorIn)
+    const refused = errors.filter((error) => error !== 0 && error !== EEXIST)
+    for (const error of new Set(refused)) console.log(`the kernel refused: ${error}`)
+    // The kernel has one policy of a selector, direction and mark, ours has them all.
+    for (const [at, config] of policies.entries()) if (errors[at] === 0) xfrm.newPolicy(config)
+    for (const [at, larval] of larvals.entries()) if (errors[policies.length + at] === 0) xfrm.allocSpi(larval)
+    return compare([
+      ...refused.map((error) => ({ title: 'request', ours: '0', theirs: `${error}` })),
+      ...inOrder(
+        'policy in the kernel',
+        [...xfrm.policies()].map((one) => formatPolicy(one)),
+        kernel.ip('xfrm', 'policy'),
+      ),
+      ...inOrder(
+        'state in the kernel',
+        [...xfrm.states()].map((one) => formatState(one)),
+        kernel.ip('xfrm', 'state'),
+      ),
+      ...dumpsOf(kernel),
+    ])
+  } finally {
+    kernel.remove()
+  }
+}
+
+/** The error of the last message, 0 for an acknowledgement. */
+function errorIn(answer: Uint8Array): number | undefined {
+  const last = decodeXfrmMessages(answer).at(-1)?.message
+  return last?.type === 'error' ? last.body.error : undefined
+}
+
+interface Pair {
+  readonly title: string
+  readonly ours: string
+  readonly theirs: string
+}
+
+/** Each of ours with one of a list, whatever their order there. */
+function inOrder(title: string, ours: readonly string[], list: string): Pair[] {
+  const theirs = list.split(/^(?=src )/m).sort()
+  const length = Math.max(ours.length, theirs.length)
+  const sorted = [...ours].sort()
+  return Array.from({ length }, (_, at) => ({ title, ours: sorted[at] ?? '', theirs: theirs[at] ?? '' }))
+}
+
+/** What we read in the kernel, printed by us, and what `ip` reads and prints. */
+function dumpsOf(kernel: KernelXfrm): Pair[] {
+  const [states, policies] = kernel.ask([encodeDump('states'), encodeDump('policies')])
+  const lists = [
+    { what: 'state', dump: states! },
+    { what: 'policy', dump: policies! },
+  ]
+  return lists.flatMap(({ what, dump }) =>
+    [[], ['-s']].map((options) => {
+      const messages = decodeXfrmMessages(dump).map(({ message }) => message)
+      const ours = messages.map((message) => formatXfrmMessage(message, { keys: true, stats: options.length > 0 }))
+      return {
+        title: `dump of ${what} ${options.join()}`,
+        ours: ours.join(''),
+        theirs: kernel.ip(...options, 'xfrm', what),
+      }
+    }),
+  )
+}
+
+/** Counts, and shows some of what differs. */
+function compare(pairs: readonly Pair[]): OracleResult {
+  const wrong = pairs.filter(({ ours, theirs }) => ours !== theirs)
+  for (const { title, ours, theirs } of wrong.slice(0, mostShown)) {
+    console.log(`different: ${title}\n${differenceOf(ours, theirs)}`)
+  }
+  return { passed: pairs.length - wrong.length, failed: wrong.length }
 }
 
 /** The first lines that differ. */

@@ -26,7 +26,7 @@ export interface TableFormatOptions extends Omit<FormatOptions, 'keys'> {
  */
 export function formatState(state: XfrmState, options: TableFormatOptions = {}): string {
   const { body, attributes } = kernelState(state, options.calendar)
-  return formatSaInfo(body, attributes, options)
+  return formatSaInfo(body, attributes, { ...options, keys: false })
 }
 
 /** A policy as `ip xfrm policy` prints it, lines ended by newlines. Ranges, which the kernel does not have, are written `start-end`. */
@@ -39,7 +39,7 @@ export function formatPolicy(policy: XfrmPolicy, options: TableFormatOptions = {
 
 /** An event as `ip xfrm monitor nokeys` prints it, lines ended by newlines. What the kernel cannot have is left out of it. */
 export function formatEvent(event: XfrmEvent, options: TableFormatOptions = {}): string {
-  return formatXfrmMessage(kernelEvent(event, options.calendar), options)
+  return formatXfrmMessage(kernelEvent(event, options.calendar), { ...options, keys: false })
 }
 
 function formatRanges(selector: XfrmSelector, { stats }: TableFormatOptions): string {
