@@ -37,4 +37,5 @@ export { type NatFiltering, type NatOptions, VirtualNat } from './virtual-nat.ts
 export { type NetworkOptions, VirtualNetwork, type VirtualPath } from './virtual-network.ts'
 export { VirtualPeer, type VirtualPeerOptions } from './virtual-peer.ts'
 export type { VirtualSegment } from './virtual-segment.ts'
+export { VirtualStreams } from './virtual-streams.ts'
 export { type TrafficOptions, type TrafficReport, VirtualTraffic } from './virtual-traffic.ts'

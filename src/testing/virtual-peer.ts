@@ -18,6 +18,7 @@ import type { Scheduled } from './virtual-clock.ts'
 import type { DatagramNote, SentMessage, VirtualDatagram } from './virtual-datagram.ts'
 import { VirtualHost } from './virtual-host.ts'
 import type { VirtualSegment } from './virtual-segment.ts'
+import type { VirtualStreams } from './virtual-streams.ts'
 
 const MARKER = new Uint8Array(NON_ESP_MARKER_BYTES)
 const defaultPorts = { ike: 500, nat: 4500 }
@@ -42,6 +43,8 @@ export interface VirtualPeerOptions {
   readonly asks?: IkeEndpointOptions['asks']
   /** Answers the core's questions, at once or later; undefined: not here, but with `ike.answered`. */
   readonly answers?: (question: Question, ask: AskAction) => Answer | Promise<Answer> | undefined
+  /** The TCP connections of its network; left out: it has no TCP. */
+  readonly streams?: VirtualStreams
   /** How many events `events` keeps; default all. */
   readonly remember?: number
 }
@@ -219,7 +222,10 @@ export class VirtualPeer {
       else if (action.type === 'keepalive') {
         this.transmit(action.local, action.remote, KEEPALIVE_PAYLOAD, { kind: 'keepalive', sender: this })
       } else if (action.type === 'ask') asked.push(action)
-      else if (action.type === 'send') {
+      else if (action.type === 'connect') this.options.streams?.connect(this, action)
+      else if (action.remote.tcp === true) {
+        this.options.streams?.send(this, action.local, action.remote, action.message)
+      } else {
         const { local, remote, nonEspMarker, message } = action
         this.transmit(local, remote, nonEspMarker ? concat(MARKER, message) : message, this.#notes.of(message))
       }

@@ -13,6 +13,7 @@ import { refusedCertificateCases } from './cases-refused-certificates.mjs'
 import { roadRefusalCases } from './cases-road-refusals.mjs'
 import { roadWarriorCases } from './cases-road-warrior.mjs'
 import { socketCases } from './cases-sockets.mjs'
+import { tcpCases } from './cases-tcp.mjs'
 import { transportCases } from './cases-transport.mjs'
 import { Charon, Charon6 } from './charon.mjs'
 import { Typeswan } from './typeswan.mjs'
@@ -141,6 +142,7 @@ const ownCases = [
   ...radiusCases,
   ...socketCases,
   ...transportCases,
+  ...tcpCases,
 ]
 
 /** The cases of one peer, those with a word in their name, or all; without any of it those of every run, which are not `nightly`. */
