@@ -23,6 +23,8 @@ export class Wrapping {
   readonly #headerOptions: NonNullable<DatapathOptions['headerOptions']>
   readonly #isLabelled: boolean
   readonly #place: EspPlace = newEspPlace()
+  /** A pseudo header with options is to be written. A packet of protocol 94 has its own, which is payload. */
+  #hasBeetHeader = false
 
   constructor({ headerOptions = 'refuse', flowLabels = 'flow' }: DatapathOptions) {
     this.#headerOptions = headerOptions
@@ -31,6 +33,7 @@ export class Wrapping {
 
   /** Fills itself and `outer`; `flow` is what the packet at `buffer[offset]` is. False when the mode cannot carry it. */
   find(state: XfrmState, buffer: Uint8Array, offset: number, flow: PacketFlow, outer: OuterFields): boolean {
+    this.#hasBeetHeader = false
     if (state.mode === 'transport') return this.#findTransport(state, buffer, offset, flow, outer)
     if (state.mode === 'beet') return this.#findBeet(state, buffer, offset, flow, outer)
     this.at = offset
@@ -42,8 +45,7 @@ export class Wrapping {
 
   /** Makes the packet ready for ESP, whose header takes `espHeaderBytes`. False when there is no room in front of it. */
   write(buffer: Uint8Array, outer: OuterFields, espHeaderBytes: number): boolean {
-    if (this.nextHeader === IpProtocol.BEET)
-      writeBeetHeader(buffer, this.at, this.#place.optionBytes, this.#place.nextHeader)
+    if (this.#hasBeetHeader) writeBeetHeader(buffer, this.at, this.#place.optionBytes, this.#place.nextHeader)
     const { optionBytes } = outer
     if (optionBytes === 0) return true
     const from = this.at - optionBytes
@@ -86,8 +88,11 @@ export class Wrapping {
       // The other end makes a header of its own, which cannot say what part of a packet this is.
       if (flow.fragment !== Fragment.NONE) return false
       findEspPlace(buffer, offset, place)
+      this.#hasBeetHeader = place.optionBytes > 0
+      // The other end would take the payload for a header of options, and what is behind that for another protocol's.
+      if (!this.#hasBeetHeader && place.nextHeader === IpProtocol.BEET) return false
       this.at = place.at - beetHeaderBytes(place.optionBytes)
-      this.nextHeader = place.optionBytes > 0 ? IpProtocol.BEET : place.nextHeader
+      this.nextHeader = this.#hasBeetHeader ? IpProtocol.BEET : place.nextHeader
     }
     if (this.nextHeader === IpProtocol.NO_NEXT_HEADER) return false
     this.length = offset + flow.totalLength - this.at

@@ -164,6 +164,15 @@ describe('transport mode', () => {
     expect(withoutId(got)).toEqual(withoutId(packet))
   })
 
+  it('leaves the payload of protocol 94, which means something in BEET mode alone', () => {
+    for (const [fields, packet] of [
+      [hosts, buildIpv4({ ...v4, protocol: 94, payload: data })],
+      [hosts6, buildIpv6({ ...v6, protocol: 94, payload: data })],
+    ] as const) {
+      expect(withoutId(through(fields, packet).got)).toEqual(withoutId(packet))
+    }
+  })
+
   it('does not take from inside what belongs in front of ESP, or is a part of a packet', () => {
     for (const nextHeader of [0, 44]) {
       const { left, right, out } = modePair(hosts6)
@@ -297,6 +306,17 @@ describe('BEET mode', () => {
     expect(through(beet6, fragment).got).toEqual(fragment)
     const part = buildIpv4({ ...inner4, protocol: 17, payload: data, fragmentOffset: 8 })
     expect(droppedAs(modePair(beet).left.send(part))).toBe('XfrmOutStateModeError')
+  })
+
+  it('leaves IPv6 packets of protocol 94 as they are, and refuses those of IPv4 that would be taken for options', () => {
+    const [own, own6] = [
+      buildIpv4({ ...inner4, protocol: 94, payload: data }),
+      buildIpv6({ ...inner6, protocol: 94, payload: data }),
+    ]
+    expect(through(beet6, own6).got).toEqual(own6)
+    expect(droppedAs(modePair(beet).left.send(own))).toBe('XfrmOutStateModeError')
+    const marked = withOptions(own, new Uint8Array(4).fill(1))
+    expect(withoutId(through(beet, marked).got)).toEqual(withoutId(marked))
   })
 
   it('never throws for a pseudo header of any octets, and delivers whole packets only', () => {
