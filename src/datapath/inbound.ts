@@ -139,7 +139,8 @@ export class Inbound {
     // IKE installs `fwd` policies with equal selectors.
     const mark = putMark(0, state.outputMark)
     const refused = this.#xfrm.checkInbound(PolicyDirection.IN, flow, state, mark)
-    if (refused !== POLICY_OK && !this.#passesByQuotation(buffer, offset, state)) return this.#drop(refused, state)
+    if (refused !== POLICY_OK && !this.#passesByQuotation(buffer, offset, state, mark))
+      return this.#drop(refused, state)
     if (state.mode === 'tunnel' && outer.trafficClass >= 0 && !this.#takeTrafficClass(buffer, offset, state, outer)) {
       return this.#drop(XfrmCounter.XfrmInError, state)
     }
@@ -149,10 +150,10 @@ export class Inbound {
   }
 
   /** An ICMP error of a router behind the peer, about a packet that went the other way through this SA. RFC 4301 §6. */
-  #passesByQuotation(buffer: Uint8Array, offset: number, state: XfrmState): boolean {
+  #passesByQuotation(buffer: Uint8Array, offset: number, state: XfrmState, mark: number): boolean {
     if (state.flags.icmp !== true) return false
     const quoted = quotedBack(buffer, offset, this.#flow, this.#icmp)
-    return quoted !== undefined && this.#xfrm.checkInbound(PolicyDirection.IN, quoted, state) === POLICY_OK
+    return quoted !== undefined && this.#xfrm.checkInbound(PolicyDirection.IN, quoted, state, mark) === POLICY_OK
   }
 
   /** Congestion that was marked outside is told inside. False for a packet to drop. RFC 6040 §4.2. */

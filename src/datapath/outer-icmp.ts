@@ -21,7 +21,7 @@ export interface OuterTooBig {
   readonly mtu: number
 }
 
-/** Errors that are looked at: a path changes seldom, and each may be forged. RFC 4301 §8.2.1. */
+/** Errors about our packets that are believed: a path changes seldom, and each may be forged. RFC 4301 §8.2.1. */
 const PER_SECOND = 10
 const BURST = 20
 /** A quoted sequence number must be one of so many that were used last. */
@@ -57,10 +57,14 @@ export class OuterIcmp {
 
   /** See `Datapath.tooBigOutside`. */
   tell(told: OuterTooBig, now: number): boolean {
-    if (!this.#limit.take(now)) return false
     let lowered = false
+    let isBelieved = false
     for (const state of this.#xfrm.statesBetween(told.source, told.destination)) {
-      if (!isAbout(told, state) || !lowerPathMtu(state, told.mtu, now)) continue
+      if (!isAbout(told, state)) continue
+      // Only here: else whoever knows nothing of our packets could hold back the errors about them.
+      isBelieved ||= this.#limit.take(now)
+      if (!isBelieved) return false
+      if (!lowerPathMtu(state, told.mtu, now)) continue
       lowered = true
       this.#lowered(state, now)
     }

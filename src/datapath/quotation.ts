@@ -10,7 +10,8 @@ import {
 
 /**
  * For an ICMP error at `buffer[offset]`, of which `flow` is the outside: the flow of the packet that it quotes, turned round, so that it
- * goes the same way as the error. It stands in `error` until that is filled again. Undefined for all other packets. RFC 4301 §6.
+ * goes the same way as the error. It stands in `error` until that is filled again. Undefined for all other packets, and
+ * for an error that does not go to the sender of what it quotes: it could go to any host, whatever policies say. RFC 4301 §6.
  */
 export function quotedBack(
   buffer: Uint8Array,
@@ -23,5 +24,10 @@ export function quotedBack(
   const at = flow.transportOffset
   if (!parseIcmpError(buffer, at, offset + flow.totalLength - at, flow.protocol, error)) return undefined
   reverseFlow(error.quoted)
-  return error.quoted
+  return goesToSame(flow, error.quoted) ? error.quoted : undefined
+}
+
+function goesToSame(a: PacketFlow, b: PacketFlow): boolean {
+  for (let i = 0; i < a.addressBytes; i++) if (a.destination[i] !== b.destination[i]) return false
+  return a.addressBytes === b.addressBytes
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { concat, writeU16, writeU32 } from '../../src/bytes/index.ts'
 import { DatapathStatus, droppedAs, PATH_MTU_AGE_MS } from '../../src/datapath/index.ts'
 import { buildIcmp, buildIp, buildUdp, type IpAddress, parseIp } from '../../src/ip/index.ts'
+import { policyConfig, selector } from '../xfrm/support.ts'
 import { modePair, type PairFields } from './mode-support.ts'
 import { inner, type Sent } from './support.ts'
 
@@ -102,6 +103,14 @@ describe.each(tunnels)('an ICMP error of the outer network about %s', (_, fields
     expect(hear(tooBig(about, 1285))).toBe(true)
   })
 
+  it('is heeded after any number of those that quote what we have not sent', () => {
+    const { about, hear } = scene()
+    const forged = about.slice()
+    forged[('left' in fields ? 40 : 20) + ('encap' in fields ? 0 : 8) + 3]! ^= 1
+    for (let i = 0; i < 100; i++) expect(hear(tooBig(forged, 1300))).toBe(false)
+    expect(hear(tooBig(about, 1300))).toBe(true)
+  })
+
   it('may be of any octets', () => {
     const { about, hear, out, left } = scene()
     const good = tooBig(about, 1300)
@@ -143,11 +152,12 @@ describe.each([
   ['IPv6', { leftTs: 'fd00:1::/64', rightTs: 'fd00:2::/64' }, 'fd00:1::1', 'fd00:2::1', 'fd00:ffff::1'],
 ] as const)('an ICMP error of a router behind the tunnel, %s', (_, nets, a, b, routerAddress) => {
   const router = parseIp(routerAddress)
+  const ts = a.includes(':') ? (['fd00:1::/64', 'fd00:2::/64'] as const) : (['10.1.0.0/16', '10.2.0.0/16'] as const)
   /** "Time exceeded" for a packet from `from` to `to`, in the direction of `from`. */
-  function exceeded(from: string, to: string, source: IpAddress = router): Uint8Array {
+  function exceeded(from: string, to: string, source: IpAddress = router, told: string = from): Uint8Array {
     const quoted = inner(from, to, 1000).subarray(0, 60)
     const message = concat(Uint8Array.of(source.length === 4 ? 11 : 3, 0, 0, 0, 0, 0, 0, 0), quoted)
-    return buildIcmp({ source, destination: parseIp(from) }, message)
+    return buildIcmp({ source, destination: parseIp(told) }, message)
   }
 
   it('passes by the packet that it quotes, where the states say so', () => {
@@ -157,12 +167,23 @@ describe.each([
     expect(right.delivered).toEqual([error])
   })
 
+  it('passes by a policy for the mark of its state', () => {
+    const { left, right, in: state } = modePair({ ...nets, extra: { flags: { icmp: true } } })
+    const mark = { value: 7, mask: 0xff }
+    right.xfrm.updSa(state, { outputMark: mark })
+    const fields = { index: 2, direction: 'in', selector: selector(ts[0], ts[1]) } as const
+    const template = { saddr: state.saddr, daddr: state.daddr, proto: 50, mode: 'tunnel', reqid: 1 } as const
+    right.xfrm.updPolicy({ ...policyConfig(fields), templates: [template], mark })
+    expect(right.receive(left.seal(exceeded(b, a)), left.socket)).toBe(DatapathStatus.DONE)
+  })
+
   it('does not pass otherwise, nor for a packet that is none of theirs', () => {
     const strict = modePair(nets)
     expect(droppedAs(strict.left.send(exceeded(b, a)))).toBe('XfrmOutPolBlock')
     const open = modePair({ ...nets, extra: { flags: { icmp: true } } })
     const elsewhere = a.includes(':') ? 'fd00:9::1' : '10.9.0.1'
-    for (const error of [exceeded(b, elsewhere), exceeded(elsewhere, a), exceeded(a, b)]) {
+    const toAnother = exceeded(b, a, router, elsewhere)
+    for (const error of [exceeded(b, elsewhere), exceeded(elsewhere, a), exceeded(a, b), toAnother]) {
       expect(droppedAs(open.left.send(error))).toBe('XfrmOutPolBlock')
       const sealed = sealAnything(open, error)
       expect(droppedAs(open.right.receive(sealed, open.left.socket))).toBe('XfrmInNoPols')
