@@ -29,8 +29,8 @@ export function answerIcmpEcho(packet: Uint8Array): Uint8Array | undefined {
 /**
  * A fresh ICMP "fragmentation needed" (RFC 1191 §4) or ICMPv6 "packet too big" (RFC 4443 §3.2) for the sender of the IP
  * packet at `packet[offset, offset + length)`, from the router address `from` of the same family. `mtu` in octets.
- * Undefined when no error may be sent about the packet: malformed, a later fragment, an ICMP error itself, or a source
- * that is not a single host (RFC 1122 §3.2.2, RFC 4443 §2.4).
+ * Undefined when no error may be sent about the packet: malformed, a later fragment, an ICMP error itself, a source
+ * that is not a single host, as `from` must be one, or with IPv4 a destination that is not (RFC 1122 §3.2.2, RFC 4443 §2.4).
  */
 export function buildPacketTooBig(
   packet: Uint8Array,
@@ -42,9 +42,9 @@ export function buildPacketTooBig(
   const flow = newPacketFlow()
   if (parseFlow(packet, offset, length, flow) !== FlowStatus.OK || from.length !== flow.addressBytes) return undefined
   const source = flow.source.slice(0, flow.addressBytes)
-  if (flow.fragment === Fragment.LATER || !isSingleHost(source) || isIcmpError(flow.protocol, flow.sourcePort >>> 8)) {
-    return undefined
-  }
+  if (flow.fragment === Fragment.LATER || isIcmpError(flow.protocol, flow.sourcePort >>> 8)) return undefined
+  if (!isSingleHost(source) || !isSingleHost(from)) return undefined
+  if (flow.family === 4 && !isSingleHost(flow.destination.subarray(0, 4))) return undefined
   // IPv4: the header and 8 octets are asked for, 576 in all allowed (RFC 1812 §4.3.2.3). IPv6: up to the minimum MTU.
   const room = flow.family === 4 ? 576 - ipv4HeaderBytes(packet, offset) - 28 : 1280 - 48
   const quoted = packet.subarray(offset, offset + Math.min(flow.totalLength, room))

@@ -186,6 +186,13 @@ describe('ICMP answers', () => {
     expect(about(buildUdp(udp), v6.source)).toBeUndefined()
     expect(about(buildIpv6({ ...v6, protocol: 58, payload: Uint8Array.of(1, 0, 0, 0) }), v6.source)).toBeUndefined()
     expect(about(buildUdp({ ...udp, ...v6, source: parseIp('ff02::1') }), v6.source)).toBeUndefined()
+    for (const destination of ['224.0.0.251', '255.255.255.255']) {
+      expect(about(buildUdp({ ...udp, destination: parseIp(destination) }))).toBeUndefined()
+    }
+    // The path to a group may have a least size too, but no router has its address.
+    const toGroup = buildUdp({ ...udp, ...v6, destination: parseIp('ff0e::1') })
+    expect(about(toGroup, v6.destination)).toBeDefined()
+    expect(about(toGroup, parseIp('ff0e::1'))).toBeUndefined()
     expect(about(buildUdp(udp))).toBeDefined()
     expect(about(buildIcmpEcho('request', { ...v4, identifier: 1, sequence: 1, data }))).toBeDefined()
   })
