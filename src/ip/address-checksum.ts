@@ -5,7 +5,7 @@ import { IpProtocol } from './protocol.ts'
 
 /**
  * Corrects the transport checksum of a packet whose addresses are not those that its sender summed: `flow` is what `parseFlow`
- * says of it as it is, `source` and `destination` are the sender's. A UDP checksum of zero stays. Packets without such a
+ * says of it as it is, `source` and `destination` are the sender's. A UDP checksum of zero stays, and none becomes zero. Packets without such a
  * checksum, and ones too short for it, are left alone. RFC 3948 §3.1.2, RFC 1624.
  */
 export function correctAddressChecksum(
@@ -21,13 +21,15 @@ export function correctAddressChecksum(
   const isUdp = flow.protocol === IpProtocol.UDP
   const before = readU16(buffer, at)
   if (isUdp && before === 0) return
+  // Of UDP-Lite a checksum of zero is not even allowed. RFC 768, RFC 3828 §3.1.
+  const neverZero = isUdp || flow.protocol === IpProtocol.UDP_LITE
   // HC' = ~(~HC + ~m + m') over all words of both addresses.
   let sum = ~before & 0xffff
   sum = addComplement(addComplement(sum, source), destination)
   sum = addToChecksum(sum, flow.source, 0, flow.addressBytes)
   sum = addToChecksum(sum, flow.destination, 0, flow.addressBytes)
   const after = finishChecksum(sum)
-  writeU16(buffer, at, isUdp && after === 0 ? 0xffff : after)
+  writeU16(buffer, at, neverZero && after === 0 ? 0xffff : after)
 }
 
 /** Where the checksum with the pseudo-header stands in the transport header, -1 for protocols that have none. */

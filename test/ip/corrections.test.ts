@@ -71,6 +71,16 @@ describe('a checksum over other addresses', () => {
     )
   })
 
+  it('never becomes zero for UDP and UDP-Lite', () => {
+    const addresses = { source: Uint8Array.of(10, 0, 0, 1), destination: Uint8Array.of(10, 0, 0, 2) }
+    for (const protocol of [17, 136]) {
+      const packet = buildIp({ ...addresses, protocol, payload: Uint8Array.of(0, 1, 0, 2, 0, 8, 0, 1) })
+      // One less in the sender's address: the sum comes out zero.
+      correctAddressChecksum(packet, 0, flowOf(packet), Uint8Array.of(10, 0, 0, 0), addresses.destination)
+      expect(readU16(packet, 26)).toBe(0xffff)
+    }
+  })
+
   it('stays zero for UDP, and what has none stays as it is', () => {
     const addresses = { source: Uint8Array.of(10, 0, 0, 1), destination: Uint8Array.of(10, 0, 0, 2) }
     for (const [protocol, message] of [
