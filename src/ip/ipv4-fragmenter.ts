@@ -6,6 +6,7 @@ const OPTION_END = 0
 const OPTION_NOP = 1
 /** Options with this bit go into every fragment. RFC 791 §3.1. */
 const COPIED = 0x80
+const MOST_PACKET_BYTES = 65_535
 
 /**
  * Cuts an IPv4 packet into fragments, one after the other. A fragment may be cut again. The packet is borrowed between `begin` and
@@ -24,7 +25,8 @@ export class Ipv4Fragmenter {
 
   /**
    * Takes the packet at `packet[offset]`, whole and well-formed, for fragments of at most `mtu` octets. False when it must not or
-   * cannot be cut: DF is set, or there is no room for eight octets behind the header.
+   * cannot be cut: DF is set, there is no room for eight octets behind the header, or it is a fragment of more than an IPv4 packet
+   * may have, whose place would begin again at 0.
    */
   begin(packet: Uint8Array, offset: number, mtu: number): boolean {
     const headerBytes = ipv4HeaderBytes(packet, offset)
@@ -34,6 +36,7 @@ export class Ipv4Fragmenter {
     this.#mtu = mtu
     this.#done = 0
     this.#total = ipv4TotalLength(packet, offset) - headerBytes
+    if (ipv4FragmentOffset(packet, offset) + headerBytes + this.#total > MOST_PACKET_BYTES) return false
     this.#laterBytes = this.#makeLaterHeader(headerBytes)
     return true
   }

@@ -110,6 +110,12 @@ describe('cutting IPv4 packets', () => {
     expect(fragmenter.begin(packetOf(new Uint8Array(100)), 0, 28)).toBe(true)
   })
 
+  it('cuts no fragment that reaches behind the largest packet: its parts would come back to the beginning', () => {
+    const fragmenter = new Ipv4Fragmenter()
+    expect(fragmenter.begin(packetOf(new Uint8Array(1400), undefined, 65_528), 0, 576)).toBe(false)
+    expect(fragmenter.begin(packetOf(new Uint8Array(1400), undefined, 64_112), 0, 576)).toBe(true)
+  })
+
   it('goes through options of any octets', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), fc.integer({ min: 68, max: 200 }), (octets, mtu) => {
