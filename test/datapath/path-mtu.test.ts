@@ -158,6 +158,20 @@ describe('a packet that is too long for its path', () => {
     )
   })
 
+  it('XfrmOutStateInvalid: its state is removed between two fragments', () => {
+    const { left, ts } = pairOf(4, 4, 'tunnel', 1000)
+    const state = [...left.xfrm.states()].find(({ direction }) => direction === 'out')!
+    const push = left.sent.push.bind(left.sent)
+    left.sent.push = (...all) => {
+      left.xfrm.delSa(state)
+      return push(...all)
+    }
+    left.send(packetOf(ts, 3000, false))
+    expect(left.sent).toHaveLength(1)
+    expect(left.xfrm.stats.value('XfrmOutStateInvalid')).toBe(1)
+    expect(state.drops()).toEqual({ XfrmOutStateInvalid: 1 })
+  })
+
   it('goes whole, without DF outside, where fragments outside are wanted, and where IPv6 allows no less', () => {
     for (const extra of [
       { flags: { noPmtuDisc: true }, path: { mtu: 1400 } },
