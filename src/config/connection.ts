@@ -11,6 +11,7 @@ import type {
   RedirectConfig,
   RetransmitConfig,
   TcpConfig,
+  WorkersConfig,
 } from '../ike/config.ts'
 import { defaultEspProposals, defaultIkeProposals } from '../ike/negotiation/default-proposals.ts'
 import { type ProposalKind, parseProposal, weakKeywords } from '../ike/negotiation/proposal-keywords.ts'
@@ -133,6 +134,7 @@ export interface PskChild {
   readonly triggerTs?: boolean
   readonly singlePair?: boolean
   readonly tfcPad?: number
+  readonly workers?: WorkersConfig
 }
 
 /** A connection with a pre-shared key in a few lines; what is left out gets its default. Throws `UsageError`. */
@@ -207,6 +209,7 @@ function pskChild(child: PskChild, allowWeak: readonly string[]): ChildConfig {
     triggerTs: child.triggerTs ?? connectionDefaults.triggerTs,
     singlePair: child.singlePair ?? connectionDefaults.singlePair,
     tfcPad: child.tfcPad ?? connectionDefaults.tfcPad,
+    ...(child.workers === undefined ? {} : { workers: child.workers }),
   }
 }
 

@@ -136,7 +136,17 @@ function readChild(
     triggerTs: section.flag('triggerTs') ?? connectionDefaults.triggerTs,
     singlePair: section.flag('singlePair') ?? connectionDefaults.singlePair,
     tfcPad: section.number('tfcPadding') ?? connectionDefaults.tfcPad,
+    ...readWorkers(section),
   }
+}
+
+/** Without the section there are none. */
+function readWorkers(section: Section): Pick<ChildConfig, 'workers'> {
+  if (!section.has('workers')) return {}
+  const workers = section.section('workers')
+  const count = workers.number('count') ?? 1
+  const startAction = workers.choice('start', ['start', 'trap']) ?? 'trap'
+  return { workers: { count, max: workers.number('max') ?? 2 * count, startAction } }
 }
 
 /** A selector that pairs with none of the other side would never carry a packet. */

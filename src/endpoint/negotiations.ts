@@ -64,7 +64,12 @@ export class Negotiations {
         break
       case 'refused':
         // Another CHILD_SA, ours or the peer's: the IKE_SA goes on, and so does this negotiation.
-        if (event.renewal === true || (event.child !== undefined && event.child !== waiter.child)) break
+        if (
+          event.renewal === true ||
+          event.worker !== undefined ||
+          (event.child !== undefined && event.child !== waiter.child)
+        )
+          break
         this.#reject(waiter, event.refusal)
         break
       case 'ike-closed':

@@ -92,7 +92,7 @@ function decide({ request, id, resolve, reject }: Waiter, event: IkeEvent): void
   else if (event.kind === 'ike-closed' && isOurs) {
     if (event.reason !== 'replaced' || event.by === undefined) refuse(event.refusal ?? event.reason)
     else if (child === undefined) resolve({ connection, ikeSa: event.by.id, what: 'reauthenticated' })
-  } else if (event.kind === 'refused') {
+  } else if (event.kind === 'refused' && event.worker === undefined) {
     // The new IKE_SA of a reauthentication has an id of its own.
     const isAttempt = reauth === true && event.sa.connection === connection && event.sa.id > id
     const isRefused = isOurs && (child === undefined ? event.renewal === true : event.child === child)

@@ -70,8 +70,9 @@ function formatIkeSa(sa: IkeSaReport): string {
 
 function formatChild(child: ChildSaReport): string {
   const age = child.ageMs === null ? '' : ` for ${formatDuration(child.ageMs)}`
+  const worker = child.worker === null ? '' : `, worker ${child.worker}`
   return [
-    `  ${child.name}: ${child.state}${age}, ${child.suite}, SPIs ${child.spiIn}_in ${child.spiOut}_out, reqid ${child.reqid}`,
+    `  ${child.name}: ${child.state}${age}, ${child.suite}, SPIs ${child.spiIn}_in ${child.spiOut}_out, reqid ${child.reqid}${worker}`,
     `    ${child.localTs.join(', ')} === ${child.remoteTs.join(', ')}`,
     `    in ${child.packetsIn} packets, ${formatBytes(child.bytesIn)}; out ${child.packetsOut} packets, ${formatBytes(child.bytesOut)}`,
   ].join('\n')

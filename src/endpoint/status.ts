@@ -109,6 +109,8 @@ export interface ChildSaReport {
   readonly spiOut: string
   readonly suite: string
   readonly esn: boolean
+  /** The one whose packets it carries; null for one that carries those of all. */
+  readonly worker: number | null
   readonly localTs: readonly string[]
   readonly remoteTs: readonly string[]
   readonly ageMs: number | null
@@ -244,6 +246,7 @@ function reportChild(child: ChildSaStatus, states: readonly XfrmState[], now: nu
     spiOut: formatSpi(child.spiOut),
     suite: child.suite,
     esn: child.esn,
+    worker: child.worker ?? null,
     localTs: child.localTs,
     remoteTs: child.remoteTs,
     ageMs: ageOf(child.installedAt, now),

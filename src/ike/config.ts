@@ -232,6 +232,18 @@ export interface ChildConfig {
    * the path allows. RFC 4303 §2.7.
    */
   readonly tfcPad: number
+  /** CHILD_SAs for one worker each, beside the one for all; absent: none. RFC 9611. */
+  readonly workers?: WorkersConfig
+}
+
+/** CHILD_SAs that carry the same traffic, each by a worker of its own, so that no two share a sequence number. RFC 9611. */
+export interface WorkersConfig {
+  /** Our workers, 1 to 256: they are numbered from 0. */
+  readonly count: number
+  /** So many CHILD_SAs of workers stand at most when the peer asks for one; beyond that it hears TS_MAX_QUEUE. */
+  readonly max: number
+  /** `start`: all are asked for as soon as the one for all stands. `trap`: each with the first packet of its worker. */
+  readonly startAction: 'start' | 'trap'
 }
 
 export interface LifetimeJitter {

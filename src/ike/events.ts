@@ -105,6 +105,8 @@ export type IkeEvent =
       readonly child?: string
       /** Only its rekeying, or another one in its place, is refused: the IKE_SA goes on as it was. */
       readonly renewal?: true
+      /** Only a CHILD_SA for this worker is refused: the one for all goes on. RFC 9611. */
+      readonly worker?: number
     }
   /** The gateway sends us to another one: `to` is an address or a host name. RFC 5685. */
   | { readonly kind: 'redirected'; readonly sa: IkeSaRef; readonly from: SocketAddress; readonly to: string }
@@ -258,5 +260,7 @@ export interface ChildSaStatus {
   readonly moreTs: boolean
   /** The peer discards padding for traffic flow confidentiality. */
   readonly peerTakesTfc: boolean
+  /** The one whose packets it carries; left out for one that carries those of all. RFC 9611. */
+  readonly worker?: number
   readonly installedAt: number | undefined
 }

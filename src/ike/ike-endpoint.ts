@@ -31,6 +31,7 @@ import { followRedirect, resolved } from './redirect/redirect-client.ts'
 import { IkeRuntime, type Path } from './runtime.ts'
 import { bringUp } from './set-up/bring-up.ts'
 import { InitResponder } from './set-up/init-responder.ts'
+import { Workers } from './set-up/workers.ts'
 import { deleteFamily, expireChild } from './tasks/child-delete.ts'
 import { startRekey } from './tasks/child-rekey.ts'
 
@@ -49,6 +50,7 @@ export class IkeEndpoint {
   readonly #dispatch: IkeDispatch
   readonly #traps: Traps
   readonly #revival: Revival
+  readonly #workers: Workers
   #begun = false
 
   constructor(options: IkeEndpointOptions) {
@@ -66,7 +68,11 @@ export class IkeEndpoint {
     })
     for (const { redirect } of connections) if (redirect.to !== undefined) parseGateway(redirect.to)
     this.#runtime.goElsewhere = followRedirect
-    this.#runtime.onEvent = (event) => this.#revival.notice(event, this.#runtime.now)
+    this.#workers = new Workers(this.#runtime, this.#sas)
+    this.#runtime.onEvent = (event) => {
+      this.#revival.notice(event, this.#runtime.now)
+      this.#workers.notice(event)
+    }
     this.#runtime.applicationVersion = options.applicationVersion ?? ''
     if (options.qcdSecret !== undefined) this.#runtime.crashTokens = new CrashTokens(crypto, options.qcdSecret)
     this.#strays = new StrayMessages(this.#runtime)
@@ -255,11 +261,14 @@ export class IkeEndpoint {
 
   /**
    * A packet met a trap: sets its CHILD_SA up, unless it stands or is being set up (a peer may be slow, or agree to less
-   * than the trap asks for). Acquires of other policies are of no concern to IKE.
+   * than the trap asks for). A worker that shares the CHILD_SA of all asks for one of its own (RFC 9611). Acquires of other policies are
+   * of no concern to IKE.
    */
   acquire(acquire: XfrmAcquire, now: number): IkeAction[] {
-    const trap = this.#traps.find(acquire.reqid)
+    const { reqid, worker } = acquire
+    const trap = this.#traps.find(reqid) ?? this.#workers.withoutCommon(reqid)
     return this.#calls.at(now, () => {
+      if (worker !== undefined) return this.#workers.want(reqid, worker)
       if (trap === undefined) return
       const { connection, child } = trap
       this.#revival.want(

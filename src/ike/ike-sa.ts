@@ -92,10 +92,11 @@ export class IkeSa extends IkeSaFacts {
     if (task?.isReady === false) this.timers.set('work', this.runtime.now + 1)
   }
 
-  /** True when a CHILD_SA of this config stands here, or one that we asked for is on its way. */
+  /** True when a CHILD_SA of this config stands here, for all workers, or one that we asked for is on its way. */
   hasOrMakes(child: ChildConfig): boolean {
     if (this.state === 'connecting' && this.firstChild === child) return true
-    if (this.children.some(({ config, isAlive }) => config === child && isAlive)) return true
+    if (this.children.some(({ config, isAlive, worker }) => config === child && isAlive && worker === undefined))
+      return true
     return this.findTask(({ makes }) => makes === child) !== undefined
   }
 

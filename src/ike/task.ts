@@ -21,7 +21,7 @@ export interface Task {
   /** What the exchange is about, such as a CHILD_SA: of tasks with the same subject one begins after the other. */
   readonly subject?: object
   /** The CHILD_SA that it is to bring up, if any. */
-  readonly makes?: ChildConfig
+  readonly makes?: ChildConfig | undefined
   /** False while the next request is not ready: `work` is called until it is. */
   readonly isReady?: boolean
   /** True while somebody of ours is asked, and nothing of it is under way. */

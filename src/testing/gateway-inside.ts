@@ -16,6 +16,8 @@ export class GatewayInside {
   readonly tun: MemoryTun
   readonly listeners = new Set<(packet: Uint8Array) => void>()
   readonly watchers = new Set<PacketWatcher>()
+  /** Which worker carries the inner packet at `buffer[offset]`; -1 for none. */
+  workerOf: (buffer: Uint8Array, offset: number) => number = () => -1
   /** The databases and the datapath that serve it at present. */
   #sendInner: SendInner = () => 0
   #status = 0

@@ -45,7 +45,7 @@ export class GatewayPlane implements PeerPlane {
       deliver: (buffer, offset, length) => void inside.tun.write(buffer, offset, length),
     })
     inside.attach((buffer, offset, length) => {
-      const status = this.#datapath.sendInner(buffer, offset, length, peer.now)
+      const status = this.#datapath.sendInner(buffer, offset, length, peer.now, 0, 0, inside.workerOf(buffer, offset))
       this.#settle()
       return status
     })

@@ -10,6 +10,8 @@ import type { VirtualSegment } from './virtual-segment.ts'
 export type VirtualGatewayOptions = Omit<VirtualPeerOptions, 'xfrm'> & {
   /** Octets of an inner packet; default 1400. */
   readonly mtu?: number
+  /** Which worker carries the inner packet at `buffer[offset]`, -1 for none; default: none carries any. */
+  readonly workerOf?: (buffer: Uint8Array, offset: number) => number
 }
 
 /**
@@ -20,8 +22,9 @@ export class VirtualGateway extends VirtualPeer {
   readonly #inside: GatewayInside
   readonly #planes: { readonly current?: GatewayPlane }
 
-  constructor(segment: VirtualSegment, { mtu = 1400, ...options }: VirtualGatewayOptions) {
+  constructor(segment: VirtualSegment, { mtu = 1400, workerOf, ...options }: VirtualGatewayOptions) {
     const inside = new GatewayInside(mtu)
+    if (workerOf !== undefined) inside.workerOf = workerOf
     // The first plane is made before there is a `this`, and a restart makes another.
     const planes: { current?: GatewayPlane } = {}
     super(segment, options, (peer) => {

@@ -12,6 +12,7 @@ import { explainBusy, explainDeletedEarly, explainStateLost } from '../explain/e
 import { explainPeerNotify, explainProtocolError } from '../explain/explain-peer.ts'
 import { explainPeerRefusedProposal } from '../explain/explain-proposal.ts'
 import { explainPeerRefusedTs, explainPeerWantsPairs } from '../explain/explain-ts.ts'
+import { explainWorkerRefused } from '../explain/explain-workers.ts'
 import type { Refusal } from '../explain/refusal.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { need } from '../message/notifies.ts'
@@ -19,6 +20,7 @@ import { type ChosenProposal, encodeProposals, verifyChosen, withoutKe } from '.
 import { isSubset, knownTrafficSelectors, narrow, toTrafficSelector } from '../negotiation/traffic-selector.ts'
 import { ChildDelete } from '../tasks/child-delete.ts'
 import type { CreateKeying } from '../tasks/create-exchange.ts'
+import type { WorkerWish } from './child-agreement.ts'
 import { childKeys, freeOutboundSpi, spiBytes, spiOf } from './child-making.ts'
 import { ChildSa } from './child-sa.ts'
 import { copySelectors, mostPairs, selectsNothing } from './child-selectors.ts'
@@ -39,10 +41,11 @@ export class ChildOffer {
   /** What was offered; undefined before. */
   #offered: ResolvedSelectors | undefined
   readonly #inAuth: boolean
+  readonly #worker: number | undefined
 
   /**
    * `inAuth`: the keys come from the IKE_SA, so no key exchange is offered (RFC 7296 §1.2). `proposals` are the configured
-   * ones, perhaps in another order. `as`: the selectors of the CHILD_SA that is rekeyed.
+   * ones, perhaps in another order. `as`: the selectors of the CHILD_SA that is rekeyed. `wish`: it is for one worker.
    */
   constructor(
     sa: IkeSa,
@@ -52,12 +55,19 @@ export class ChildOffer {
       proposals = config.espProposals,
       trigger,
       as,
-    }: { proposals?: readonly ProposalConfig[]; trigger?: Trigger | undefined; as?: ResolvedSelectors } = {},
+      wish,
+    }: {
+      proposals?: readonly ProposalConfig[]
+      trigger?: Trigger | undefined
+      as?: ResolvedSelectors
+      wish?: WorkerWish | undefined
+    } = {},
   ) {
     this.config = config
     this.#sa = sa
     this.#trigger = trigger
-    this.#as = as
+    this.#as = as ?? wish?.like
+    this.#worker = wish?.worker
     this.#inAuth = inAuth
     this.#child = new ChildSa(sa)
     this.proposals = inAuth ? proposals.map(withoutKe) : proposals
@@ -80,10 +90,13 @@ export class ChildOffer {
 
   // [N(USE_TRANSPORT_MODE),] TSi, TSr
   termsPayloads(): Payload[] {
-    this.#offered = selectorsToOffer(this.#sa, this.config, this.#as)
+    const as = this.#as
+    // RFC 9611 §4: just the same traffic. In transport mode the addresses are those of the path, and each end has its own view.
+    const isSame = this.#worker !== undefined && this.config.mode === 'tunnel' && as !== undefined
+    this.#offered = isSame ? as : selectorsToOffer(this.#sa, this.config, as)
     const { localTs, remoteTs } = offeredSelectors({ ...this.config, ...this.#offered }, this.#trigger)
     return [
-      ...termsOffered(this.config),
+      ...termsOffered(this.config, this.#worker),
       { kind: 'TSi', critical: false, selectors: localTs.map(toTrafficSelector) },
       { kind: 'TSr', critical: false, selectors: remoteTs.map(toTrafficSelector) },
     ]
@@ -134,7 +147,7 @@ export class ChildOffer {
       return this.#unwanted(new PeerError('TS_OUTSIDE_OFFER', problem))
     }
     const peers = transport?.peers
-    return { localTs, remoteTs, ...agreed, ...(peers === undefined ? {} : { peers }) }
+    return { localTs, remoteTs, ...agreed, worker: this.#worker, ...(peers === undefined ? {} : { peers }) }
   }
 
   /** The peer has what we do not want. An IKE_SA that was set up for it, and carries nothing else, goes with it. */
@@ -178,7 +191,15 @@ export class ChildOffer {
   /** Tells why this CHILD_SA does not come up, and gives its SPI back. The IKE_SA stays as it is. */
   giveUp(refusal: Refusal): Refusal {
     const sa = this.#sa
-    sa.runtime.emit({ kind: 'refused', sa: sa.ref, remote: sa.path.remote, refusal, child: this.config.name })
+    const worker = this.#worker === undefined ? {} : { worker: this.#worker }
+    sa.runtime.emit({
+      kind: 'refused',
+      sa: sa.ref,
+      remote: sa.path.remote,
+      refusal,
+      child: this.config.name,
+      ...worker,
+    })
     this.abandon()
     return refusal
   }
@@ -190,6 +211,7 @@ export class ChildOffer {
   /** The peer's error notify, explained. */
   explain(type: number): Refusal {
     const { connection } = this.#sa
+    if (this.#worker !== undefined) return explainWorkerRefused(type, connection, this.config, this.#worker)
     const about = { connection, child: { ...this.config, ...this.#offered } }
     if (type === NotifyType.NO_PROPOSAL_CHOSEN) return explainPeerRefusedProposal({ what: 'CHILD', ...about })
     if (type === NotifyType.TS_UNACCEPTABLE) return explainPeerRefusedTs(about)

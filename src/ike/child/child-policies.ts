@@ -18,6 +18,8 @@ export interface PolicySubject {
   readonly localTs: readonly TrafficSelectorConfig[]
   readonly remoteTs: readonly TrafficSelectorConfig[]
   readonly mode: 'tunnel' | 'transport'
+  /** Workers ask for CHILD_SAs of their own. RFC 9611. */
+  readonly forWorkers?: boolean
 }
 
 interface PolicySet {
@@ -193,7 +195,7 @@ function build(
   directions: readonly XfrmPolicyConfig['direction'][],
   penalty = 0,
 ): XfrmPolicyConfig[] {
-  const { connection, child, localTs, remoteTs, mode } = subject
+  const { connection, child, localTs, remoteTs, mode, forWorkers = false } = subject
   const [outward, inward] = [toXfrmSelectors(localTs, remoteTs, 'out'), toXfrmSelectors(localTs, remoteTs, 'in')]
   const label = `${connection}/${child}`
   let index = firstIndex
@@ -201,7 +203,8 @@ function build(
     const templates = [template(direction, reqid, outer, mode)]
     return (direction === 'out' ? outward : inward).map((selector) => {
       const priority = selectorPriority(selector) + penalty
-      return { index: index++, direction, selector, action: 'allow', priority, templates, label }
+      const workerAcquires = forWorkers && direction === 'out' ? { workerAcquires: true } : {}
+      return { index: index++, direction, selector, action: 'allow', priority, templates, ...workerAcquires, label }
     })
   })
 }

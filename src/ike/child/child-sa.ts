@@ -7,7 +7,7 @@ import { wipeChildKeys } from '../keys/keymat.ts'
 import { formatTrafficSelector } from '../negotiation/traffic-selector-text.ts'
 import { isEncapsulated } from '../path/nat-detection.ts'
 import { Lifecycle } from '../states.ts'
-import { type ChildAgreement, policySubject, type SettledChild, shareParts } from './child-agreement.ts'
+import { type ChildAgreement, inheritWorker, policySubject, type SettledChild, shareParts } from './child-agreement.ts'
 import { lifetimeOf } from './child-lifetime.ts'
 import type { OuterAddresses } from './child-policies.ts'
 import { type ChildSaState, childSaStates } from './child-sa-states.ts'
@@ -92,6 +92,11 @@ export class ChildSa {
     return this.#agreement
   }
 
+  /** The only one whose packets it carries; undefined for those of all. RFC 9611. */
+  get worker(): number | undefined {
+    return this.#agreement?.worker
+  }
+
   get reqid(): number {
     return this.#reqid
   }
@@ -119,7 +124,7 @@ export class ChildSa {
    */
   install({ keys, ...agreed }: ChildAgreement, maySend: boolean): void {
     const { runtime, path, children, connection } = this.sa
-    const agreement = shareParts(agreed, runtime.suites)
+    const agreement = shareParts(inheritWorker(agreed), runtime.suites)
     const { config, suite, replaces } = agreement
     const lifetime = lifetimeOf(config, suite.esn, runtime.random)
     const subject = policySubject(connection.name, agreement)
@@ -278,6 +283,7 @@ export class ChildSa {
       mode: agreement?.mode ?? 'tunnel',
       moreTs: agreement?.moreTs ?? false,
       peerTakesTfc: agreement?.peerTakesTfc ?? true,
+      ...(this.worker === undefined ? {} : { worker: this.worker }),
       installedAt: this.#installedAt,
     }
   }

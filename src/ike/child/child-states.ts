@@ -158,11 +158,12 @@ function encapBetween(from: SocketAddress, to: SocketAddress, inUdp: boolean): {
 }
 
 function alike({ agreement, lifetime, reqid, label }: StateTerms, { encr, integ }: DirectionKeys) {
-  const { suite, mode, config } = agreement
+  const { suite, mode, config, worker } = agreement
   const { flags, path } = config
   return {
     ...(flags === undefined ? {} : { flags }),
     ...(path === undefined ? {} : { path }),
+    ...(worker === undefined ? {} : { worker }),
     replayWindow: config.replayWindow,
     reqid,
     mode,

@@ -1,5 +1,6 @@
 import type { XfrmSelector } from '../../xfrm/port.ts'
 import { NotifyType, type Payload } from '../codec/index.ts'
+import { encodeResourceInfo } from '../codec/resource-info.ts'
 import type { ChildConfig, TrafficSelectorConfig } from '../config.ts'
 import type { IkeSa } from '../ike-sa.ts'
 import { findNotify, notify } from '../message/notifies.ts'
@@ -16,12 +17,18 @@ export interface ChildTerms {
   readonly moreTs: boolean
   /** Transport mode through a NAT: how the peer knows the ends. RFC 7296 §2.23.1. */
   readonly peers?: PeersAddresses
+  /** Both sides would have more CHILD_SAs for the same traffic, one for each worker. RFC 9611. */
+  readonly forWorkers?: boolean
+  /** Our worker, of a CHILD_SA that is for one. */
+  readonly worker?: number | undefined
 }
 
 /** The notifies of our request for a CHILD_SA. RFC 7296 §1.3.1. */
-// N(USE_TRANSPORT_MODE)
-export const termsOffered = (config: ChildConfig): Payload[] =>
-  config.mode === 'transport' ? [notify(NotifyType.USE_TRANSPORT_MODE)] : []
+// N(USE_TRANSPORT_MODE), N(SA_RESOURCE_INFO)
+export const termsOffered = (config: ChildConfig, worker?: number): Payload[] => [
+  ...(config.mode === 'transport' ? [notify(NotifyType.USE_TRANSPORT_MODE)] : []),
+  ...(config.workers === undefined ? [] : [resourceInfo(worker)]),
+]
 
 /** What the answer to it says. A peer that does not confirm transport mode has chosen tunnel mode. */
 export function termsOfAnswer(
@@ -33,6 +40,7 @@ export function termsOfAnswer(
     mode: config.mode === 'transport' && has(NotifyType.USE_TRANSPORT_MODE) ? 'transport' : 'tunnel',
     peerTakesTfc: !has(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED),
     moreTs: has(NotifyType.ADDITIONAL_TS_POSSIBLE),
+    forWorkers: config.workers !== undefined && has(NotifyType.SA_RESOURCE_INFO),
   }
 }
 
@@ -41,21 +49,31 @@ export function termsForRequest(
   sa: IkeSa,
   config: ChildConfig,
   payloads: readonly Payload[],
-): Pick<ChildTerms, 'mode' | 'peerTakesTfc'> {
+): Pick<ChildTerms, 'mode' | 'peerTakesTfc' | 'forWorkers'> {
   const has = (type: number) => findNotify(payloads, type) !== undefined
   const isTransport = config.mode === 'transport' && sa.runtime.xfrm.carriesTransport === true
   return {
     mode: isTransport && has(NotifyType.USE_TRANSPORT_MODE) ? 'transport' : 'tunnel',
     peerTakesTfc: !has(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED),
+    forWorkers: config.workers !== undefined && has(NotifyType.SA_RESOURCE_INFO),
   }
 }
 
-/** The notifies of our answer. RFC 7296 §1.3.1, §2.9. */
-// N(USE_TRANSPORT_MODE), N(ADDITIONAL_TS_POSSIBLE)
-export const termsAnswered = ({ mode, moreTs }: Pick<ChildTerms, 'mode' | 'moreTs'>): Payload[] => [
+/** The notifies of our answer. RFC 7296 §1.3.1, §2.9, RFC 9611. */
+// N(USE_TRANSPORT_MODE), N(ADDITIONAL_TS_POSSIBLE), N(SA_RESOURCE_INFO)
+export const termsAnswered = ({
+  mode,
+  moreTs,
+  forWorkers,
+  worker,
+}: Pick<ChildTerms, 'mode' | 'moreTs' | 'forWorkers' | 'worker'>): Payload[] => [
   ...(mode === 'transport' ? [notify(NotifyType.USE_TRANSPORT_MODE)] : []),
   ...(moreTs ? [notify(NotifyType.ADDITIONAL_TS_POSSIBLE)] : []),
+  ...(forWorkers === true ? [resourceInfo(worker)] : []),
 ]
+
+const resourceInfo = (worker: number | undefined): Payload =>
+  notify(NotifyType.SA_RESOURCE_INFO, encodeResourceInfo(worker))
 
 /** The packet that asks for a CHILD_SA. */
 export interface Trigger {

@@ -94,6 +94,8 @@ export class Revival {
   }
 
   notice(event: IkeEvent, now: number): void {
+    // A worker's own is wanted with its next packet, as long as the one for all stands.
+    if (isOfWorker(event)) return
     if (event.kind === 'child-established') this.#established(event.sa, event.child.name, now)
     else if (event.kind === 'child-closed') this.#closed(event.sa, event.child.name, event.reason, now)
     else if (event.kind === 'ike-closed') this.#lost(event.sa.id, event.reason, now)
@@ -178,6 +180,11 @@ function actionFor(child: ChildConfig, reason: CloseReason): 'start' | 'trap' | 
   // Its traffic goes on through another one.
   if (reason === 'expired' && child.startAction === 'start') return 'start'
   return 'none'
+}
+
+function isOfWorker(event: IkeEvent): boolean {
+  if (event.kind === 'refused') return event.worker !== undefined
+  return (event.kind === 'child-established' || event.kind === 'child-closed') && event.child.worker !== undefined
 }
 
 const isBusy = (refusal: Refusal): boolean =>

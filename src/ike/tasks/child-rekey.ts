@@ -2,7 +2,7 @@ import { TransformType } from '../../crypto/transforms.ts'
 import { spiBytes } from '../child/child-making.ts'
 import { ChildOffer } from '../child/child-offer.ts'
 import type { ChildSa } from '../child/child-sa.ts'
-import { takeOver } from '../child/child-succession.ts'
+import { endChild, takeOver } from '../child/child-succession.ts'
 import { ExchangeType, NotifyType, type Payload, ProtocolId } from '../codec/index.ts'
 import type { ChildConfig, ProposalConfig } from '../config.ts'
 import { explainNoRekey, explainNotNow, explainShrunk } from '../explain/explain-child.ts'
@@ -39,8 +39,9 @@ export class ChildRekey implements Task {
     this.subject = old
   }
 
-  get makes(): ChildConfig {
-    return this.subject.agreement!.config
+  get makes(): ChildConfig | undefined {
+    const { agreement, worker } = this.subject
+    return worker === undefined ? agreement!.config : undefined
   }
 
   get exchangeType(): number {
@@ -159,6 +160,8 @@ export class ChildRekey implements Task {
     switch (outcome.notify) {
       // RFC 7296 §2.25: the peer has lost it, so that nothing is left to replace.
       case NotifyType.CHILD_SA_NOT_FOUND:
+        // The one for all carries its packets, and the next of them asks for another.
+        if (old.worker !== undefined) return endChild(old, 'peer')
         return sa.enqueueNext(new ChildCreate(sa, config, { inPlaceOf: old }))
       case NotifyType.TEMPORARY_FAILURE: {
         const delayMs = this.#retry(++this.subject.busyTries)

@@ -11,8 +11,9 @@ import { findNotify } from '../message/notifies.ts'
 import { answerRekey } from './child-rekey-responder.ts'
 import { answerCreate, answeredBefore } from './create-responder.ts'
 import { answerIkeRekey, isIkeRekey } from './ike-rekey-responder.ts'
+import { placeWorker } from './place-worker.ts'
 
-/** CHILD_SAs that a peer may set up on one IKE_SA; each costs states, policies and an SPI. RFC 7296 §1.3. */
+/** CHILD_SAs that a peer may set up on one IKE_SA, beside those for one worker; each costs states, policies and an SPI. RFC 7296 §1.3. */
 const MOST_CHILDREN = 64
 
 /** CREATE_CHILD_SA as responder: a further CHILD_SA. RFC 7296 §1.3.1. */
@@ -25,7 +26,7 @@ export function answerCreateChild(sa: IkeSa, payloads: readonly Payload[]): Payl
   const rekeySa = findNotify(payloads, NotifyType.REKEY_SA)
   if (rekeySa !== undefined) return answerRekey(sa, rekeySa, payloads)
   checkAddress(sa)
-  if (sa.children.length >= MOST_CHILDREN) throw tooManyChildren(sa)
+  if (sa.children.filter(({ worker }) => worker === undefined).length >= MOST_CHILDREN) throw tooManyChildren(sa)
   return sa.runtime.asks.selectChild === true ? answerSelected(sa, payloads) : answerOneOf(sa, payloads)
 }
 
@@ -37,7 +38,7 @@ function* answerSelected(sa: IkeSa, payloads: readonly Payload[]): Flow<Payload[
 }
 
 function answerOneOf(sa: IkeSa, payloads: readonly Payload[], children?: readonly ChildConfig[]): Payload[] {
-  const choice = chooseChild(sa, payloads, false, children)
+  const choice = placeWorker(sa, chooseChild(sa, payloads, false, children), payloads)
   return answerCreate(sa, payloads, choice.suite, () => acceptChild(sa, choice))
 }
 
