@@ -185,7 +185,10 @@ const retransmitText = (messageId: number, attempt: number): string =>
 function establishedText(event: Extract<IkeEvent, { kind: 'ike-established' }>): string {
   const { role, localId, remoteId, suite, natLocal, natRemote, encap } = event.details
   const remote = remoteId === undefined ? 'an unnamed peer' : formatIdentity(remoteId)
-  const notes = [encap ? ', ESP in UDP' : '', natLocal ? ', we are behind a NAT' : '']
+  const notes = [
+    encap ? `, ESP in ${event.details.remote.tcp === true ? 'TCP' : 'UDP'}` : '',
+    natLocal ? ', we are behind a NAT' : '',
+  ]
   // A peer that asks for UDP encapsulation looks the same as one behind a NAT.
   if (natRemote) notes.push(', the peer is behind a NAT or asks for UDP encapsulation')
   return `IKE_SA established as ${role}: ${formatIdentity(localId)} to ${remote}, ${suite}${notes.join('')}`
