@@ -61,6 +61,12 @@ export class EspEncapsulator {
     return this.#sequenceHigh
   }
 
+  /** True from when on another SA should take over: the key was used much, or few sequence numbers are left, as after `skip`. */
+  get isNearLimit(): boolean {
+    const highest = this.esn ? this.#sequenceHigh : this.#sequenceLow
+    return this.usage.isNearLimit || highest >= 0xffff_ffff * this.usage.limits.soft
+  }
+
   /**
    * Goes on behind the given sequence number, for an SA that was moved here. Only forward, because an AEAD's IV is its
    * sequence number and must never come twice. Throws `UsageError`.

@@ -25,9 +25,9 @@ export function softLimitReached(state: XfrmState, now: number): boolean {
   )
 }
 
-/** True when the algorithm will not bear much more under this key, whatever is configured; see `usageLimits`. */
+/** True when the algorithm will not bear much more under this key, whatever is configured (see `usageLimits`), or has few sequence numbers left. */
 function keyIsUsedUp({ encapsulator, decapsulator }: XfrmState): boolean {
-  return encapsulator?.usage.isNearLimit === true || decapsulator?.usage.isNearLimit === true
+  return encapsulator?.isNearLimit === true || decapsulator?.usage.isNearLimit === true
 }
 
 /** When the state's next time limit comes (soft only if it was not told yet), `Infinity` for never. */

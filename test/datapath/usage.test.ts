@@ -18,6 +18,19 @@ describe('a key that was used as much as its algorithm bears', () => {
     expect(left.told.expires.length).toBe(1)
   })
 
+  it.each([false, true])('is to be replaced when few sequence numbers are left, used or left out; ESN %s', (esn) => {
+    const { left } = twoSides({ suite: gcm, esn })
+    const numbers = esn ? 2 ** 64 : 2 ** 32
+    const esp = stateOf(left, 'out').encapsulator!
+    esp.skip(numbers * 0.93)
+    left.send(inner())
+    expect(left.told.expires).toEqual([])
+    esp.skip(numbers * 0.01)
+    left.send(inner())
+    expect(left.told.expires).toMatchObject([{ hard: false }])
+    expect(left.sent.length).toBe(2)
+  })
+
   it('sends nothing more: the state is gone, and IKE knows', () => {
     const { left } = twoSides({ suite: gcm, esn: true })
     const { usage } = stateOf(left, 'out').encapsulator!
