@@ -52,7 +52,8 @@ export class Prober {
   readonly #sendEsp: SendEsp
   readonly #report: (report: ProbeReport) => void
   readonly #probes = new Map<XfrmState, Probe>()
-  readonly #replies = new RateLimit(REPLIES_PER_SECOND, REPLIES_PER_SECOND)
+  /** By inbound state: a peer that asks too much must not make the answers to others rare, which they would take for a black hole. */
+  readonly #replies = new WeakMap<XfrmState, RateLimit>()
   readonly #outer = newOuterFields()
   #buffer: Uint8Array | undefined
   #identifier = 0
@@ -101,7 +102,16 @@ export class Prober {
     const outbound = this.#xfrm.outboundOf(inbound)
     if (outbound === undefined) return
     if (kind === ProbeKind.REPLY) this.#arrived(outbound, identifier, now)
-    else if (this.#replies.take(now)) this.#seal(outbound, PROBE_BYTES, ProbeKind.REPLY, identifier, now)
+    else if (this.#mayReply(inbound, now)) this.#seal(outbound, PROBE_BYTES, ProbeKind.REPLY, identifier, now)
+  }
+
+  #mayReply(inbound: XfrmState, now: number): boolean {
+    let limit = this.#replies.get(inbound)
+    if (limit === undefined) {
+      limit = new RateLimit(REPLIES_PER_SECOND, REPLIES_PER_SECOND)
+      this.#replies.set(inbound, limit)
+    }
+    return limit.take(now)
   }
 
   #begin(probe: Probe, now: number): void {

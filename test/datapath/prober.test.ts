@@ -10,10 +10,11 @@ import {
   TAILROOM,
   unknownOuter,
 } from '../../src/datapath/index.ts'
+import { PROBE_BYTES, ProbeKind, writeProbe } from '../../src/datapath/probe-packet.ts'
 import { parseIp } from '../../src/ip/index.ts'
 import type { XfrmState } from '../../src/xfrm/state.ts'
 import { newXfrm, policyConfig, Recorder, selector, stateConfig } from '../xfrm/support.ts'
-import { inner } from './support.ts'
+import { inner, Side, tunnel } from './support.ts'
 
 /** Two datapaths on a path that swallows what is longer than `takes`, and answers on the way back at once. */
 class Path {
@@ -165,6 +166,26 @@ describe('probing a path', () => {
     path.run(PATH_MTU_AGE_MS)
     expect(path.reports.map(({ outcome }) => outcome)).toEqual(['black-hole', 'clear'])
     expect(path.state.pathMtu).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it('is not starved by another peer that asks too much', () => {
+    const [greedy, right] = [new Side('192.0.2.1'), new Side('198.51.100.2')]
+    const modest = new Side('192.0.2.3')
+    tunnel(greedy, right, { reqid: 1 })
+    tunnel(modest, right, { reqid: 2, left: '10.3.0.0/16' })
+    const ask = (side: Side) => {
+      const state = [...side.xfrm.states()].find(({ direction }) => direction === 'out')!
+      const buffer = new Uint8Array(HEADROOM + PROBE_BYTES + TAILROOM)
+      writeProbe(buffer, HEADROOM, PROBE_BYTES, ProbeKind.REQUEST, 1)
+      const length = state.encapsulator!.encapsulate(buffer, HEADROOM, PROBE_BYTES, 59)
+      const at = HEADROOM - state.encapsulator!.headerBytes
+      right.receive(buffer.slice(at, at + length), side.socket)
+    }
+    for (let i = 0; i < 200; i++) ask(greedy)
+    expect(right.sent).toHaveLength(50)
+    ask(modest)
+    expect(right.sent).toHaveLength(51)
+    expect(right.sent.at(-1)!.state.reqid).toBe(2)
   })
 
   it('ends with the state', () => {
