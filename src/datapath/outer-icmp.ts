@@ -94,7 +94,8 @@ function tooBigOf(buffer: Uint8Array, { quoted, quotedEnd }: IcmpError, mtu: num
 
 function isAbout({ sourcePort, destinationPort, spi, sequence }: OuterTooBig, state: XfrmState): boolean {
   const { encap, encapsulator } = state
-  if (encapsulator === undefined || (spi !== 0 && state.spi !== spi)) return false
+  // What goes in TCP is cut by TCP, whose ports may be the same as those of UDP.
+  if (encapsulator === undefined || encap?.type === 'tcp' || (spi !== 0 && state.spi !== spi)) return false
   if ((encap?.sport ?? 0) !== sourcePort || (encap?.dport ?? 0) !== destinationPort) return false
   if (spi === 0 || sequence < 0) return true
   const age = (encapsulator.sequenceLow - sequence) >>> 0

@@ -143,6 +143,9 @@ it('what a system reads from an error queue counts the same', () => {
   const { saddr: source, daddr: destination } = out
   const told = { source, destination, sourcePort: 4500, destinationPort: 4500, spi: 0, sequence: -1, mtu: 1300 }
   expect(left.datapath.tooBigOutside({ ...told, destinationPort: 4501 }, 0)).toBe(false)
+  left.xfrm.updSa(out, { encap: { type: 'tcp', sport: 4500, dport: 4500 } })
+  expect(left.datapath.tooBigOutside(told, 0)).toBe(false)
+  left.xfrm.updSa(out, { encap: { sport: 4500, dport: 4500 } })
   expect(left.datapath.tooBigOutside(told, 0)).toBe(true)
   expect(out.pathMtu).toBe(1300)
 })
