@@ -9,7 +9,7 @@ import { type IkeSaState, ikeSaStates } from './ike-sa-states.ts'
 import { statusOf } from './ike-status.ts'
 import { armLifetime, type LifetimeTimer } from './life/ike-lifetime.ts'
 import { armLiveness } from './life/ike-liveness.ts'
-import { tieBreakOf } from './life/ike-uniqueness.ts'
+import { endReplacing, tieBreakOf } from './life/ike-uniqueness.ts'
 import { armKeepalive } from './path/keepalive.ts'
 import { changePath, moveTo, probePath, updateAddresses } from './path/path-changes.ts'
 import { isUnconnected } from './path/streams.ts'
@@ -183,6 +183,7 @@ export class IkeSa extends IkeSaFacts {
     this.#lifecycle.to('closed')
     this.removeChildren(reason)
     this.runtime.halfOpen.delete(this)
+    endReplacing(this)
     this.runtime.peers.remove(this)
     this.runtime.superseded.delete(this)
     this.runtime.noteClosed(this)

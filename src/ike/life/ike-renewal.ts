@@ -90,7 +90,9 @@ function bringOver(old: IkeSa, next: IkeSa): boolean {
     return missing.length > 0
   }
   const isMaking = next.findTask(({ makes }) => makes !== undefined && children.includes(makes)) !== undefined
-  return isMaking || missing.length > 0
+  // What only receives, the peer may not know of: it has not had our IKE_AUTH response yet.
+  const isUnheard = next.beganAs === 'responder' && next.children.some(({ state }) => state === 'receiving')
+  return isMaking || isUnheard || missing.length > 0
 }
 
 const childrenOf = ({ children }: IkeSa): ChildConfig[] => [

@@ -6,6 +6,8 @@ import type { IkeSa } from '../ike-sa.ts'
 import { compareNonces } from '../keys/nonces.ts'
 import { notify } from '../message/notifies.ts'
 import { sameEndpoint } from '../runtime.ts'
+import { resumeLifetime } from './ike-lifetime.ts'
+import { newestOf } from './succession.ts'
 
 /** Two IKE_SAs that were begun by either end this close to each other: neither end knew of the other's. */
 const CROSSING_MS = 2_000
@@ -67,6 +69,19 @@ export function settleDuplicates(sa: IkeSa, isInitialContact: boolean): void {
     else if (isCrossing(older, sa)) settleCrossing(older, sa)
     // Who began the new one may be reauthenticating, and then deletes the old one itself.
     else older.replaceBy(sa, sa.beganAs === 'responder' ? PEERS_DELAY_MS : PATIENCE_MS, false)
+  }
+}
+
+/**
+ * `ended` takes nobody's place any more. At once, because one that is to go gets no new CHILD_SAs: another IKE_SA would be begun for
+ * those, and take the place of all.
+ */
+export function endReplacing(ended: IkeSa): void {
+  for (const old of ended.runtime.peers.othersOf(ended) ?? []) {
+    if (old.replacement === undefined || newestOf(old.replacement.by) !== ended) continue
+    old.replacement = undefined
+    old.timers.clear('replace')
+    resumeLifetime(old)
   }
 }
 
