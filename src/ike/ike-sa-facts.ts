@@ -25,6 +25,7 @@ import type { IkeRuntime, Path } from './runtime.ts'
 import type { InitResult } from './set-up/init-result.ts'
 import { noAbilities, type PeerAbilities } from './set-up/peer-abilities.ts'
 import type { SetUp } from './set-up/set-up.ts'
+import type { Task } from './task.ts'
 import { TaskQueue } from './task-queue.ts'
 import type { CreateAnswered } from './tasks/create-responder.ts'
 import type { IkeTimer } from './time/ike-timers.ts'
@@ -36,6 +37,8 @@ interface Replacement {
   readonly since: number
   /** We are to ask for the CHILD_SAs that the other one has not, and have not done so yet. */
   asks: boolean
+  /** Asks the peer for a sign that it has the other one. */
+  probe?: Task
 }
 
 /** What an IKE_SA begins with. */

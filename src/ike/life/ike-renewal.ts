@@ -1,5 +1,6 @@
 import type { ChildConfig } from '../config.ts'
 import type { IkeSa } from '../ike-sa.ts'
+import { livenessTask } from '../path/path-changes.ts'
 import { isStream, opensStreams } from '../path/streams.ts'
 import type { Path } from '../runtime.ts'
 import { beginIkeSa } from '../set-up/ike-begin.ts'
@@ -90,9 +91,18 @@ function bringOver(old: IkeSa, next: IkeSa): boolean {
     return missing.length > 0
   }
   const isMaking = next.findTask(({ makes }) => makes !== undefined && children.includes(makes)) !== undefined
-  // What only receives, the peer may not know of: it has not had our IKE_AUTH response yet.
-  const isUnheard = next.beganAs === 'responder' && next.children.some(({ state }) => state === 'receiving')
-  return isMaking || isUnheard || missing.length > 0
+  return isMaking || missing.length > 0 || isUnheard(replacement, next)
+}
+
+/** True while the peer may not have `next`, because it has not had our IKE_AUTH response: it is asked for a sign, once. */
+function isUnheard(replacement: NonNullable<IkeSa['replacement']>, next: IkeSa): boolean {
+  if (next.beganAs !== 'responder' || next.children.every(({ state }) => state !== 'receiving')) return false
+  if (replacement.probe === undefined) {
+    replacement.probe = livenessTask(next)
+    next.enqueue(replacement.probe)
+    next.runtime.noteReady(next)
+  }
+  return next.findTask((task) => task === replacement.probe) !== undefined
 }
 
 const childrenOf = ({ children }: IkeSa): ChildConfig[] => [
