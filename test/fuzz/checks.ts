@@ -98,9 +98,11 @@ function sharedOf(end: End, isMirrored: boolean): string {
 
 /**
  * Each bounded by itself, and emptied only when it is asked: answers to the dead, what was agreed on, redirections of a connection
- * lately, traps of children, addresses of ours, and of strangers that were answered.
+ * lately, traps of children, addresses of ours, and of strangers that were answered, and whose tickets are void. What is reached
+ * through one of them, as the runtime is, counts by itself.
  */
-const kept = /\.(lastWords\.kept|suites\.suites|redirects\.times|awaited|traps|policies|locals|strays\.answers\.ofOne)/
+const kept =
+  /\.(lastWords\.kept|suites\.suites|redirects\.times|awaited|traps|policies|locals|strays\.answers\.ofOne|tickets\.revoked)(?!.*\.runtime)/
 const MOST_KEPT = 256
 
 /** Nothing is left of what was: after the end of all SAs and timers every table has the size that it had at the beginning. */
