@@ -121,7 +121,7 @@ function changedPolicy(dice: Dice, { config, selector }: TriedPolicy, priorities
   const family = config.selector.source.start.length === 4 ? 4 : 6
   const action = randomAction(dice, family, config.direction, priorities)
   // Another priority: see docs/coverage.md on the place of a policy that keeps its own.
-  const priority = action.priority === config.priority ? config.priority + 1 : action.priority
+  const priority = action.priority === config.priority ? (config.priority + 1) >>> 0 : action.priority
   const changed = { ...config, ...action, priority }
   return { config: changed, selector, rest: restOf(changed) }
 }
