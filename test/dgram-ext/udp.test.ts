@@ -160,7 +160,9 @@ describe.each(backends)('UDP socket by %s', (name, opener, badPort) => {
     expect((await openOn('127.0.0.1')).backend).toBe(name)
   })
 
-  it.skipIf(name === 'sendmsg')('drops and counts what does not fit into the queue', async () => {
+  // With sendmsg the kernel's buffer is the only queue.
+  const noQueue = name === 'sendmsg' ? ' (skipped: sendmsg has no queue of ours)' : ''
+  it.skipIf(noQueue !== '')(`drops and counts what does not fit into the queue${noQueue}`, async () => {
     const [a, b] = [await openOn('127.0.0.1', { maxQueued: 4 }), await openOn('127.0.0.1')]
     const received = receive(b, 4)
     for (let i = 0; i < 10; i++) a.send(Uint8Array.of(i), 0, 1, b.local)

@@ -49,7 +49,9 @@ async function radclient(port: number, kind: 'disconnect' | 'coa', attributes: s
   return output
 }
 
-const here = hasFreeradius() && existsSync('/usr/bin/radclient')
+const hasRadclient = existsSync('/usr/bin/radclient')
+if (!hasRadclient) process.stderr.write('skipped: /usr/bin/radclient is not here (Debian package freeradius-utils)\n')
+const here = hasFreeradius() && hasRadclient
 
 describe.skipIf(!here)('sessions of FreeRADIUS', () => {
   test('are accounted for, and exactly the one that a Disconnect-Request names ends', async () => {
